@@ -1,0 +1,33 @@
+/**
+ * Metric names of one optimizer step. The first group is TRL's (DPOTrainer 1.16), so that people and dashboards
+ * recognise them; `eval_` before a name marks evaluation. The second group is ours.
+ */
+export const metricNames = [
+  'loss',
+  'grad_norm',
+  'learning_rate',
+  'rewards/chosen',
+  'rewards/rejected',
+  'rewards/margins',
+  'rewards/accuracies',
+  'logps/chosen',
+  'logps/rejected',
+  'logits/chosen',
+  'logits/rejected',
+  'entropy',
+  'mean_token_accuracy',
+  'num_tokens',
+  'epoch',
+  'gate/open',
+  'grad/chosen_share',
+  'logratio/chosen_per_token',
+  'logratio/rejected_per_token',
+  'score/difference',
+  'throughput/pairs_per_s',
+  'memory/rss',
+] as const;
+
+export type MetricName = (typeof metricNames)[number];
+
+/** One optimizer step's metrics; a metric that does not apply (no rejected answer, no reference) is absent. */
+export type StepMetrics = { readonly step: number } & { readonly [name in MetricName]?: number };
