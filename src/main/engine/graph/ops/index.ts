@@ -1,0 +1,15 @@
+import * as elementwise from './elementwise.ts';
+import * as linear from './linear.ts';
+import * as shapeOps from './shape-ops.ts';
+import * as transformer from './transformer.ts';
+import type { AnyOp } from '../types.ts';
+
+export * from './elementwise.ts';
+export * from './linear.ts';
+export * from './shape-ops.ts';
+export * from './transformer.ts';
+
+/** Every operation record, for the gradient check: each one with a rule is tested by its own cases. */
+export const allOps: readonly AnyOp[] = [elementwise, shapeOps, linear, transformer]
+  .flatMap((module) => Object.values(module) as unknown[])
+  .filter((entry): entry is AnyOp => typeof entry === 'object' && entry !== null && 'infer' in entry);

@@ -1,0 +1,202 @@
+import { describe } from '../shape.ts';
+import { apply, applyAll, scalar, type Dim, type Op, type Value } from '../types.ts';
+import { add, cast, div, equal, log, mul, sqrt, sub } from './elementwise.ts';
+import { matmul, reduceMax, reduceMean, softmax } from './linear.ts';
+import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
+
+/** RMSNorm over the last axis: x / √(mean(x²) + ε) · weight. Outputs: the normed x, and 1/√(…) for the gradient. */
+export const rmsNormOp: Op<{ readonly epsilon: number }> = {
+  name: 'RmsNorm',
+  infer: ([value]) => [
+    { dtype: value!.dtype, shape: value!.shape },
+    { dtype: value!.dtype, shape: [...value!.shape.slice(0, -1), 1] },
+  ],
+  vjp: ({ gradients, inputs, outputs, needs }) => {
+    const [value, weight] = inputs as [Value, Value];
+    const inverse = outputs[1]!;
+    const gradient = gradients[0]!;
+    const scaled = mul(gradient, weight);
+    // d/dx of x·i with i = (mean(x²) + ε)^(−½): i·g − x·i³·mean(g·x)
+    const cube = mul(mul(inverse, inverse), inverse);
+    const pull = mul(cube, reduceMean(mul(scaled, value), [-1]));
+    return [
+      needs[0] ? sub(mul(scaled, inverse), mul(value, pull)) : undefined,
+      needs[1] ? mul(gradient, mul(value, inverse)) : undefined,
+    ];
+  },
+  onnx: (_inputs, { epsilon }) => ({
+    operator: 'SimplifiedLayerNormalization',
+    attributes: { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } },
+  }),
+  fusedFor: ['float32'],
+  decompose: ([value, weight], { epsilon }) => {
+    const dtype = value!.dtype;
+    const meanSquare = reduceMean(mul(value!, value!), [-1]);
+    const inverse = div(scalar(1, dtype), sqrt(add(meanSquare, scalar(epsilon, dtype))));
+    return [mul(mul(value!, inverse), weight!), inverse];
+  },
+  gradientCases: [{ attributes: { epsilon: 1e-3 }, inputs: [{ shape: [3, 4] }, { shape: [4] }] }],
+};
+
+export interface RotaryAttributes {
+  /** Width of one head; the two halves of a head rotate against each other, as in GPT-NeoX and Llama. */
+  readonly headSize: number;
+  /** Rotates backwards: the gradient. */
+  readonly inverse: boolean;
+}
+
+/**
+ * Rotary position embedding (Su et al. 2021). Inputs: x [batch, length, heads·headSize], int64 positions
+ * [batch, length], cosines, sines and negated sines [positions, headSize/2].
+ */
+export const rotaryOp: Op<RotaryAttributes> = {
+  name: 'Rotary',
+  infer: ([value, positions]) => {
+    if (value!.shape.length !== 3 || positions!.dtype !== 'int64') {
+      throw new Error(`Rotary: got ${describe(value!)} at ${describe(positions!)}`);
+    }
+    return [{ dtype: value!.dtype, shape: value!.shape }];
+  },
+  vjp: ({ gradients, inputs, attributes }) => [
+    apply(rotaryOp, [gradients[0]!, ...inputs.slice(1)], { ...attributes, inverse: !attributes.inverse }),
+    ...inputs.slice(1).map(() => undefined),
+  ],
+  onnx: ([value, positions, cosines, sines, negatedSines], { inverse }) => ({
+    operator: 'RotaryEmbedding',
+    domain: 'com.microsoft',
+    inputs: [value, positions, cosines, inverse ? negatedSines : sines],
+    attributes: { interleaved: { int: 0 } },
+  }),
+  fusedFor: ['float32'],
+  decompose: ([value, positions, cosines, sines, negatedSines], { headSize, inverse }) => {
+    const [batch, length, width] = value!.shape as [Dim, Dim, number];
+    const half = headSize / 2;
+    const angleShape = [batch, length, 1, 1, half];
+    const cosine = reshape(gather(cosines!, positions!), angleShape);
+    const sine = reshape(gather(inverse ? negatedSines! : sines!, positions!), angleShape);
+    const split = reshape(value!, [batch, length, width / headSize, 2, half]);
+    const first = slice(split, 3, 0, 1);
+    const second = slice(split, 3, 1, 2);
+    const rotated = concat(
+      [sub(mul(first, cosine), mul(second, sine)), add(mul(second, cosine), mul(first, sine))],
+      3,
+    );
+    return [reshape(rotated, value!.shape)];
+  },
+  gradientCases: [
+    {
+      attributes: { headSize: 4, inverse: false },
+      inputs: [
+        { shape: [1, 3, 8] },
+        { shape: [1, 3], dtype: 'int64', values: [0, 2, 1] },
+        { shape: [3, 2], values: [1, 1, 0.5, 0.9, -0.4, 0.6] },
+        { shape: [3, 2], values: [0, 0, 0.8, 0.4, 0.9, 0.7] },
+        { shape: [3, 2], values: [0, 0, -0.8, -0.4, -0.9, -0.7] },
+      ],
+    },
+  ],
+};
+
+/**
+ * Log-probabilities of target tokens, with the gradient taken on the way so that logits need not be kept.
+ * Inputs: hidden [R, H], head weight [V, H], int64 targets [R].
+ * Outputs: 0 log p(target) [R] · 1 d log p / d hidden [R, H] · 2 probabilities [R, V] · 3 mean logit over the
+ * vocabulary [R] · 4 entropy in nats [R] · 5 whether the target is the likeliest token, 1 or 0 [R].
+ * What nobody asks for is not computed.
+ *
+ * log p is taken as logit − max + log(max probability): a softmax over 49k columns keeps its sum accurate to 1e-6,
+ * which ReduceLogSumExp does not.
+ */
+export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
+  name: 'TokenLogProbs',
+  infer: ([hidden, head, targets]) => {
+    const [rows, width] = hidden!.shape as [Dim, Dim];
+    const [vocabulary, headWidth] = head!.shape as [Dim, Dim];
+    if (width !== headWidth || targets!.dtype !== 'int64' || targets!.shape[0] !== rows) {
+      throw new Error(`TokenLogProbs: got ${describe(hidden!)}, ${describe(head!)}, ${describe(targets!)}`);
+    }
+    const dtype = hidden!.dtype;
+    return [
+      { dtype, shape: [rows] },
+      { dtype, shape: [rows, width] },
+      { dtype, shape: [rows, vocabulary] },
+      { dtype, shape: [rows] },
+      { dtype, shape: [rows] },
+      { dtype, shape: [rows] },
+    ];
+  },
+  vjp: ({ gradients, inputs, outputs, needs }) => {
+    for (const other of [1, 2, 3, 4, 5]) {
+      if (gradients[other]) throw new Error('TokenLogProbs: only the log-probabilities carry a gradient');
+    }
+    const [hidden, head, targets] = inputs as [Value, Value, Value];
+    const rowWeight = reshape(gradients[0]!, [hidden.shape[0]!, 1]);
+    const weighted = mul(rowWeight, hidden);
+    return [
+      needs[0] ? mul(rowWeight, outputs[1]!) : undefined,
+      // d/dW of Σ g·log p = Σ g·(onehot − p) hᵀ
+      needs[1]
+        ? sub(scatterAdd(head, targets, weighted), matmul(outputs[2]!, weighted, { transposeA: true }))
+        : undefined,
+      undefined,
+    ];
+  },
+  decompose: ([hidden, head, targets]) => {
+    const rows = hidden!.shape[0]!;
+    const vocabulary = head!.shape[0]!;
+    const logits = matmul(hidden!, head!, { transposeB: true });
+    const probabilities = softmax(logits);
+    const target = gatherElements(logits, reshape(targets!, [rows, 1]));
+    const largest = reduceMax(logits, [-1]);
+    const logLargest = log(reduceMax(probabilities, [-1]));
+    const logProb = add(sub(target, largest), logLargest);
+    const slope = sub(gather(head!, targets!), matmul(probabilities, head!));
+    const expected = matmul(
+      reshape(probabilities, [rows, 1, vocabulary]),
+      reshape(logits, [rows, vocabulary, 1]),
+    );
+    const flat = [rows];
+    const entropy = sub(reshape(sub(largest, logLargest), flat), reshape(expected, flat));
+    return [
+      reshape(logProb, flat),
+      slope,
+      probabilities,
+      reduceMean(logits, [-1], false),
+      entropy,
+      reshape(cast(equal(target, largest), hidden!.dtype), flat),
+    ];
+  },
+  gradientCases: [
+    {
+      attributes: {},
+      inputs: [{ shape: [3, 4] }, { shape: [5, 4] }, { shape: [3], dtype: 'int64', values: [4, 0, 4] }],
+    },
+  ],
+};
+
+export interface TokenLogProbs {
+  readonly logProbs: Value;
+  readonly meanLogits: Value;
+  readonly entropy: Value;
+  readonly isTopToken: Value;
+}
+
+export function tokenLogProbs(hidden: Value, head: Value, targets: Value): TokenLogProbs {
+  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets], {});
+  return { logProbs: outputs[0]!, meanLogits: outputs[3]!, entropy: outputs[4]!, isTopToken: outputs[5]! };
+}
+
+export const rmsNorm = (value: Value, weight: Value, epsilon: number): Value =>
+  apply(rmsNormOp, [value, weight], { epsilon });
+
+export interface RotaryTables {
+  readonly cosines: Value;
+  readonly sines: Value;
+  readonly negatedSines: Value;
+}
+
+export const rotary = (value: Value, positions: Value, tables: RotaryTables, headSize: number): Value =>
+  apply(rotaryOp, [value, positions, tables.cosines, tables.sines, tables.negatedSines], {
+    headSize,
+    inverse: false,
+  });

@@ -1,0 +1,48 @@
+import { describe, dimParts, sameShape } from './shape.ts';
+import type { Node, Value } from './types.ts';
+
+/** The nodes that the outputs need, in an order in which every input comes before its use. */
+export function reachableNodes(outputs: readonly Value[]): readonly Node[] {
+  const seen = new Set<Node>();
+  const pending = [...outputs];
+  while (pending.length > 0) {
+    const { source } = pending.pop()!;
+    if (source.kind !== 'node' || seen.has(source.node)) continue;
+    seen.add(source.node);
+    pending.push(...source.node.inputs);
+  }
+  // A node is always made after its inputs, so its id orders it.
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/**
+ * Checks a graph before it is encoded: types recomputed from every node's inputs must equal those its values carry,
+ * input names must be unique with one type each, and symbols well formed.
+ * @throws Error naming the operation at fault (a defect of this program, never of a person's file).
+ */
+export function verify(outputs: readonly Value[]): void {
+  const inputs = new Map<string, Value>();
+  const check = (value: Value): void => {
+    for (const dim of value.shape) {
+      const [factor] = dimParts(dim);
+      if (!Number.isInteger(factor) || factor < 0)
+        throw new Error(`verify: bad dimension in ${describe(value)}`);
+    }
+    if (value.source.kind !== 'input') return;
+    const known = inputs.get(value.source.name);
+    if (known && known !== value) throw new Error(`verify: two inputs are named ${value.source.name}`);
+    inputs.set(value.source.name, value);
+  };
+  outputs.forEach(check);
+  for (const node of reachableNodes(outputs)) {
+    node.inputs.forEach(check);
+    if (!node.op.onnx && !node.op.decompose) throw new Error(`verify: ${node.op.name} has no lowering`);
+    const types = node.op.infer(node.inputs, node.attributes);
+    types.forEach((type, place) => {
+      const value = node.outputs[place]!;
+      if (value.dtype !== type.dtype || !sameShape(value.shape, type.shape)) {
+        throw new Error(`verify: output ${place} of ${node.op.name} is ${describe(value)}`);
+      }
+    });
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
+import { encodeOnnx } from '../graph/onnx.ts';
+import type { DType, Value } from '../graph/types.ts';
+import { cpu, lower, type Target } from '../lower/lower.ts';
+
+export type TensorData = Float32Array | Float64Array | BigInt64Array | Uint8Array;
+
+export interface Feed {
+  readonly data: TensorData;
+  readonly shape: readonly number[];
+}
+
+export interface SessionOptions {
+  /** Threads of one operation. 0 lets the runtime choose: one per physical core. */
+  readonly threads?: number;
+  /** Folder of the `.safetensors` files that the graph's weights point into. */
+  readonly weightsFolder?: string;
+  readonly target?: Target;
+  /** The runtime's own graph rewriting. Off by default: the graph is emitted as it is to run, and equal graphs then
+   * give equal bits whatever they are part of. */
+  readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Repacks frozen weights for faster products, at the cost of one more copy of each per use. */
+  readonly prepack?: boolean;
+}
+
+/** The version of the runtime library that computes the numbers. */
+export const runtimeVersion: string = env.versions.node ?? env.versions.common;
+
+/**
+ * A graph made ready to run. Made once and used for every length; the runtime leaks when sessions come and go, so keep
+ * it as long as its graph is needed.
+ */
+export class GraphSession {
+  readonly #session: InferenceSession;
+  readonly inputs: ReadonlyMap<string, Value>;
+  /** SHA-256 of the encoded graph: what decides the last bits besides the runtime itself. */
+  readonly graphHash: string;
+
+  private constructor(session: InferenceSession, inputs: ReadonlyMap<string, Value>, graphHash: string) {
+    this.#session = session;
+    this.inputs = inputs;
+    this.graphHash = graphHash;
+  }
+
+  /** @param outputs graph outputs by name */
+  static async create(
+    outputs: Readonly<Record<string, Value>>,
+    options: SessionOptions = {},
+  ): Promise<GraphSession> {
+    const names = Object.keys(outputs);
+    const lowered = lower(Object.values(outputs), options.target ?? cpu);
+    const encoded = encodeOnnx(Object.fromEntries(names.map((name, place) => [name, lowered[place]!])));
+    if (encoded.hasExternalWeights && options.weightsFolder === undefined) {
+      throw new Error('a graph with weights needs the folder they lie in');
+    }
+    const session = await InferenceSession.create(encoded.bytes, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: options.optimization ?? 'disabled',
+      executionMode: 'sequential',
+      interOpNumThreads: 1,
+      ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+      // Lengths vary from run to run: a remembered memory plan would only grow.
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      extra: {
+        session: {
+          // Spinning workers take the second core from the rest of the program and made steps slower.
+          intra_op: { allow_spinning: '0' },
+          ...(options.prepack === false ? { disable_prepacking: '1' } : {}),
+          ...(options.weightsFolder === undefined
+            ? {}
+            : { model_external_initializers_file_folder_path: options.weightsFolder }),
+        },
+      },
+    });
+    return new GraphSession(
+      session,
+      encoded.inputs,
+      createHash('sha256').update(encoded.bytes).digest('hex'),
+    );
+  }
+
+  /**
+   * Runs the graph once. Feeds that the graph does not use are ignored.
+   * @returns the outputs' data by name; int64 as BigInt64Array
+   * @throws Error where an input of the graph is not fed
+   */
+  async run(
+    feeds: Readonly<Record<string, Feed>>,
+    fetches?: readonly string[],
+  ): Promise<Record<string, TensorData>> {
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, value] of this.inputs) {
+      const feed = feeds[name];
+      if (!feed) throw new Error(`the graph's input ${name} is not fed`);
+      tensors[name] = new Tensor(runtimeTypes[value.dtype], feed.data as never, feed.shape);
+    }
+    const results = await this.#session.run(tensors, fetches ?? this.#session.outputNames);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, tensor]) => [name, tensor.data as TensorData]),
+    );
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+const runtimeTypes: Readonly<Record<DType, 'float32' | 'float64' | 'int64' | 'bool'>> = {
+  float32: 'float32',
+  float64: 'float64',
+  int64: 'int64',
+  bool: 'bool',
+};
+
+/** Indices for an int64 input. */
+export function int64(values: Iterable<number>): BigInt64Array {
+  return BigInt64Array.from(values as Iterable<unknown> as Iterable<bigint>, (value) => BigInt(value));
+}
