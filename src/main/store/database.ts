@@ -1,0 +1,68 @@
+import { Adapters } from './adapters.ts';
+import { Comparisons } from './comparisons.ts';
+import { Connection } from './connection.ts';
+import { Datasets } from './datasets.ts';
+import { Evaluations } from './evaluations.ts';
+import { Metrics } from './metrics.ts';
+import { migrate, type Migration } from './migrate.ts';
+import { migrations as allMigrations } from './migrations/index.ts';
+import { ModelFiles } from './model-files.ts';
+import { Models } from './models.ts';
+import { ReferenceLogProbsCache } from './reference-log-probs.ts';
+import { Runs } from './runs.ts';
+
+/** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
+export interface Store {
+  readonly file: string;
+  readonly models: Models;
+  readonly datasets: Datasets;
+  readonly referenceLogProbs: ReferenceLogProbsCache;
+  readonly comparisons: Comparisons;
+  readonly runs: Runs;
+  readonly metrics: Metrics;
+  readonly evaluations: Evaluations;
+  readonly adapters: Adapters;
+  readonly modelFiles: ModelFiles;
+  /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
+  transaction<Result>(work: () => Result): Result;
+  /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
+  close(): void;
+}
+
+export interface StoreOptions {
+  /** The schema's history; another than the product's own is for tests. */
+  readonly migrations?: readonly Migration[];
+  /** Milliseconds a write waits for another process before it gives up. */
+  readonly busyTimeout?: number;
+}
+
+/**
+ * Opens the database, creating it or bringing it to this version (with a copy beside it before each migration).
+ * Several processes may have it open; writers wait for each other.
+ * @param file path of the database; its folder is created
+ * @throws InputError where the file is not ours, damaged, not writable or of a newer version
+ */
+export function openStore(file: string, options: StoreOptions = {}): Store {
+  const { migrations = allMigrations, busyTimeout = 15_000 } = options;
+  const connection = new Connection(file, busyTimeout);
+  try {
+    migrate(connection, migrations);
+    return {
+      file: connection.file,
+      models: new Models(connection),
+      datasets: new Datasets(connection),
+      referenceLogProbs: new ReferenceLogProbsCache(connection),
+      comparisons: new Comparisons(connection),
+      runs: new Runs(connection),
+      metrics: new Metrics(connection),
+      evaluations: new Evaluations(connection),
+      adapters: new Adapters(connection),
+      modelFiles: new ModelFiles(connection),
+      transaction: (work) => connection.write(work),
+      close: () => connection.close(),
+    };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Statement } from 'better-sqlite3';
+import type { Connection } from './connection.ts';
+import { decodeJson, encodeJson } from './json.ts';
+
+/** The evaluation of a run's adapter, or of the base alone, on a dataset. */
+export interface NewEvaluation {
+  /** Null for the base. */
+  readonly runId: number | null;
+  readonly baseHash: string;
+  readonly dataHash: string;
+  /** Optimizer steps done; 0 for the base. */
+  readonly step: number;
+  /** Any JSON, numbers that are not finite included. */
+  readonly result: unknown;
+}
+
+export interface Evaluation extends NewEvaluation {
+  readonly id: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+type Stored = Omit<Evaluation, 'result'> & { readonly result: string };
+
+const columns = `id, run_id AS runId, base_hash AS baseHash, data_hash AS dataHash, step, result_json AS result,
+  created_at AS createdAt`;
+
+/** Evaluations; they are added, never changed. */
+export class Evaluations {
+  readonly #connection: Connection;
+  readonly #insert: Statement<[number | null, string, string, number, string, number], Stored>;
+  readonly #ofRun: Statement<[number], Stored>;
+  readonly #ofBase: Statement<[string, string], Stored>;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#insert = connection.prepare(
+      `INSERT INTO evaluations (run_id, base_hash, data_hash, step, result_json, created_at)
+       VALUES (?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
+    );
+    this.#ofRun = connection.prepare(`SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step, id`);
+    this.#ofBase = connection.prepare(
+      `SELECT ${columns} FROM evaluations WHERE run_id IS NULL AND base_hash = ? AND data_hash = ? ORDER BY id`,
+    );
+  }
+
+  add({ runId, baseHash, dataHash, step, result }: NewEvaluation): Evaluation {
+    const json = encodeJson(result);
+    return this.#connection.write(() =>
+      fromStored(this.#insert.get(runId, baseHash, dataHash, step, json, Date.now())!),
+    );
+  }
+
+  /** A run's evaluations by ascending step. */
+  listOfRun(runId: number): Evaluation[] {
+    return this.#ofRun.all(runId).map(fromStored);
+  }
+
+  /** The base's own evaluations on a dataset, oldest first. */
+  listOfBase(baseHash: string, dataHash: string): Evaluation[] {
+    return this.#ofBase.all(baseHash, dataHash).map(fromStored);
+  }
+}
+
+function fromStored(stored: Stored): Evaluation {
+  return { ...stored, result: decodeJson(stored.result) };
+}

@@ -1,0 +1,106 @@
+import type { Statement } from 'better-sqlite3';
+import type { Connection } from './connection.ts';
+
+/** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. */
+export type MetricPoint = { readonly step: number } & { readonly [name: string]: number | undefined };
+
+/** One metric over a run, by ascending step. */
+export interface MetricSeries {
+  readonly steps: number[];
+  readonly values: number[];
+}
+
+/**
+ * Metrics of runs. Values come back bit for bit, NaN, ±Infinity and −0 included: NaN is stored as NULL, which is free
+ * for that because an absent metric has no row.
+ */
+export class Metrics {
+  readonly #connection: Connection;
+  readonly #insertName: Statement<[string]>;
+  readonly #nameId: Statement<[string], number>;
+  readonly #insert: Statement<[number, number, number, number]>;
+  readonly #names: Statement<[number], string>;
+  readonly #series: Statement<[number, string], [step: number, value: number | null]>;
+  readonly #points: Statement<[number], [step: number, name: string, value: number | null]>;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#insertName = connection.prepare(
+      'INSERT INTO metric_names (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
+    );
+    this.#nameId = connection.prepare<[string], number>('SELECT id FROM metric_names WHERE name = ?').pluck();
+    this.#insert = connection.prepare(
+      `INSERT INTO metrics (run_id, metric_id, step, value) VALUES (?, ?, ?, ?)
+       ON CONFLICT (run_id, metric_id, step) DO UPDATE SET value = excluded.value`,
+    );
+    this.#names = connection
+      .prepare<[number], string>(
+        `SELECT name FROM metric_names WHERE EXISTS (
+           SELECT 1 FROM metrics WHERE run_id = ? AND metric_id = metric_names.id
+         ) ORDER BY id`,
+      )
+      .pluck();
+    this.#series = connection
+      .prepare<[number, string], [number, number | null]>(
+        `SELECT step, value FROM metrics
+         WHERE run_id = ? AND metric_id = (SELECT id FROM metric_names WHERE name = ?) ORDER BY step`,
+      )
+      .raw();
+    this.#points = connection
+      .prepare<[number], [number, string, number | null]>(
+        `SELECT step, name, value FROM metrics JOIN metric_names ON metric_names.id = metric_id
+         WHERE run_id = ? ORDER BY step, metric_id`,
+      )
+      .raw();
+  }
+
+  /**
+   * Keeps the values of some steps in one transaction. A step written again, as after a resume, replaces the old value.
+   * @throws SqliteError (SQLITE_CONSTRAINT_FOREIGNKEY) where there is no such run
+   */
+  append(runId: number, points: Iterable<MetricPoint>): void {
+    this.#connection.write(() => {
+      const ids = new Map<string, number>();
+      for (const point of points) {
+        for (const name in point) {
+          const value = point[name];
+          if (name === 'step' || value === undefined) continue;
+          let id = ids.get(name);
+          if (id === undefined) {
+            this.#insertName.run(name);
+            id = this.#nameId.get(name)!;
+            ids.set(name, id);
+          }
+          this.#insert.run(runId, id, point.step, value);
+        }
+      }
+    });
+  }
+
+  /** Names of the metrics that a run has. */
+  names(runId: number): string[] {
+    return this.#names.all(runId);
+  }
+
+  /** One metric of a run; empty where it has none. */
+  series(runId: number, name: string): MetricSeries {
+    const steps: number[] = [];
+    const values: number[] = [];
+    for (const [step, value] of this.#series.all(runId, name)) {
+      steps.push(step);
+      values.push(value ?? NaN);
+    }
+    return { steps, values };
+  }
+
+  /** All metrics of a run, one point for each step, by ascending step. */
+  points(runId: number): MetricPoint[] {
+    const points: { step: number; [name: string]: number }[] = [];
+    for (const [step, name, value] of this.#points.all(runId)) {
+      let point = points.at(-1);
+      if (point?.step !== step) points.push((point = { step }));
+      point[name] = value ?? NaN;
+    }
+    return points;
+  }
+}
