@@ -1,0 +1,60 @@
+import type { RotaryTables } from '../graph/ops/index.ts';
+import type { Dim, Value } from '../graph/types.ts';
+import type { DecoderConfig } from './config.ts';
+
+/**
+ * Where a model's tensors come from: frozen weights, trainable ones, adapters on top. Names are Hugging Face's.
+ */
+export interface Parameters {
+  /** A weight by its full name. */
+  tensor(name: string, shape: readonly number[]): Value;
+  /** x [N, in] through a linear layer [out, in] at a module path, its adapter included → [N, out]. */
+  linear(
+    path: string,
+    x: Value,
+    sizes: { readonly in: number; readonly out: number; readonly bias: boolean },
+  ): Value;
+}
+
+/** What attention does with one layer's projections: whole packed sequences, or one more token on a cache. */
+export interface Attention {
+  /**
+   * @param query [batch·length, heads·headSize]
+   * @param key, value [batch·length, keyValueHeads·headSize]
+   * @returns [batch·length, heads·headSize]
+   */
+  attend(layer: number, query: Value, key: Value, value: Value): Value;
+}
+
+export interface ForwardInputs {
+  readonly batch: number;
+  /** Length of each sequence: a symbol. */
+  readonly length: Dim;
+  /** int64 [batch·length] */
+  readonly tokenIds: Value;
+  /** int64 [batch, length] */
+  readonly positions: Value;
+  readonly rotary: RotaryTables;
+  readonly attention: Attention;
+}
+
+export interface LinearLayer {
+  readonly path: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** One model family: all that differs between architectures. A new family is one file and one line in index.ts. */
+export interface ModelFamily {
+  /** `architectures[0]` of config.json. */
+  readonly architecture: string;
+  parseConfig(json: unknown, file: string): DecoderConfig;
+  /** Every tensor a checkpoint must have, by name, with its shape. */
+  parameterShapes(config: DecoderConfig): ReadonlyMap<string, readonly number[]>;
+  /** Every linear layer but the output head, in forward order: PEFT's `all-linear`. */
+  linearLayers(config: DecoderConfig): readonly LinearLayer[];
+  /** Name of the output head's weight [V, H]. */
+  headName(config: DecoderConfig): string;
+  /** Final normed hidden states [batch·length, hidden]. */
+  forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardInputs): Value;
+}

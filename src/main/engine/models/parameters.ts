@@ -1,0 +1,127 @@
+import { add, matmul, reshape, split } from '../graph/ops/index.ts';
+import { weight, type Value, type WeightLocation } from '../graph/types.ts';
+import type { LinearLayer, Parameters } from './family.ts';
+
+/** Tensors of a checkpoint in float32 `.safetensors` files, by Hugging Face name. */
+export interface FrozenWeights {
+  /** Absolute path of the folder that the files lie in. */
+  readonly folder: string;
+  readonly tensors: ReadonlyMap<string, Omit<WeightLocation, 'name'> & { readonly shape: readonly number[] }>;
+}
+
+/** Weights read from their files; they carry no gradient. */
+export function frozenParameters(weights: FrozenWeights): Parameters {
+  const made = new Map<string, Value>();
+  return parametersFrom((name, shape) => {
+    const known = made.get(name);
+    if (known) return known;
+    const tensor = weights.tensors.get(name);
+    if (!tensor) throw new Error(`the model has no tensor ${name}`);
+    const value = weight({ name, file: tensor.file, offset: tensor.offset, length: tensor.length }, shape);
+    made.set(name, value);
+    return value;
+  });
+}
+
+/** Weights that are graph values already: trainable ones, or constants in tests. */
+export function valueParameters(values: ReadonlyMap<string, Value>): Parameters {
+  return parametersFrom((name) => {
+    const value = values.get(name);
+    if (!value) throw new Error(`there is no parameter ${name}`);
+    return value;
+  });
+}
+
+function parametersFrom(tensor: Parameters['tensor']): Parameters {
+  return {
+    tensor,
+    linear(path, x, sizes) {
+      const product = matmul(x, tensor(`${path}.weight`, [sizes.out, sizes.in]), { transposeB: true });
+      return sizes.bias ? add(product, tensor(`${path}.bias`, [sizes.out])) : product;
+    },
+  };
+}
+
+/** One linear layer's low-rank update: x → scale · (x Aᵀ) Bᵀ with A [rank, in] and B [out, rank]. */
+export interface AdapterValues {
+  readonly a: Value;
+  readonly b: Value;
+}
+
+/**
+ * LoRA (Hu et al. 2021) on top of other parameters, as PEFT computes it: base(x) + B(A(x))·scale. With B = 0 the
+ * second term is exactly 0, and so is every log-ratio to the base.
+ */
+export function withAdapter(
+  base: Parameters,
+  layers: ReadonlyMap<string, AdapterValues>,
+  scale: number,
+): Parameters {
+  return {
+    tensor: (name, shape) => base.tensor(name, shape),
+    linear(path, x, sizes) {
+      const product = base.linear(path, x, sizes);
+      const adapter = layers.get(path);
+      if (!adapter) return product;
+      const inner = matmul(x, adapter.a, { transposeB: true, alpha: scale }); // [N, rank]
+      return add(product, matmul(inner, adapter.b, { transposeB: true }));
+    },
+  };
+}
+
+/** Where each trainable tensor lies in one flat vector: the graph has a single parameter input and gradient output. */
+export interface ParameterLayout {
+  readonly entries: readonly LayoutEntry[];
+  readonly size: number;
+}
+
+export interface LayoutEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly size: number;
+}
+
+export function makeLayout(
+  shapes: Iterable<readonly [name: string, shape: readonly number[]]>,
+): ParameterLayout {
+  const entries: LayoutEntry[] = [];
+  let offset = 0;
+  for (const [name, shape] of shapes) {
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    entries.push({ name, shape, offset, size });
+    offset += size;
+  }
+  return { entries, size: offset };
+}
+
+export const loraA = (path: string): string => `${path}.lora_A`;
+export const loraB = (path: string): string => `${path}.lora_B`;
+
+/** A and B of each target, in forward order. */
+export function loraLayout(layers: readonly LinearLayer[], rank: number): ParameterLayout {
+  return makeLayout(
+    layers.flatMap((layer) => [
+      [loraA(layer.path), [rank, layer.in]] as const,
+      [loraB(layer.path), [layer.out, rank]] as const,
+    ]),
+  );
+}
+
+/** The tensors of a flat parameter value [size]. */
+export function layoutValues(flat: Value, layout: ParameterLayout): ReadonlyMap<string, Value> {
+  const pieces = split(
+    flat,
+    layout.entries.map(({ size }) => size),
+  );
+  return new Map(layout.entries.map(({ name, shape }, place) => [name, reshape(pieces[place]!, shape)]));
+}
+
+export function adapterValues(
+  values: ReadonlyMap<string, Value>,
+  layers: readonly LinearLayer[],
+): ReadonlyMap<string, AdapterValues> {
+  return new Map(
+    layers.map(({ path }) => [path, { a: values.get(loraA(path))!, b: values.get(loraB(path))! }]),
+  );
+}

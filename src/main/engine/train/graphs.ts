@@ -1,0 +1,215 @@
+import { gradients } from '../autodiff/gradient.ts';
+import {
+  add,
+  equal,
+  expand,
+  gather,
+  matmul,
+  mul,
+  reduceSum,
+  reshape,
+  sub,
+  tokenLogProbs,
+  where,
+  type TokenLogProbs,
+} from '../graph/ops/index.ts';
+import { constant, input, scalar, type Value } from '../graph/types.ts';
+import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
+import { packedAttention } from '../models/attention.ts';
+import type { DecoderConfig } from '../models/config.ts';
+import type { LinearLayer, ModelFamily, Parameters } from '../models/family.ts';
+import {
+  adapterValues,
+  frozenParameters,
+  layoutValues,
+  loraLayout,
+  makeLayout,
+  valueParameters,
+  withAdapter,
+  type FrozenWeights,
+  type ParameterLayout,
+} from '../models/parameters.ts';
+import { rotaryTables } from '../models/rotary-tables.ts';
+
+export interface ModelSource {
+  readonly family: ModelFamily;
+  readonly config: DecoderConfig;
+  /** Absent when training from scratch. */
+  readonly weights?: FrozenWeights;
+}
+
+/** What is trained: an adapter on frozen weights, every weight, or nothing (scoring the base). */
+export type Trainable =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'full' }
+  | {
+      readonly kind: 'lora';
+      readonly rank: number;
+      readonly scale: number;
+      readonly targets: readonly LinearLayer[];
+    };
+
+export interface GraphOptions {
+  /** Sequences side by side; 1 for preference pairs. */
+  readonly batch: number;
+  /** Largest position plus one that any sequence may reach, counted over the packed length. */
+  readonly maxLength: number;
+  /** Log-probs are computed in so many chunks of rows, one after the other. */
+  readonly chunks: number;
+}
+
+/** The flat vector of trainable numbers: order and shapes. */
+export function trainableLayout({ family, config }: ModelSource, trainable: Trainable): ParameterLayout {
+  switch (trainable.kind) {
+    case 'none':
+      return makeLayout([]);
+    case 'full':
+      return makeLayout(family.parameterShapes(config));
+    case 'lora':
+      return loraLayout(trainable.targets, trainable.rank);
+  }
+}
+
+/** Model parameters as graph values, with the flat input that the trainable ones come from. */
+export function bindParameters(
+  source: ModelSource,
+  trainable: Trainable,
+): { readonly parameters: Parameters; readonly flat: Value | undefined } {
+  if (trainable.kind === 'none')
+    return { parameters: frozenParameters(requireWeights(source)), flat: undefined };
+  const layout = trainableLayout(source, trainable);
+  const flat = input('parameters', 'float32', [layout.size]);
+  const values = layoutValues(flat, layout);
+  if (trainable.kind === 'full') return { parameters: valueParameters(values), flat };
+  const base = frozenParameters(requireWeights(source));
+  return { parameters: withAdapter(base, adapterValues(values, trainable.targets), trainable.scale), flat };
+}
+
+function requireWeights({ weights }: ModelSource): FrozenWeights {
+  if (!weights) throw new Error('a model without weights can only be trained in full');
+  return weights;
+}
+
+interface ForwardValues {
+  /** Summed log-probs [batch]. */
+  readonly chosen: Value;
+  readonly rejected: Value;
+  readonly chunks: readonly TokenLogProbs[];
+}
+
+function packedForward(source: ModelSource, parameters: Parameters, options: GraphOptions): ForwardValues {
+  const { family, config } = source;
+  const { batch } = options;
+  const tokens = batch === 1 ? 'T' : `${batch}*T`;
+  const groups = config.heads / config.keyValueHeads;
+  const mask = input('mask', 'float32', [groups === 1 ? 'T' : `${groups}*T`, 'T']);
+  const hidden = family.forward(config, parameters, {
+    batch,
+    length: 'T',
+    tokenIds: input('token_ids', 'int64', [tokens]),
+    positions: input('positions', 'int64', [batch, 'T']),
+    rotary: rotaryTables(config, options.maxLength),
+    attention: packedAttention(config, batch, 'T', mask),
+  });
+  const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
+  const chunks: TokenLogProbs[] = [];
+  const sums: { chosen?: Value; rejected?: Value } = {};
+  for (let chunk = 0; chunk < options.chunks; chunk++) {
+    const rows = `R${chunk}`;
+    const picked = gather(hidden, input(`rows_${chunk}`, 'int64', [rows]));
+    const result = tokenLogProbs(picked, head, input(`targets_${chunk}`, 'int64', [rows]));
+    chunks.push(result);
+    const column = reshape(result.logProbs, [rows, 1]);
+    for (const answer of ['chosen', 'rejected'] as const) {
+      const segment = input(`${answer}_segment_${chunk}`, 'float32', [batch, rows]);
+      const part = reshape(matmul(segment, column), [batch]);
+      const earlier = sums[answer];
+      sums[answer] = earlier ? add(earlier, part) : part;
+    }
+  }
+  return { chosen: sums.chosen!, rejected: sums.rejected!, chunks };
+}
+
+function telemetry(forward: ForwardValues): Record<string, Value> {
+  return Object.fromEntries(
+    forward.chunks.flatMap((chunk, place) => [
+      [`token_log_probs_${place}`, chunk.logProbs],
+      [`mean_logits_${place}`, chunk.meanLogits],
+      [`entropy_${place}`, chunk.entropy],
+      [`top_tokens_${place}`, chunk.isTopToken],
+    ]),
+  );
+}
+
+/** Log-probs without gradients: the reference, scoring and evaluation. */
+export function scoreGraph(
+  source: ModelSource,
+  trainable: Trainable,
+  options: GraphOptions,
+): Readonly<Record<string, Value>> {
+  const forward = packedForward(source, bindParameters(source, trainable).parameters, options);
+  return { chosen: forward.chosen, rejected: forward.rejected, ...telemetry(forward) };
+}
+
+/**
+ * One training pass: log-probs, loss and the gradient of Σ weight·loss by every trainable number, flat.
+ * Inputs beside the packed batch: `parameters`, `pair_weight` [batch], `beta` [1], `loss_index` [1] (int64, which of
+ * the losses counts) and the reference log-probs [batch]. The losses share one graph, so that all arms of a comparison
+ * share one session.
+ */
+export function trainGraph(
+  source: ModelSource,
+  trainable: Trainable,
+  losses: readonly Loss[],
+  options: GraphOptions,
+): Readonly<Record<string, Value>> {
+  const { parameters, flat } = bindParameters(source, trainable);
+  if (!flat) throw new Error('a training graph needs something to train');
+  const forward = packedForward(source, parameters, options);
+  const { chosen, rejected } = forward;
+  const perPair = (name: string): Value => input(name, 'float32', [options.batch]);
+  const inputs: LossInputs = {
+    chosen,
+    rejected,
+    c: sub(chosen, perPair('reference_chosen')),
+    r: sub(rejected, perPair('reference_rejected')),
+    chosenTokens: perPair('chosen_tokens'),
+    rejectedTokens: perPair('rejected_tokens'),
+    beta: input('beta', 'float32', [1]),
+  };
+  const { loss, score } = selectLoss(losses, inputs);
+  const total = reduceSum(mul(loss, perPair('pair_weight')), [0]);
+  const upstream = constant([1], [1]);
+  const layout = trainableLayout(source, trainable);
+  const [flatGradient, chosenSlope, rejectedSlope] = gradients(
+    [{ value: total, upstream }],
+    [flat, chosen, rejected],
+  );
+  if (!flatGradient) throw new Error('nothing that is trained reaches the loss');
+  if (flatGradient.shape[0] !== layout.size) throw new Error('the gradient does not fill the parameters');
+  const none = expand(scalar(0), [options.batch]);
+  return {
+    losses: loss,
+    scores: score,
+    chosen,
+    rejected,
+    // d loss / d log-prob, weight included: how hard each side is pushed.
+    chosen_slope: chosenSlope ?? none,
+    rejected_slope: rejectedSlope ?? none,
+    gradient: flatGradient,
+    ...telemetry(forward),
+  };
+}
+
+/** The loss that `loss_index` names. Only it carries a gradient; the others cost a few scalar operations. */
+function selectLoss(losses: readonly Loss[], inputs: LossInputs): LossValues {
+  const built = losses.map((each) => each.build(inputs));
+  const index = input('loss_index', 'int64', [1]);
+  return built.slice(1).reduce((chosenSoFar, values, place) => {
+    const isThis = equal(index, constant([place + 1], [1], 'int64'));
+    return {
+      loss: where(isThis, values.loss, chosenSoFar.loss),
+      score: where(isThis, values.score, chosenSoFar.score),
+    };
+  }, built[0]!);
+}
