@@ -6,6 +6,7 @@
 blocks.json: random blocks of every supported type and what gguf.quants.dequantize makes of them.
 tiny-llama.gguf: a random two-layer Llama in mixed types, with a small byte-level tokenizer; q and k are permuted as
 llama.cpp's convert_hf_to_gguf.py does. expected.safetensors: the same weights as transformers reads them from it.
+llama3-rope.json: what Llama 3's rotary scaling divides the frequencies by; the last case is none of Llama 3's models.
 """
 
 import base64
@@ -21,7 +22,8 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from gguf.quants import dequantize, quantize
 from safetensors.numpy import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 fixtures = Path(__file__).parent / "fixtures"
 
@@ -128,7 +130,7 @@ def read_with_transformers(path: Path) -> dict[str, np.ndarray]:
     }
 
 
-def make_safetensors(random: np.random.Generator) -> None:
+def make_safetensors() -> None:
     """The reference implementation's layout, and one tensor of every float type."""
     values = np.array([0, 1, -2.5, 65504, 6e-8, 0.1, -0.0, 3.14159], dtype=np.float32)
     save_file(
@@ -141,6 +143,19 @@ def make_safetensors(random: np.random.Generator) -> None:
     from safetensors.torch import save_file as save_torch
 
     save_torch({"brain": torch.from_numpy(values).bfloat16()}, fixtures / "safetensors" / "bf16.safetensors")
+
+
+def make_rope() -> None:
+    """What Llama 3's scaling divides each rotary frequency by, from transformers' own function."""
+    cases = []
+    for head, base, factor, high in [(64, 500000.0, 32.0, 4.0), (128, 500000.0, 8.0, 4.0), (64, 500000.0, 8.0, 3.0)]:
+        scaling = {"rope_type": "llama3", "rope_theta": base, "factor": factor, "low_freq_factor": 1.0,
+                   "high_freq_factor": high, "original_max_position_embeddings": 8192}  # fmt: skip
+        config = LlamaConfig(hidden_size=head, num_attention_heads=1, rope_parameters=scaling)
+        scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+        plain = 1.0 / base ** (torch.arange(0, head, 2).float() / head)
+        cases.append({"rope_parameters": scaling, "divisors": (plain / scaled).tolist()})
+    (fixtures / "gguf" / "llama3-rope.json").write_text(json.dumps(cases, indent=1) + "\n")
 
 
 def print_figures(path: Path) -> None:
@@ -158,4 +173,5 @@ if len(sys.argv) > 1:
 else:
     make_blocks(np.random.default_rng(1))
     make_model(np.random.default_rng(2))
-    make_safetensors(np.random.default_rng(3))
+    make_safetensors()
+    make_rope()

@@ -137,7 +137,7 @@ function ggufNumber(file: GgufFile, key: string, otherwise?: number): number {
 
 /**
  * A Hugging Face `config.json` (transformers 5's form) for a GGUF file that has none beside it.
- * @throws InputError for what the metadata cannot say, such as Llama 3's rotary scaling.
+ * @throws InputError for what the metadata cannot say, such as YaRN's rotary scaling.
  */
 export function configFromGguf(file: GgufFile): Record<string, unknown> {
   const { architecture, modelType } = family(file);
@@ -145,11 +145,6 @@ export function configFromGguf(file: GgufFile): Record<string, unknown> {
   const prefix = String(file.metadata['general.architecture']);
   const embedding = file.tensors.get('token_embd.weight');
   if (embedding === undefined) throw wrong('has no tensor token_embd.weight');
-  if (file.tensors.has('rope_freqs.weight')) {
-    throw wrong(
-      "scales its rotary embedding in a way its metadata doesn't spell out; put its config.json beside it",
-    );
-  }
   if (ggufNumber(file, 'expert_count', 0) > 0) throw wrong('mixtures of experts are not supported');
   const hidden = ggufNumber(file, 'embedding_length');
   const heads = ggufNumber(file, 'attention.head_count');
@@ -191,7 +186,16 @@ function ropeParameters(
   prefix: string,
   wrong: (cause: string) => InputError,
 ): Record<string, unknown> {
-  const theta = { rope_theta: ggufNumber(file, 'rope.freq_base', 10000) };
+  const base = ggufNumber(file, 'rope.freq_base', 10000);
+  const theta = { rope_theta: base };
+  const factors = file.tensors.get('rope_freqs.weight');
+  if (factors !== undefined) {
+    const scaling = llama3Scaling(readGgufTensor(file, factors), base);
+    if (scaling !== undefined) return { ...theta, ...scaling };
+    throw wrong(
+      "scales its rotary embedding in a way its metadata doesn't spell out; put its config.json beside it",
+    );
+  }
   const type = file.metadata[`${prefix}.rope.scaling.type`];
   const factor = ggufNumber(file, 'rope.scaling.factor', ggufNumber(file, 'rope.scale_linear', 1));
   if (type === undefined ? factor === 1 : type === 'none') return { ...theta, rope_type: 'default' };
@@ -199,4 +203,31 @@ function ropeParameters(
   throw wrong(
     `the rotary scaling ${String(type)} cannot be taken from the metadata; put the model's config.json beside it`,
   );
+}
+
+/**
+ * Llama 3's rotary scaling, found from the divisors of the frequencies that GGUF stores in its place
+ * (llama.cpp, convert_hf_to_gguf.py, LlamaModel.generate_extra_tensors).
+ * @param divisors `[head size / 2]`, one per frequency base^(−2i / head size)
+ * @returns the part of `rope_parameters` that describes it, or undefined if the divisors are not Llama 3's
+ */
+export function llama3Scaling(divisors: Float32Array, base: number): Record<string, unknown> | undefined {
+  const factor = Math.max(...divisors);
+  // The three that every Llama 3.1 to 3.3 model has; only the factor differs.
+  const low = 1;
+  const high = 4;
+  const context = 8192;
+  const fits = divisors.every((divisor, i) => {
+    const wavelength = 2 * Math.PI * base ** (i / divisors.length);
+    const smooth = Math.min(Math.max((context / wavelength - low) / (high - low), 0), 1);
+    return Math.abs(divisor * ((1 - smooth) / factor + smooth) - 1) < 1e-4;
+  });
+  if (!fits || !Number.isFinite(factor)) return undefined;
+  return {
+    rope_type: 'llama3',
+    factor,
+    high_freq_factor: high,
+    low_freq_factor: low,
+    original_max_position_embeddings: context,
+  };
 }

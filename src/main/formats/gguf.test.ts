@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { expect, test } from 'vitest';
 import { InputError } from '../../shared/errors.ts';
-import { configFromGguf, namedTensors } from './gguf-llama.ts';
+import { configFromGguf, llama3Scaling, namedTensors } from './gguf-llama.ts';
 import { quantTypes } from './gguf-quants.ts';
 import { tokenizerConfigFromGguf, tokenizerFromGguf } from './gguf-tokenizer.ts';
 import { readGguf } from './gguf.ts';
@@ -133,6 +133,19 @@ test('refuses what the config cannot be derived from', async () => {
   expect(
     configFromGguf(changed({ 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 2 })),
   ).toMatchObject({ rope_parameters: { rope_theta: 10000, rope_type: 'linear', factor: 2 } });
+});
+
+test("recognises Llama 3's rotary scaling by the divisors that transformers computes", () => {
+  type Case = { rope_parameters: Record<string, unknown>; divisors: number[] };
+  const [small, large, foreign] = JSON.parse(
+    readFileSync(fixture('gguf/llama3-rope.json'), 'utf8'),
+  ) as Case[];
+  for (const { rope_parameters: theirs, divisors } of [small!, large!]) {
+    const scaling = llama3Scaling(Float32Array.from(divisors), 500000)!;
+    expect(scaling['factor']).toBeCloseTo(theirs['factor'] as number, 4);
+    expect({ ...theirs, factor: 0 }).toEqual({ ...scaling, rope_theta: 500000, factor: 0 });
+  }
+  expect(llama3Scaling(Float32Array.from(foreign!.divisors), 500000)).toBeUndefined();
 });
 
 test('refuses a GGUF file cut short anywhere, and names it', async () => {

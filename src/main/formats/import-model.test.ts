@@ -86,6 +86,12 @@ test('converts half precision once, and finds it again', async () => {
   utimesSync(weights, 1, 1);
   expect(await importModel(folder, store, { supported })).toEqual(model);
   expect(statSync(weights).mtimeMs).toBe(1000);
+
+  // Damaged since: made anew.
+  const whole = readFileSync(weights);
+  writeFileSync(weights, whole.subarray(0, -4));
+  await importModel(folder, store, { supported });
+  expect(readFileSync(weights)).toEqual(whole);
 });
 
 test('the hash tells apart sources that differ in config, tokenizer or weights, and only those', async () => {
@@ -144,9 +150,13 @@ test('refuses a config.json beside a GGUF file that is not its own', async () =>
   const folder = temporaryFolder();
   cpSync(fixture('gguf/tiny-llama.gguf'), join(folder, 'tiny-llama.gguf'));
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, vocab_size: 32000 }));
-  await expect(importModel(folder, join(folder, 'store'), { supported })).rejects.toThrow(
+  const both = { supported: [...supported, 'OtherForCausalLM'] };
+  const attempt = () => importModel(folder, join(folder, 'store'), both);
+  await expect(attempt()).rejects.toThrow(
     /config\.json: vocab_size 32000 is not that of tiny-llama\.gguf, 48$/,
   );
+  change(folder, { architectures: ['OtherForCausalLM'] });
+  await expect(attempt()).rejects.toThrow('architecture OtherForCausalLM is not that of tiny-llama.gguf');
 });
 
 test.each<[string, (folder: string) => void, string]>([

@@ -19,6 +19,7 @@ import { chatTemplateFromGguf, tokenizerConfigFromGguf, tokenizerFromGguf } from
 import { readGguf } from './gguf.ts';
 import {
   isFloatDtype,
+  readSafetensorsHeader,
   readTensorFloat32,
   writeSafetensorsGently,
   type TensorToWrite,
@@ -97,7 +98,11 @@ export async function importModel(
   const found = await openSource(resolve(source), supported);
   const hash = await hashSource(found, onProgress);
   const folder = found.inPlace ?? join(resolve(storeDir), hash.slice(0, 16));
-  if (found.inPlace === undefined && !existsSync(folder)) await convert(found, hash, folder, onProgress);
+  if (found.inPlace === undefined && !isConverted(folder)) {
+    // What stands there was whole once and has been damaged since.
+    rmSync(folder, { recursive: true, force: true });
+    await convert(found, hash, folder, onProgress);
+  }
   return {
     hash,
     name: found.name,
@@ -180,7 +185,12 @@ async function openGguf(path: string, supported: readonly string[]): Promise<Sou
   if (files.has('config.json')) {
     const configPath = join(dirname(path), 'config.json');
     const config = readJsonObject(configPath);
-    checkArchitecture(config, configPath, supported);
+    const named = checkArchitecture(config, configPath, supported);
+    if (named !== architecture) {
+      throw new InputError(`architecture ${named} is not that of ${basename(path)}, ${architecture}`, {
+        file: configPath,
+      });
+    }
     const embedding = file.tensors.get('token_embd.weight')?.shape ?? [];
     const layers = Number(file.metadata[`${String(file.metadata['general.architecture'])}.block_count`]);
     for (const [key, value] of [
@@ -321,6 +331,15 @@ async function convert(
     }
   } finally {
     rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+function isConverted(folder: string): boolean {
+  try {
+    readSafetensorsHeader(join(folder, 'model.safetensors'));
+    return smallFiles.slice(0, 3).every((name) => existsSync(join(folder, name)));
+  } catch {
+    return false;
   }
 }
 
