@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { InputError } from '../../shared/errors.ts';
+
+/** One system call reads or writes at most this many bytes: Linux and macOS stop below 2 GiB. */
+const largestTransfer = 1 << 30;
+
+/**
+ * Reads exactly `length` bytes from byte `offset` of a file into fresh, 8-byte aligned memory.
+ * @throws InputError if the file cannot be opened or ends too early.
+ */
+export function readBytes(path: string, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  const file = openForReading(path);
+  try {
+    for (let done = 0; done < length;) {
+      const read = readSync(file, bytes, done, Math.min(length - done, largestTransfer), offset + done);
+      if (read === 0)
+        throw new InputError(`the file ends at byte ${offset + done}; it is truncated`, { file: path });
+      done += read;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return bytes;
+}
+
+/** `openSync` for reading. @throws InputError naming the file. */
+export function openForReading(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** The error a person sees for a file the operating system will not let us read. */
+export function unreadable(path: string, error: unknown): InputError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  if (code === 'ENOENT') return new InputError('no such file', { file: path });
+  if (code === 'EISDIR') return new InputError('is a folder, not a file', { file: path });
+  if (code === 'EACCES' || code === 'EPERM')
+    return new InputError('may not be read (permission denied)', { file: path });
+  return new InputError(`cannot be read (${code ?? String(error)})`, { file: path });
+}
+
+/**
+ * Writes the whole of `bytes` at the file's current position.
+ */
+export function writeAll(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, largestTransfer));
+  }
+}
+
+/** A file being written under a temporary name beside its final one. */
+export interface PendingFile {
+  readonly descriptor: number;
+  /** Flushes to the disk and gives the file its final name, replacing what stood there. */
+  commit(): void;
+  /** Removes the temporary file. Harmless after `commit`. */
+  discard(): void;
+}
+
+/** Starts a file that appears under its name only once it is complete. */
+export function beginFile(path: string): PendingFile {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`);
+  const descriptor = openSync(temporary, 'wx');
+  let open = true;
+  return {
+    descriptor,
+    commit() {
+      fsyncSync(descriptor);
+      closeSync(descriptor);
+      open = false;
+      renameSync(temporary, path);
+    },
+    discard() {
+      if (open) closeSync(descriptor);
+      open = false;
+      rmSync(temporary, { force: true });
+    },
+  };
+}
+
+/** Writes a small file so that a reader sees either the old content or all of the new one. */
+export function writeFileWhole(path: string, content: string | Uint8Array): void {
+  const pending = beginFile(path);
+  try {
+    writeAll(pending.descriptor, typeof content === 'string' ? Buffer.from(content) : content);
+    pending.commit();
+  } finally {
+    pending.discard();
+  }
+}
+
+/**
+ * Reads a JSON file whose top level is an object.
+ * @throws InputError if the file is missing, not JSON, or not an object.
+ */
+export function readJsonObject(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`is not valid JSON (${(error as Error).message.split('\n', 1)[0]})`, { file: path });
+  }
+  if (!isObject(value)) throw new InputError('should hold a JSON object', { file: path });
+  return value;
+}
+
+/** Whether a parsed JSON value is an object, not an array or null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
