@@ -1,0 +1,39 @@
+/**
+ * Turns ids into text one at a time. A character whose bytes are spread over several tokens comes out with its last one.
+ * The texts given out, joined, are the text of all ids decoded at once.
+ */
+export class TokenStream {
+  readonly #decode: (ids: readonly number[]) => string;
+  /** The ids last given out as text, since decoders treat a text's first token in their own way. */
+  #context: number[] = [];
+  #waiting: number[] = [];
+
+  /** `decode` gives the text of ids, with U+FFFD for bytes that make no character. */
+  constructor(decode: (ids: readonly number[]) => string) {
+    this.#decode = decode;
+  }
+
+  /** Takes the next id; returns the text that is complete now, often empty. */
+  push(id: number): string {
+    this.#waiting.push(id);
+    const text = this.#waitingText();
+    // U+FFFD at the end is a character not complete yet, or broken for good: the next token tells.
+    return text.endsWith('\ufffd') ? '' : this.#giveOut(text);
+  }
+
+  /** The text still held back, when no further id will come. */
+  end(): string {
+    return this.#waiting.length === 0 ? '' : this.#giveOut(this.#waitingText());
+  }
+
+  #waitingText(): string {
+    return this.#decode([...this.#context, ...this.#waiting]).slice(this.#decode(this.#context).length);
+  }
+
+  #giveOut(text: string): string {
+    // Ids without text (special tokens left out) are no context: the token after them would look like the first.
+    if (text !== '') this.#context = this.#waiting;
+    this.#waiting = [];
+    return text;
+  }
+}
