@@ -1,0 +1,180 @@
+"""TRL's half of `npm run bench`: one epoch of DPOTrainer over ready token ids, timed from the outside.
+
+    python trl_bench.py --model DIR --pairs F.json --threads 2 --out F.json
+
+DIR holds a Llama-shaped model as safetensors or as one .gguf file; F.json is a list of {"prompt", "chosen",
+"rejected"} token ids. Settings: LoRA r 16, alpha 32 on all linear layers, float32, batch 1, no accumulation, no gradient
+checkpointing, reference precomputed, max_length 1024, learning rate 5e-6, AdamW. The model's loading is not timed.
+The reference pass and the training loop are timed whole; beside the loop's total stands the total without its first
+step, which also pays for warming up.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--model", type=Path, required=True)
+parser.add_argument("--pairs", type=Path, required=True)
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--out", type=Path, required=True)
+arguments = parser.parse_args()
+# The libraries read these when they are imported.
+os.environ |= {
+    "OMP_NUM_THREADS": str(arguments.threads),
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+}
+
+import torch  # noqa: E402
+from datasets import Dataset, disable_progress_bars  # noqa: E402
+from peft import LoraConfig  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+from tokenizers.models import WordLevel  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoModelForCausalLM,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    TrainerCallback,
+)
+from transformers.utils import logging as transformers_logging  # noqa: E402
+from trl import DPOConfig, DPOTrainer  # noqa: E402
+
+torch.set_num_threads(arguments.threads)
+disable_progress_bars()
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+class TimedTrainer(DPOTrainer):
+    """DPOTrainer that takes token ids as they are, and keeps times, losses and log-probs.
+
+    Losses are kept as tensors and read after training, so that recording adds nothing to the loop.
+    """
+
+    reference_seconds = 0.0
+
+    def __init__(self, *args, **kwargs):
+        self.losses = []
+        super().__init__(*args, **kwargs)
+
+    def _prepare_dataset(self, dataset, *_):
+        return dataset
+
+    def _precompute_ref_logps(self, *args):
+        start = time.perf_counter()
+        dataset = super()._precompute_ref_logps(*args)
+        self.reference_seconds += time.perf_counter() - start
+        return dataset
+
+    def compute_loss(self, *args, **kwargs):
+        loss = super().compute_loss(*args, **kwargs)
+        self.losses.append(loss.detach())
+        return loss
+
+
+class Clock(TrainerCallback):
+    """Wall time at the start of the loop and at the end of every optimizer step."""
+
+    def __init__(self):
+        self.times = []
+
+    def on_train_begin(self, *_, **__):
+        self.times = [time.perf_counter()]
+
+    def on_step_end(self, *_, **__):
+        self.times.append(time.perf_counter())
+
+
+def load(folder):
+    files = sorted(folder.glob("*.gguf"))
+    source = {"gguf_file": files[0].name} if files and not (folder / "model.safetensors").exists() else {}
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **source)
+
+
+def main():
+    pairs = json.loads(arguments.pairs.read_text(encoding="utf-8"))
+    rows = [{f"{name}_ids": pair[name] for name in ("prompt", "chosen", "rejected")} for pair in pairs]
+    model = load(arguments.model)
+    # TRL asks for a tokenizer, if only for its padding token; with batches of one, only the shorter answer is padded.
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel({"<pad>": 0}, unk_token="<pad>")), pad_token="<pad>", eos_token="<pad>"
+    )
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = TimedTrainer(
+            model=model,
+            args=DPOConfig(
+                output_dir=scratch,
+                beta=0.1,
+                learning_rate=5e-6,
+                num_train_epochs=1,
+                per_device_train_batch_size=1,
+                gradient_accumulation_steps=1,
+                gradient_checkpointing=False,
+                precompute_ref_log_probs=True,
+                max_length=1024,
+                optim="adamw_torch",
+                bf16=False,
+                fp16=False,
+                use_cpu=True,
+                train_sampling_strategy="sequential",
+                dataloader_pin_memory=False,
+                logging_strategy="no",
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+            ),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=LoraConfig(
+                r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+            ),
+            callbacks=[clock],
+        )
+        trainer.remove_callback(PrinterCallback)
+        start = time.perf_counter()
+        trainer.train()
+        train_call = time.perf_counter() - start
+        reference = {name: list(trainer.train_dataset[f"ref_{name}_logps"]) for name in ("chosen", "rejected")}
+
+    steps = [after - before for before, after in zip(clock.times, clock.times[1:])]
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere.
+    unit = 1 if sys.platform == "darwin" else 1024
+    from importlib.metadata import version
+
+    report = {
+        "pairs": len(pairs),
+        "tokens": sum(2 * len(p["prompt"]) + len(p["chosen"]) + len(p["rejected"]) for p in pairs),
+        "threads": torch.get_num_threads(),
+        "reference_seconds": trainer.reference_seconds,
+        "training_seconds": sum(steps),
+        "training_seconds_without_first_step": sum(steps[1:]),
+        "train_call_seconds": train_call,
+        "step_seconds": steps,
+        "pairs_per_second": len(pairs) / sum(steps),
+        "pairs_per_second_with_reference": len(pairs) / (sum(steps) + trainer.reference_seconds),
+        "losses": [loss.item() for loss in trainer.losses],
+        "policy_log_probs_at_start": reference,
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},
+        },
+    }
+    arguments.out.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(
+        f"TRL: {len(pairs)} pairs, reference {report['reference_seconds']:.1f} s, training "
+        f"{report['training_seconds']:.1f} s ({report['pairs_per_second']:.3f} pairs/s), peak "
+        f"{report['peak_rss_bytes'] / 1e9:.2f} GB"
+    )
+
+
+if __name__ == "__main__":
+    main()
