@@ -1,5 +1,5 @@
 import type { RotaryTables } from '../graph/ops/index.ts';
-import type { Dim, Value } from '../graph/types.ts';
+import type { Dim, Value, WeightLocation } from '../graph/types.ts';
 import type { DecoderConfig } from './config.ts';
 
 /**
@@ -57,4 +57,19 @@ export interface ModelFamily {
   headName(config: DecoderConfig): string;
   /** Final normed hidden states [batch·length, hidden]. */
   forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardInputs): Value;
+}
+
+/** Tensors of a checkpoint in float32 `.safetensors` files, by Hugging Face name. */
+export interface FrozenWeights {
+  /** Absolute path of the folder that the files lie in. */
+  readonly folder: string;
+  readonly tensors: ReadonlyMap<string, Omit<WeightLocation, 'name'> & { readonly shape: readonly number[] }>;
+}
+
+/** A model to build graphs from. */
+export interface ModelSource {
+  readonly family: ModelFamily;
+  readonly config: DecoderConfig;
+  /** Absent when training from scratch. */
+  readonly weights?: FrozenWeights;
 }

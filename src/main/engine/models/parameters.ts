@@ -1,13 +1,6 @@
 import { add, matmul, reshape, split } from '../graph/ops/index.ts';
-import { weight, type Value, type WeightLocation } from '../graph/types.ts';
-import type { LinearLayer, Parameters } from './family.ts';
-
-/** Tensors of a checkpoint in float32 `.safetensors` files, by Hugging Face name. */
-export interface FrozenWeights {
-  /** Absolute path of the folder that the files lie in. */
-  readonly folder: string;
-  readonly tensors: ReadonlyMap<string, Omit<WeightLocation, 'name'> & { readonly shape: readonly number[] }>;
-}
+import { weight, type Value } from '../graph/types.ts';
+import type { FrozenWeights, LinearLayer, Parameters } from './family.ts';
 
 /** Weights read from their files; they carry no gradient. */
 export function frozenParameters(weights: FrozenWeights): Parameters {

@@ -16,8 +16,7 @@ import {
 import { constant, input, scalar, type Value } from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
 import { packedAttention } from '../models/attention.ts';
-import type { DecoderConfig } from '../models/config.ts';
-import type { LinearLayer, ModelFamily, Parameters } from '../models/family.ts';
+import type { FrozenWeights, LinearLayer, ModelSource, Parameters } from '../models/family.ts';
 import {
   adapterValues,
   frozenParameters,
@@ -26,17 +25,9 @@ import {
   makeLayout,
   valueParameters,
   withAdapter,
-  type FrozenWeights,
   type ParameterLayout,
 } from '../models/parameters.ts';
 import { rotaryTables } from '../models/rotary-tables.ts';
-
-export interface ModelSource {
-  readonly family: ModelFamily;
-  readonly config: DecoderConfig;
-  /** Absent when training from scratch. */
-  readonly weights?: FrozenWeights;
-}
 
 /** What is trained: an adapter on frozen weights, every weight, or nothing (scoring the base). */
 export type Trainable =

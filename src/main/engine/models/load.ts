@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../../../shared/errors.ts';
+import { openWeights } from '../../formats/weights.ts';
+import type { ModelSource } from './family.ts';
+import { families } from './index.ts';
+
+/**
+ * Opens a model: config.json from its folder, float32 weights from theirs. Checks that every tensor the family needs is
+ * there with the right shape; reads no weights.
+ * @throws InputError naming the file and what is missing, wrongly shaped or not supported
+ */
+export function openModel(folder: string, weightsFolder: string): ModelSource {
+  const { family, config } = openConfig(join(folder, 'config.json'));
+  const weights = openWeights(weightsFolder);
+  for (const [name, shape] of family.parameterShapes(config)) {
+    const tensor = weights.tensors.get(name);
+    if (!tensor) throw new InputError(`tensor ${name} is missing`, { file: weightsFolder });
+    const file = join(weights.folder, tensor.file);
+    if (tensor.shape.join() !== shape.join()) {
+      throw new InputError(
+        `tensor ${name} is [${tensor.shape.join(', ')}], config.json asks for [${shape.join(', ')}]`,
+        {
+          file,
+        },
+      );
+    }
+    if (tensor.dtype !== 'F32') throw new InputError(`tensor ${name} is ${tensor.dtype}, not F32`, { file });
+  }
+  return { family, config, weights };
+}
+
+/**
+ * Reads a config.json by itself: a model to be trained from scratch.
+ * @throws InputError if it is missing, broken, or of an unsupported architecture
+ */
+export function openConfig(file: string): Pick<ModelSource, 'family' | 'config'> {
+  let json: { architectures?: unknown };
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8')) as typeof json;
+  } catch (error) {
+    throw new InputError((error as Error).message, { file });
+  }
+  const architecture = Array.isArray(json.architectures) ? String(json.architectures[0]) : 'none';
+  const family = families.find((each) => each.architecture === architecture);
+  if (!family) {
+    const known = families.map((each) => each.architecture).join(', ');
+    throw new InputError(`architecture ${architecture} is not supported (supported: ${known})`, { file });
+  }
+  return { family, config: family.parseConfig(json, file) };
+}

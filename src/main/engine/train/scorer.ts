@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import type { ModelSource } from '../models/family.ts';
+import { GraphSession, runtimeVersion } from '../session/session.ts';
+import { scoreGraph, trainableLayout, type Trainable } from './graphs.ts';
+import { packPair, type PackablePair } from './packing.ts';
+
+export interface EngineOptions {
+  readonly threads?: number;
+  /** Longest packed sequence (prompt + chosen + rejected) to be run. */
+  readonly longestSequence: number;
+  /** Most completion tokens in one sequence: decides how many chunks their log-probs are computed in. */
+  readonly mostRows: number;
+  readonly prepack?: boolean;
+}
+
+/** Rows of logits held at once: 512 × 49,152 × 4 bytes = 100 MB. */
+const rowsPerChunk = 512;
+const shortestTable = 2048;
+
+/** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
+export function graphSizes(options: EngineOptions): { readonly maxLength: number; readonly chunks: number } {
+  let maxLength = shortestTable;
+  while (maxLength < options.longestSequence) maxLength *= 2;
+  return { maxLength, chunks: Math.max(1, Math.ceil(options.mostRows / rowsPerChunk)) };
+}
+
+/** What a set of pairs asks of the engine. */
+export function sizesOf(pairs: Iterable<PackablePair>): Pick<EngineOptions, 'longestSequence' | 'mostRows'> {
+  let longestSequence = 1;
+  let mostRows = 1;
+  for (const { prompt, chosen, rejected } of pairs) {
+    const rows = chosen.length + rejected.length;
+    longestSequence = Math.max(longestSequence, prompt.length + rows);
+    mostRows = Math.max(mostRows, rows);
+  }
+  return { longestSequence, mostRows };
+}
+
+/** Log-probs of one pair's answers, summed over completion tokens, in nats. */
+export interface PairScore {
+  readonly chosen: number;
+  readonly rejected: number;
+  readonly chosenTokens: number;
+  readonly rejectedTokens: number;
+  /** Per completion token. */
+  readonly chosenLogProbs: Float32Array;
+  readonly rejectedLogProbs: Float32Array;
+}
+
+/** Scores pairs under the base or under an adapter, one packed sequence each. */
+export class Scorer {
+  readonly #session: GraphSession;
+  readonly #groups: number;
+  readonly #chunks: number;
+  readonly #size: number;
+  readonly #threads: number;
+
+  private constructor(session: GraphSession, groups: number, chunks: number, size: number, threads: number) {
+    this.#session = session;
+    this.#groups = groups;
+    this.#chunks = chunks;
+    this.#size = size;
+    this.#threads = threads;
+  }
+
+  /** @param trainable the shape of what is scored; its numbers come with each call */
+  static async create(source: ModelSource, trainable: Trainable, options: EngineOptions): Promise<Scorer> {
+    const sizes = graphSizes(options);
+    const session = await GraphSession.create(scoreGraph(source, trainable, { batch: 1, ...sizes }), {
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
+      ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
+    });
+    const groups = source.config.heads / source.config.keyValueHeads;
+    const { size } = trainableLayout(source, trainable);
+    return new Scorer(session, groups, sizes.chunks, size, options.threads ?? 0);
+  }
+
+  /**
+   * Names everything that may change the last bits of a score, for the reference cache.
+   * @param base hash of the base weights
+   * @param policy hash of adapter or trained weights, empty for the base itself
+   */
+  contextHash(base: string, policy: string): string {
+    const context = {
+      base,
+      policy,
+      graph: this.#session.graphHash,
+      packing: 'pair',
+      dtype: 'float32',
+      provider: 'cpu',
+      threads: this.#threads,
+      runtime: runtimeVersion,
+      platform: `${process.platform}-${process.arch}`,
+    };
+    return createHash('sha256').update(JSON.stringify(context)).digest('hex');
+  }
+
+  /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
+  async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
+    const packed = packPair(pair, { groups: this.#groups, chunks: this.#chunks });
+    const flat = parameters ?? new Float32Array(this.#size);
+    const results = await this.#session.run({
+      ...packed.feeds,
+      parameters: { data: flat, shape: [flat.length] },
+    });
+    const rows = joinChunks(results, 'token_log_probs', this.#chunks);
+    const { chosenRows } = packed.sequences[0]!;
+    return {
+      chosen: Number(results['chosen']![0]),
+      rejected: Number(results['rejected']![0]),
+      chosenTokens: pair.chosen.length,
+      rejectedTokens: pair.rejected.length,
+      chosenLogProbs: rows.slice(0, chosenRows),
+      rejectedLogProbs: rows.slice(chosenRows),
+    };
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** One metric's rows over all chunks. */
+export function joinChunks(
+  results: Readonly<Record<string, unknown>>,
+  name: string,
+  chunks: number,
+): Float32Array {
+  const parts = Array.from({ length: chunks }, (_, chunk) => results[`${name}_${chunk}`] as Float32Array);
+  if (parts.length === 1) return parts[0]!;
+  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}

@@ -1,0 +1,141 @@
+import type { StepMetrics } from '../../../shared/metrics.ts';
+import type { Loss } from '../losses/loss.ts';
+import type { TensorData } from '../session/session.ts';
+import type { TrainingPair } from './trainer.ts';
+
+/** One pair's part in a step. c and r are present where there is a reference. */
+export interface PairTelemetry {
+  readonly index: number;
+  readonly chosen: number;
+  readonly rejected: number;
+  readonly c?: number;
+  readonly r?: number;
+  /** Loss of this pair alone, as the loss defines it. */
+  readonly loss: number;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * Gathers a step's metrics over its passes, in double precision. Definitions are those of TRL 1.16's DPOTrainer
+ * (`_compute_loss`): logits and entropy average over tokens, rewards and log-probs over pairs, accuracy is strict.
+ */
+export class StepTelemetry {
+  readonly pairs: PairTelemetry[] = [];
+  /** Tokens of prompt + chosen and of prompt + rejected. */
+  tokens = 0;
+  readonly #beta: number;
+  readonly #scores: number[] = [];
+  #preference = false;
+  #loss = 0;
+  #chosenPush = 0;
+  #rejectedPush = 0;
+  #chosenTokens = 0;
+  #rejectedTokens = 0;
+  #chosenLogits = 0;
+  #rejectedLogits = 0;
+  #entropy = 0;
+  #topTokens = 0;
+
+  constructor(beta: number) {
+    this.#beta = beta;
+  }
+
+  /** @returns row indices whose loss or log-probs are not finite */
+  add(
+    group: readonly TrainingPair[],
+    results: Readonly<Record<string, TensorData>>,
+    loss: Loss,
+    weight: number,
+  ): readonly number[] {
+    const at = (name: string, place: number): number => Number(results[name]![place]);
+    const bad: number[] = [];
+    this.#preference = loss.needsRejected;
+    let row = 0;
+    group.forEach((pair, place) => {
+      const pairLoss = at('losses', place);
+      const chosen = at('chosen', place);
+      const rejected = at('rejected', place);
+      if (![pairLoss, chosen, rejected].every(Number.isFinite)) bad.push(pair.index);
+      this.#loss += pairLoss * weight;
+      this.#scores.push(at('scores', place));
+      this.#chosenPush += Math.abs(at('chosen_slope', place));
+      this.#rejectedPush += Math.abs(at('rejected_slope', place));
+      const { reference } = pair;
+      this.pairs.push({
+        index: pair.index,
+        chosen,
+        rejected,
+        loss: pairLoss,
+        ...(reference && loss.needsReference
+          ? { c: Math.fround(chosen - reference.chosen), r: Math.fround(rejected - reference.rejected) }
+          : {}),
+      });
+      // A first token without a prompt before it has no row.
+      const unpredicted = pair.prompt.length === 0 ? 1 : 0;
+      this.tokens += pair.prompt.length + pair.chosen.length;
+      row = this.#addRows(results, row, pair.chosen.length - unpredicted, true);
+      if (!loss.needsRejected) return;
+      this.tokens += pair.prompt.length + pair.rejected.length;
+      row = this.#addRows(results, row, pair.rejected.length - unpredicted, false);
+    });
+    return bad;
+  }
+
+  #addRows(
+    results: Readonly<Record<string, TensorData>>,
+    from: number,
+    count: number,
+    chosen: boolean,
+  ): number {
+    const sum = (name: string): number => {
+      let total = 0;
+      for (let row = from; row < from + count; row++) total += Number(results[name]![row]);
+      return total;
+    };
+    this.#entropy += sum('entropy');
+    if (chosen) {
+      this.#chosenTokens += count;
+      this.#chosenLogits += sum('mean_logits');
+      this.#topTokens += sum('top_tokens');
+    } else {
+      this.#rejectedTokens += count;
+      this.#rejectedLogits += sum('mean_logits');
+    }
+    return from + count;
+  }
+
+  metrics(): Omit<StepMetrics, 'step'> {
+    const beta = this.#beta;
+    const withReference = this.pairs.filter(
+      (pair): pair is PairTelemetry & { c: number; r: number } =>
+        pair.c !== undefined && pair.r !== undefined,
+    );
+    const c = withReference.map((pair) => pair.c);
+    const r = withReference.map((pair) => pair.r);
+    const push = this.#chosenPush + this.#rejectedPush;
+    return {
+      loss: this.#loss,
+      'logps/chosen': mean(this.pairs.map(({ chosen }) => chosen)),
+      'logits/chosen': this.#chosenLogits / this.#chosenTokens,
+      entropy: this.#entropy / (this.#chosenTokens + this.#rejectedTokens),
+      mean_token_accuracy: this.#topTokens / this.#chosenTokens,
+      ...(this.#preference && {
+        'logps/rejected': mean(this.pairs.map(({ rejected }) => rejected)),
+        'logits/rejected': this.#rejectedLogits / this.#rejectedTokens,
+        'score/difference': mean(this.#scores),
+        ...(push > 0 && { 'grad/chosen_share': this.#chosenPush / push }),
+      }),
+      ...(withReference.length > 0 && {
+        'rewards/chosen': beta * mean(c),
+        'rewards/rejected': beta * mean(r),
+        'rewards/margins': beta * (mean(c) - mean(r)),
+        'rewards/accuracies': mean(withReference.map((pair) => (pair.c > pair.r ? 1 : 0))),
+        'gate/open': mean(r.map((value) => (value > 0 ? 1 : 0))),
+        'logratio/chosen_per_token': (mean(c) * c.length) / this.#chosenTokens,
+        'logratio/rejected_per_token': (mean(r) * r.length) / this.#rejectedTokens,
+      }),
+    };
+  }
+}

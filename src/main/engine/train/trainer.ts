@@ -1,0 +1,245 @@
+import type { StepMetrics } from '../../../shared/metrics.ts';
+import { lossByName } from '../losses/index.ts';
+import type { Loss } from '../losses/loss.ts';
+import type { ModelSource } from '../models/family.ts';
+import { GraphSession, type TensorData } from '../session/session.ts';
+import { trainableLayout, trainGraph, type Trainable } from './graphs.ts';
+import { StepTelemetry, type PairTelemetry } from './telemetry.ts';
+import {
+  adamWDefaults,
+  adamWStep,
+  clipFactor,
+  globalNorm,
+  newOptimizerState,
+  type DecaySpan,
+  type OptimizerState,
+} from './optimizer.ts';
+import { packBatch, packPair, type PackablePair } from './packing.ts';
+import { graphSizes, joinChunks, type EngineOptions } from './scorer.ts';
+
+/** One pair to train on, with its reference log-probs where the loss needs them. */
+export interface TrainingPair extends PackablePair {
+  /** The row's place in its file, to name it when something goes wrong. */
+  readonly index: number;
+  readonly reference?: { readonly chosen: number; readonly rejected: number };
+}
+
+/** Everything a run carries from step to step. */
+export interface TrainingState {
+  /** Flat trainable numbers, in layout order. */
+  readonly parameters: Float32Array;
+  readonly optimizer: OptimizerState;
+  /** Tokens seen so far, counted as TRL does: the prompt once with each answer. */
+  tokensSeen: number;
+}
+
+export interface StepSettings {
+  readonly loss: string;
+  readonly beta: number;
+  readonly learningRate: number;
+  /** 0 turns clipping off. */
+  readonly maxGradNorm: number;
+  readonly weightDecay: number;
+}
+
+export interface StepResult {
+  readonly metrics: Omit<StepMetrics, 'step' | 'epoch'>;
+  readonly pairs: readonly PairTelemetry[];
+}
+
+/** Loss, gradient or log-probs stopped being finite: nothing was updated. */
+export class NonFiniteError extends Error {
+  override readonly name = 'NonFiniteError';
+  /** Row indices of the pairs at fault; of the whole step where the gradient alone overflowed. */
+  readonly rows: readonly number[];
+
+  constructor(quantity: string, rows: readonly number[]) {
+    const shown = rows.slice(0, 8).join(', ') + (rows.length > 8 ? ', …' : '');
+    super(`the ${quantity} is not finite (rows ${shown})`);
+    this.rows = rows;
+  }
+}
+
+export interface TrainerOptions extends EngineOptions {
+  /** Sequences per pass side by side: 1 for preference pairs, more for supervised fine-tuning of small models. */
+  readonly batch?: number;
+}
+
+/** One session that takes the optimizer steps of any number of runs: states, losses and rates come with each call. */
+export class Trainer {
+  readonly #session: GraphSession;
+  readonly #losses: readonly Loss[];
+  readonly #batch: number;
+  readonly #groups: number;
+  readonly #chunks: number;
+  readonly #spans: readonly DecaySpan[];
+  /** Number of trained parameters. */
+  readonly size: number;
+
+  private constructor(
+    session: GraphSession,
+    losses: readonly Loss[],
+    shape: { batch: number; groups: number; chunks: number; spans: readonly DecaySpan[]; size: number },
+  ) {
+    this.#session = session;
+    this.#losses = losses;
+    this.#batch = shape.batch;
+    this.#groups = shape.groups;
+    this.#chunks = shape.chunks;
+    this.#spans = shape.spans;
+    this.size = shape.size;
+  }
+
+  /** @param losses names of the losses that steps may use */
+  static async create(
+    source: ModelSource,
+    trainable: Trainable,
+    losses: readonly string[],
+    options: TrainerOptions,
+  ): Promise<Trainer> {
+    const batch = options.batch ?? 1;
+    const sizes = graphSizes(options);
+    const chosen = losses.map(lossByName);
+    if (batch > 1 && chosen.some(({ needsRejected }) => needsRejected)) {
+      throw new Error('preference pairs are packed one by one');
+    }
+    const graph = trainGraph(source, trainable, chosen, { batch, ...sizes });
+    const session = await GraphSession.create(graph, {
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
+      ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
+    });
+    const layout = trainableLayout(source, trainable);
+    const spans = layout.entries.map(({ name, offset, size }) => ({
+      from: offset,
+      to: offset + size,
+      // transformers' Trainer leaves norms and biases undecayed.
+      decays: !/norm\.weight$|\.bias$/.test(name),
+    }));
+    const groups = source.config.heads / source.config.keyValueHeads;
+    return new Trainer(session, chosen, { batch, groups, chunks: sizes.chunks, spans, size: layout.size });
+  }
+
+  newState(parameters: Float32Array): TrainingState {
+    if (parameters.length !== this.size) {
+      throw new Error(`${parameters.length} parameters do not fill a layout of ${this.size}`);
+    }
+    return { parameters: parameters.slice(), optimizer: newOptimizerState(this.size), tokensSeen: 0 };
+  }
+
+  /**
+   * One optimizer step on all given pairs, whose gradients are averaged as one batch.
+   * @throws NonFiniteError before anything is updated
+   */
+  async step(
+    state: TrainingState,
+    pairs: readonly TrainingPair[],
+    settings: StepSettings,
+  ): Promise<StepResult> {
+    const started = performance.now();
+    const telemetry = new StepTelemetry(settings.beta);
+    const gradient = await this.accumulate(state.parameters, pairs, settings, telemetry);
+    const norm = globalNorm(gradient);
+    if (!Number.isFinite(norm)) {
+      const rows = pairs.map(({ index }) => index);
+      throw new NonFiniteError('gradient', rows);
+    }
+    adamWStep(
+      state.parameters,
+      gradient,
+      state.optimizer,
+      settings.learningRate,
+      clipFactor(norm, settings.maxGradNorm),
+      { ...adamWDefaults, weightDecay: settings.weightDecay },
+      this.#spans,
+    );
+    state.tokensSeen += telemetry.tokens;
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      metrics: {
+        ...telemetry.metrics(),
+        grad_norm: norm,
+        learning_rate: settings.learningRate,
+        num_tokens: state.tokensSeen,
+        'throughput/pairs_per_s': pairs.length / seconds,
+        'memory/rss': process.memoryUsage.rss(),
+      },
+      pairs: telemetry.pairs,
+    };
+  }
+
+  /** Loss gradient of one step's pairs by every trainable number, before clipping. */
+  async accumulate(
+    parameters: Float32Array,
+    pairs: readonly TrainingPair[],
+    settings: Pick<StepSettings, 'loss' | 'beta'>,
+    telemetry: StepTelemetry,
+  ): Promise<Float32Array> {
+    const lossIndex = this.#losses.findIndex(({ name }) => name === settings.loss);
+    const loss = this.#losses[lossIndex];
+    if (!loss) throw new Error(`this trainer was made without the loss ${settings.loss}`);
+    if (pairs.length === 0) throw new Error('a step needs at least one pair');
+    const weight =
+      loss.normalise === 'pairs'
+        ? 1 / pairs.length
+        : 1 / pairs.reduce((sum, pair) => sum + pair.chosen.length, 0);
+    let total: Float32Array | undefined;
+    for (let start = 0; start < pairs.length; start += this.#batch) {
+      const group = pairs.slice(start, start + this.#batch);
+      const results = await this.#run(parameters, group, loss, lossIndex, weight, settings.beta);
+      const found = telemetry.add(group, results, loss, weight);
+      if (found.length > 0) throw new NonFiniteError('loss', found);
+      const gradient = results.gradient as Float32Array;
+      if (!total) total = gradient;
+      else for (let place = 0; place < total.length; place++) total[place]! += gradient[place]!;
+    }
+    return total!;
+  }
+
+  async #run(
+    parameters: Float32Array,
+    group: readonly TrainingPair[],
+    loss: Loss,
+    lossIndex: number,
+    weight: number,
+    beta: number,
+  ): Promise<Readonly<Record<string, TensorData>>> {
+    const packing = { groups: this.#groups, chunks: this.#chunks };
+    const batch = this.#batch;
+    // A short last group is filled up with its own last sequence at weight 0.
+    const filled = Array.from({ length: batch }, (_, place) => group[Math.min(place, group.length - 1)]!);
+    const usable = loss.needsRejected
+      ? filled
+      : filled.map((pair) => ({ ...pair, rejected: new Int32Array() }));
+    const packed = batch === 1 ? packPair(usable[0]!, packing) : packBatch(usable, packing);
+    const perPair = (
+      of: (pair: TrainingPair, place: number) => number,
+    ): { data: Float32Array; shape: number[] } => ({
+      data: Float32Array.from(filled, of),
+      shape: [batch],
+    });
+    if (loss.needsReference && group.some(({ reference }) => reference === undefined)) {
+      throw new Error(`${loss.name} needs reference log-probs`);
+    }
+    const results = await this.#session.run({
+      ...packed.feeds,
+      parameters: { data: parameters, shape: [parameters.length] },
+      pair_weight: perPair((_, place) => (place < group.length ? weight : 0)),
+      beta: { data: Float32Array.of(beta), shape: [1] },
+      loss_index: { data: BigInt64Array.of(BigInt(lossIndex)), shape: [1] },
+      reference_chosen: perPair((pair) => pair.reference?.chosen ?? 0),
+      reference_rejected: perPair((pair) => pair.reference?.rejected ?? 0),
+    });
+    const joined = Object.fromEntries(
+      ['token_log_probs', 'mean_logits', 'entropy', 'top_tokens'].map((name) => [
+        name,
+        joinChunks(results, name, this.#chunks),
+      ]),
+    );
+    return { ...results, ...joined };
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
