@@ -126,11 +126,14 @@ export function parseArguments(args: readonly string[], commands: readonly Comma
   }
   for (const [name, option] of Object.entries(table)) if (!given.has(name)) values[name] = option.absent;
 
+  const pick = (names: OptionTable) =>
+    Object.fromEntries(Object.keys(names).map((name) => [name, values[name]] as const));
   const invocation: Invocation = {
     command,
     words,
-    globals: values as Invocation['globals'],
-    parsed: { positionals, options: values },
+    // Safe: every name of the table was filled above by its own option's parse or absent value.
+    globals: pick(anywhere) as Invocation['globals'],
+    parsed: { positionals, options: pick(command?.options ?? {}) },
   };
   if (command !== undefined && !invocation.globals.help && !invocation.globals.version)
     requireEverything(command, given, positionals);

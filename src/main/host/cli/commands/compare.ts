@@ -48,7 +48,7 @@ export const compare = defineCommand({
       help: 'use only the first N rows of the data',
       group: 'Input',
     }),
-    arms: withDefault({
+    arms: withDefault<LossName[]>({
       flag: 'arms',
       placeholder: 'LIST',
       parse: listText<LossName>(settings.loss),
