@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { lossNames } from '../../../shared/losses.ts';
 import { commands } from './commands/index.ts';
@@ -53,6 +54,19 @@ describe('help', () => {
       );
       expect(new Set(flags).size).toBe(flags.length);
     }
+  });
+
+  it('leaves no option out of the user guide', () => {
+    const guide = readFileSync(new URL('../../../../docs/user-guide.md', import.meta.url), 'utf8');
+    for (const command of commands) {
+      // The chapter of a group ("models add, models list") begins with its first command.
+      const group = command.name.split(' ')[0]!;
+      const chapter = guide.split('\n## ').find((text) => text.startsWith(group));
+      expect(chapter, command.name).toBeDefined();
+      for (const { flag } of Object.values(command.options))
+        expect(chapter, command.name).toContain(`\`--${flag}`);
+    }
+    for (const { flag } of Object.values(globalOptions)) expect(guide).toContain(`\`--${flag}`);
   });
 
   it('wraps between words', () => {
