@@ -1,0 +1,76 @@
+import type { CallOptions, Services } from '../../service/contract.ts';
+import type { OptionTable, OptionValues } from './option.ts';
+
+/** What a command may use while it runs. */
+export interface CommandContext {
+  /** Opens the services at the first call: help and wrong arguments load nothing native. */
+  readonly services: () => Promise<Services>;
+  readonly threads: number | undefined;
+  /** Results are printed as one JSON document; a command then writes nothing to stdout by itself. */
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly call: Required<CallOptions>;
+  /** Writes to stdout as it is. */
+  readonly write: (text: string) => void;
+  /** Writes a line to stderr that is no error; nothing with --quiet. */
+  readonly note: (line: string) => void;
+}
+
+export interface Positional {
+  /** As help shows it, e.g. `folder|file.gguf`. */
+  readonly name: string;
+  readonly help: string;
+}
+
+/** A command as the table in `commands/index.ts` holds it. */
+export interface Command {
+  /** One word, or a group's word and one more. */
+  readonly name: string;
+  readonly summary: string;
+  /** Paragraphs under the summary in the command's own help. */
+  readonly details: readonly string[];
+  readonly positionals: readonly Positional[];
+  readonly options: OptionTable;
+  readonly examples: readonly string[];
+  /** Runs on parsed values and returns the result: for --json as it is, for people as `text` says. */
+  readonly run: (context: CommandContext, parsed: ParsedArguments) => Promise<Outcome>;
+}
+export interface ParsedArguments {
+  readonly positionals: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+export interface Outcome {
+  readonly result: object;
+  /** For people; without a last line break. Empty where the command has written by itself. */
+  readonly text: string;
+}
+
+interface TypedCommand<Table extends OptionTable, Result extends object> extends Omit<
+  Command,
+  'run' | 'options'
+> {
+  readonly options: Table;
+  readonly run: (
+    context: CommandContext,
+    parsed: { readonly positionals: readonly string[]; readonly options: OptionValues<Table> },
+  ) => Promise<Result>;
+  readonly render: (result: Result) => string;
+}
+
+/** Ties a command's options, run and render together by type, and forgets the types for the table. */
+export function defineCommand<Table extends OptionTable, Result extends object>(
+  command: TypedCommand<Table, Result>,
+): Command {
+  const { render, run, ...described } = command;
+  return {
+    ...described,
+    run: async (context, parsed) => {
+      const result = await run(context, {
+        positionals: parsed.positionals,
+        // Safe: the parser fills exactly the table's names with what each option's parse returned.
+        options: parsed.options as OptionValues<Table>,
+      });
+      return { result, text: render(result) };
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import type { Command } from '../command.ts';
+import { compare } from './compare.ts';
+import { addData, listData } from './data.ts';
+import { demo } from './demo.ts';
+import { generate } from './generate.ts';
+import { addModel, listModels } from './models.ts';
+import { score } from './score.ts';
+import { train } from './train.ts';
+
+/** Every command, in the order of help. */
+export const commands: readonly Command[] = [
+  demo,
+  addModel,
+  listModels,
+  addData,
+  listData,
+  score,
+  train,
+  compare,
+  generate,
+];

@@ -1,0 +1,32 @@
+import { optional, required, textValue } from '../option.ts';
+
+const group = 'Input';
+const model = { flag: 'model', placeholder: 'M', parse: textValue, group };
+const modelHelp = 'imported model by its name, or a Hugging Face folder or .gguf file by its path';
+
+/** Options that several commands share, said once. */
+export const requiredModel = required({ ...model, help: modelHelp });
+export const optionalModel = optional({ ...model, help: modelHelp });
+export const requiredData = required({
+  flag: 'data',
+  placeholder: 'D',
+  parse: textValue,
+  help: 'imported dataset by its name, or a JSONL file by its path',
+  group,
+});
+export const adapter = optional({
+  flag: 'adapter',
+  placeholder: 'DIR',
+  parse: textValue,
+  help: "folder of a LoRA adapter in PEFT's format, put on the model",
+  group,
+});
+
+/** Drops what was not given, so that plain requests carry no undefined values. */
+export function given<Values extends object>(
+  values: Values,
+): { [Name in keyof Values]?: Exclude<Values[Name], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Values]?: Exclude<Values[Name], undefined>;
+  };
+}

@@ -1,0 +1,159 @@
+import { defaults, parseRunConfig, settings } from '../../../../shared/config.ts';
+import { UsageError } from '../../../../shared/errors.ts';
+import {
+  formatBytes,
+  formatDuration,
+  formatExponent,
+  formatNumber,
+  formatParameters,
+  formatShare,
+} from '../../../../shared/format.ts';
+import { describeLoss, lossNames } from '../../../../shared/losses.ts';
+import type { MetricName } from '../../../../shared/metrics.ts';
+import type { Evaluation, TrainResult } from '../../../service/contract.ts';
+import { defineCommand } from '../command.ts';
+import { numberText, optional, required, textValue } from '../option.ts';
+import { renderTable } from '../table.ts';
+import { optionalModel, requiredData } from './names.ts';
+import { describeCounts } from './score.ts';
+import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
+
+const options = {
+  model: optionalModel,
+  init: optional({
+    flag: 'init',
+    placeholder: 'config.json',
+    parse: textValue,
+    help: 'instead of --model: random weights of this shape, tokenizer files beside it; trains every weight',
+    group: 'Input',
+  }),
+  data: requiredData,
+  loss: required({
+    flag: 'loss',
+    placeholder: lossNames.join('|'),
+    parse: settings.loss,
+    help: lossNames.map((name) => `${name}: ${describeLoss(name).explanation}`).join('; '),
+    group: 'Training',
+  }),
+  learningRate: optional({
+    flag: 'lr',
+    placeholder: 'X',
+    parse: numberText(settings.learningRate),
+    defaultText: formatExponent(defaults.learningRate),
+    help: 'learning rate after warm-up',
+    group: 'Training',
+  }),
+  seed: optional({
+    flag: 'seed',
+    placeholder: 'N',
+    parse: numberText(settings.seed),
+    defaultText: String(defaults.seed),
+    help: "seed of the adapter's start and of the order of batches",
+    group: 'Training',
+  }),
+  ...trainingOptions,
+  metrics: required({
+    flag: 'metrics',
+    placeholder: 'F.jsonl',
+    parse: textValue,
+    help: 'one line of metrics per optimizer step',
+    group: 'Output',
+  }),
+  adapterOut: required({
+    flag: 'adapter-out',
+    placeholder: 'DIR',
+    parse: textValue,
+    help: "folder for the adapter in PEFT's format; with --full or --init for the whole model",
+    group: 'Output',
+  }),
+};
+
+const watched: readonly (readonly [string, MetricName, (value: number | undefined) => string])[] = [
+  ['loss', 'loss', formatNumber],
+  ['reward margin', 'rewards/margins', formatNumber],
+  ['reward accuracy', 'rewards/accuracies', formatShare],
+  ['c per token', 'logratio/chosen_per_token', formatNumber],
+  ['r per token', 'logratio/rejected_per_token', formatNumber],
+  ['gate open', 'gate/open', formatShare],
+  ['gradient norm', 'grad_norm', formatNumber],
+  ['token accuracy', 'mean_token_accuracy', formatShare],
+];
+
+/** Held-out measures, one a line; what does not apply is left out. */
+export function describeEvaluation(evaluation: Evaluation): string {
+  const lines: [string, string][] = [];
+  const add = (name: string, value: number | undefined, format: (value: number) => string) => {
+    if (value !== undefined) lines.push([name, format(value)]);
+  };
+  add('task accuracy', evaluation.taskAccuracy, formatShare);
+  add('preference accuracy', evaluation.preferenceAccuracy, formatShare);
+  add('c (chosen log-ratio)', evaluation.chosenLogRatio, formatNumber);
+  add('r (rejected log-ratio)', evaluation.rejectedLogRatio, formatNumber);
+  add('gate open', evaluation.gateOpen, formatShare);
+  for (const name of lossNames)
+    add(`loss (${describeLoss(name).label})`, evaluation.losses[name], formatNumber);
+  return [
+    `held out, ${evaluation.pairs} pairs`,
+    ...lines.map(([name, text]) => `  ${name.padEnd(24)}${text}`),
+  ].join('\n');
+}
+
+function describeTraining(result: TrainResult): string {
+  const { config, first, last } = result;
+  const rows = watched
+    .filter(([, metric]) => first[metric] !== undefined || last[metric] !== undefined)
+    .map(([name, metric, format]) => [name, format(first[metric]), format(last[metric])]);
+  return [
+    `${describeLoss(config.loss).label}, beta ${formatNumber(config.beta)}, lr ${formatExponent(config.learningRate)}, ` +
+      `seed ${config.seed}: ${result.steps} steps on ${describeCounts(result.counts)}`,
+    `${formatParameters(result.trainedParameters)} trained parameters, ${formatDuration(result.seconds)}, ` +
+      `peak memory ${formatBytes(result.peakMemory)}`,
+    '',
+    renderTable(
+      [{ title: '' }, { title: 'first step', align: 'right' }, { title: 'last step', align: 'right' }],
+      rows,
+    ),
+    ...(result.evaluation === undefined ? [] : ['', describeEvaluation(result.evaluation)]),
+    '',
+    `metrics written to ${result.metrics}`,
+    `${config.full ? 'model' : 'adapter'} written to ${result.adapterOut}`,
+  ].join('\n');
+}
+
+export const train = defineCommand({
+  name: 'train',
+  summary: 'train a model with one loss',
+  details: [
+    'Trains a LoRA adapter (or with --full every weight) and writes one line of metrics per optimizer step, under the ' +
+      "names that TRL uses, and the adapter in PEFT's format.",
+    ...lossNames.map((name) => `${name}: ${describeLoss(name).formula}`),
+    'c and r are the log-ratios log p - log p_ref of the chosen and of the rejected answer.',
+  ],
+  positionals: [],
+  options,
+  examples: [
+    'train --model small --data gsm8k --loss minor-dpo --metrics m.jsonl --adapter-out out',
+    'train --init config.json --data d.jsonl --loss sft --metrics m.jsonl --adapter-out out',
+  ],
+  run: async (context, { options: values }) => {
+    refuseTogether(options, values, ['model', 'init']);
+    const { model, init, data, loss, learningRate, seed, metrics, adapterOut, ...rest } = values;
+    const start = model !== undefined ? { model } : init !== undefined ? { init } : undefined;
+    if (start === undefined) throw new UsageError('train needs --model M or --init config.json');
+    if (init !== undefined) {
+      for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
+        refuseTogether(options, values, ['init', name]);
+    }
+    const config = parseRunConfig({
+      ...sharedSettingsOf(rest, context.threads),
+      // Random weights have nothing for an adapter to stand on.
+      ...(init === undefined ? {} : { full: true }),
+      loss,
+      learningRate,
+      seed,
+    });
+    const services = await context.services();
+    return services.train({ start, data, config, metrics, adapterOut }, context.call);
+  },
+  render: describeTraining,
+});

@@ -1,0 +1,201 @@
+import { defaults, settings } from '../../../../shared/config.ts';
+import type { SharedSettingsInput } from '../../../../shared/config.ts';
+import { UsageError } from '../../../../shared/errors.ts';
+import { describeLoss, lossNames } from '../../../../shared/losses.ts';
+import type { OptionTable, OptionValues } from '../option.ts';
+import { listText, numberText, optional, textValue, toggle } from '../option.ts';
+import { given } from './names.ts';
+
+const training = 'Training';
+const adapterGroup = 'Adapter';
+const evaluation = 'Evaluation';
+
+/** "0.1", or each loss's own where they differ. */
+function betaDefaults(): string {
+  const values = new Set(lossNames.map((name) => describeLoss(name).defaultBeta));
+  if (values.size === 1) return String([...values][0]);
+  return lossNames.map((name) => `${name} ${describeLoss(name).defaultBeta}`).join(', ');
+}
+
+/** Options of one run that all runs of a comparison share. */
+export const trainingOptions = {
+  beta: optional({
+    flag: 'beta',
+    placeholder: 'B',
+    parse: numberText(settings.beta),
+    defaultText: betaDefaults(),
+    help: 'scale of the log-ratios: higher keeps the policy nearer to the reference',
+    group: training,
+  }),
+  scheduler: optional({
+    flag: 'scheduler',
+    placeholder: 'NAME',
+    parse: settings.scheduler,
+    defaultText: defaults.scheduler,
+    help: 'learning rate after warm-up: cosine or linear fall to 0, or constant',
+    group: training,
+  }),
+  warmup: optional({
+    flag: 'warmup',
+    placeholder: 'W',
+    parse: numberText(settings.warmup),
+    defaultText: String(defaults.warmup),
+    help: 'warm-up: below 1 a share of the steps, from 1 up a number of steps',
+    group: training,
+  }),
+  batchSize: optional({
+    flag: 'batch-size',
+    placeholder: 'N',
+    parse: numberText(settings.batchSize),
+    defaultText: String(defaults.batchSize),
+    help: 'pairs per batch',
+    group: training,
+  }),
+  gradAccum: optional({
+    flag: 'grad-accum',
+    placeholder: 'N',
+    parse: numberText(settings.gradAccum),
+    defaultText: String(defaults.gradAccum),
+    help: 'batches per optimizer step',
+    group: training,
+  }),
+  steps: optional({
+    flag: 'steps',
+    placeholder: 'N',
+    parse: numberText(settings.steps),
+    help: 'optimizer steps; not with --epochs',
+    group: training,
+  }),
+  epochs: optional({
+    flag: 'epochs',
+    placeholder: 'N',
+    parse: numberText(settings.epochs),
+    defaultText: String(defaults.epochs),
+    help: 'passes over the data, fractions too; not with --steps',
+    group: training,
+  }),
+  maxLength: optional({
+    flag: 'max-length',
+    placeholder: 'N',
+    parse: numberText(settings.maxLength),
+    defaultText: String(defaults.maxLength),
+    help: 'tokens of prompt and answer together; longer answers are cut at the end',
+    group: training,
+  }),
+  maxGradNorm: optional({
+    flag: 'max-grad-norm',
+    placeholder: 'X',
+    parse: numberText(settings.maxGradNorm),
+    defaultText: defaults.maxGradNorm.toFixed(1),
+    help: 'global gradient norm above which gradients are scaled down; 0 for no clipping',
+    group: training,
+  }),
+  weightDecay: optional({
+    flag: 'weight-decay',
+    placeholder: 'X',
+    parse: numberText(settings.weightDecay),
+    defaultText: String(defaults.weightDecay),
+    help: 'decoupled weight decay of AdamW',
+    group: training,
+  }),
+  noShuffle: toggle({
+    flag: 'no-shuffle',
+    help: "keep the file's order instead of a seeded one",
+    group: training,
+  }),
+  full: toggle({ flag: 'full', help: 'train every weight instead of a LoRA adapter', group: adapterGroup }),
+  loraRank: optional({
+    flag: 'lora-r',
+    placeholder: 'R',
+    parse: numberText(settings.loraRank),
+    defaultText: String(defaults.loraRank),
+    help: 'rank of the adapter',
+    group: adapterGroup,
+  }),
+  loraAlpha: optional({
+    flag: 'lora-alpha',
+    placeholder: 'A',
+    parse: numberText(settings.loraAlpha),
+    defaultText: String(defaults.loraAlpha),
+    help: "the adapter's output is scaled by alpha / rank",
+    group: adapterGroup,
+  }),
+  loraTargets: optional({
+    flag: 'lora-targets',
+    placeholder: 'LIST',
+    parse: listText(textValue),
+    defaultText: defaults.loraTargets,
+    help: 'layers that get an adapter, e.g. q_proj,v_proj; all-linear is every linear layer but the output head',
+    group: adapterGroup,
+  }),
+  initAdapter: optional({
+    flag: 'init-adapter',
+    placeholder: 'DIR',
+    parse: textValue,
+    help: "start from this adapter (PEFT's format); its rank, alpha and layers are kept",
+    group: adapterGroup,
+  }),
+  reference: optional({
+    flag: 'reference',
+    placeholder: 'base|DIR',
+    parse: textValue,
+    defaultText: 'the policy at its start',
+    help: "reference of c and r: the bare model, or the model with this folder's adapter",
+    group: adapterGroup,
+  }),
+  evalData: optional({
+    flag: 'eval-data',
+    placeholder: 'D',
+    parse: textValue,
+    help: 'held-out dataset, by name or path; not with --eval-share',
+    group: evaluation,
+  }),
+  evalShare: optional({
+    flag: 'eval-share',
+    placeholder: 'S',
+    parse: numberText(settings.evalShare),
+    help: 'share of the data held out from training, chosen by a fixed seed; not with --eval-data',
+    group: evaluation,
+  }),
+};
+
+/** Refuses options that exclude each other, in the words of the command line. */
+export function refuseTogether<Table extends OptionTable>(
+  table: Table,
+  values: OptionValues<Table>,
+  names: readonly (keyof Table & string)[],
+): void {
+  const flags = names
+    .filter((name) => values[name] !== undefined && values[name] !== false)
+    .map((name) => `--${table[name]!.flag}`);
+  if (flags.length > 1) throw new UsageError(`${flags.join(' and ')} exclude each other`);
+}
+
+/**
+ * The settings that the options stand for; what was not given is left to the run config's defaults.
+ * @throws UsageError where options exclude each other.
+ */
+export function sharedSettingsOf(
+  values: OptionValues<typeof trainingOptions>,
+  threads: number | undefined,
+): SharedSettingsInput {
+  const together = (names: readonly (keyof typeof trainingOptions)[]) =>
+    refuseTogether(trainingOptions, values, names);
+  together(['steps', 'epochs']);
+  together(['evalData', 'evalShare']);
+  for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
+    together(['full', name]);
+  // An adapter brings its own shape along; a second one said beside it would be silently ignored or contradict it.
+  for (const name of ['loraRank', 'loraAlpha', 'loraTargets'] as const) together(['initAdapter', name]);
+
+  const { noShuffle, full, loraRank, loraAlpha, loraTargets, ...plain } = values;
+  const targets =
+    loraTargets?.length === 1 && loraTargets[0] === 'all-linear' ? ('all-linear' as const) : loraTargets;
+  const lora = given({ rank: loraRank, alpha: loraAlpha, targets });
+  return {
+    ...given({ ...plain, threads }),
+    ...(noShuffle ? { shuffle: false } : {}),
+    ...(full ? { full } : {}),
+    ...(Object.keys(lora).length > 0 ? { lora } : {}),
+  };
+}

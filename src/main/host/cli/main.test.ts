@@ -1,0 +1,408 @@
+import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { InputError, UsageError } from '../../../shared/errors.ts';
+import type { CompareResult, ModelSummary, Services, TrainResult } from '../../service/contract.ts';
+import { main } from './main.ts';
+
+const model: ModelSummary = {
+  name: 'small',
+  path: '/models/small',
+  format: 'safetensors',
+  architecture: 'llama',
+  parameters: 134_515_008,
+  weightType: 'BF16',
+  bytes: 269_060_552,
+  layers: 30,
+  vocabulary: 49_152,
+  contextLength: 8192,
+  chatTemplate: true,
+  hash: 'ab',
+  addedAt: '2025-01-01T00:00:00Z',
+};
+const counts = { rows: 66, skipped: 2, truncated: 1 };
+const hashes = { base: 'b', data: 'd', order: 'o' };
+const comparison: CompareResult = {
+  base: { pairs: 12, losses: {} },
+  runs: [],
+  verdicts: [
+    {
+      learningRate: 5e-6,
+      measure: 'task accuracy',
+      left: 'minor-dpo',
+      right: 'dpo',
+      difference: 0,
+      seeds: 1,
+      text: 'too few seeds to tell',
+    },
+  ],
+  table: 'arm  accuracy\ndpo  50%\n',
+  counts,
+  trainingPairs: 52,
+  evaluationPairs: 12,
+  report: 'r.html',
+  seconds: 61,
+};
+
+type Call = readonly [name: string, request: unknown];
+
+/** Stands in for the services to see what the command line asks of them; what they do is tested where they are. */
+async function run(args: readonly string[], overrides: Partial<Services> = {}) {
+  const calls: Call[] = [];
+  const out: string[] = [];
+  const err: string[] = [];
+  const homes: string[] = [];
+  let closed = 0;
+  const record =
+    <Result>(name: string, result: (request: unknown) => Result) =>
+    (request?: unknown) => {
+      calls.push([name, request]);
+      return Promise.resolve(result(request));
+    };
+  const services: Services = {
+    addModel: record('addModel', () => ({ model, added: true })),
+    listModels: record('listModels', () => ({ models: [model] })),
+    addData: record('addData', () => ({
+      dataset: {
+        name: 'pairs',
+        path: '/data/pairs.jsonl',
+        kind: 'preference' as const,
+        text: 'strings' as const,
+        rows: 1066,
+        answers: 1066,
+        bytes: 2_000_000,
+        hash: 'cd',
+        addedAt: '2025-01-01T00:00:00Z',
+      },
+      added: false,
+    })),
+    listData: record('listData', () => ({ datasets: [] })),
+    score: record('score', () => ({
+      out: 's.jsonl',
+      counts,
+      pairs: 64,
+      tokens: 12_800,
+      chosenPreferred: 0.625,
+      chosenLogpMean: -88.12,
+      rejectedLogpMean: -90.2,
+      seconds: 32,
+    })),
+    train: record('train', (request): TrainResult => {
+      const { config } = request as { config: TrainResult['config'] };
+      return {
+        metrics: 'm.jsonl',
+        adapterOut: 'out',
+        config,
+        counts,
+        steps: 8,
+        trainedParameters: 4_884_480,
+        first: { step: 1, loss: Math.LN2, 'gate/open': 0 },
+        last: { step: 8, loss: 0.5123, 'gate/open': 0.25 },
+        evaluation: { pairs: 12, preferenceAccuracy: 0.75, chosenLogRatio: -1.5, losses: { dpo: 0.6 } },
+        seconds: 75,
+        peakMemory: 2.1e9,
+        hashes,
+      };
+    }),
+    compare: record('compare', () => comparison),
+    generate: (request, call) => {
+      calls.push(['generate', request]);
+      for (const piece of ['4', '2']) call?.onToken?.(piece);
+      return Promise.resolve({
+        text: '42',
+        promptTokens: 9,
+        tokens: 2,
+        finish: 'end' as const,
+        seconds: 0.5,
+      });
+    },
+    demo: record('demo', () => comparison),
+    close: () => {
+      closed += 1;
+      return Promise.resolve();
+    },
+    ...overrides,
+  };
+  const interrupts = new EventEmitter();
+  const code = await main(
+    args,
+    ({ home }) => {
+      homes.push(home);
+      return Promise.resolve(services);
+    },
+    {
+      out: (text) => void out.push(text),
+      err: (text) => void err.push(text),
+      errIsTerminal: false,
+      columns: () => 80,
+      environment: { PLUMBLINE_HOME: '/from/environment' },
+      interrupts,
+      quit: () => undefined,
+    },
+  );
+  return { code, calls, out: out.join(''), err: err.join(''), homes, closed, interrupts };
+}
+
+const trainWords = 'train --data d --loss minor-dpo --metrics m.jsonl --adapter-out out';
+const words = (line: string) => line.split(' ');
+
+describe('requests', () => {
+  it('translates each command', async () => {
+    expect((await run(words('models add ./folder --name n'))).calls).toEqual([
+      ['addModel', { path: './folder', name: 'n' }],
+    ]);
+    expect((await run(words('data add f.jsonl'))).calls).toEqual([['addData', { path: 'f.jsonl' }]]);
+    expect((await run(words('score --model m --data d --out s --threads 2'))).calls).toEqual([
+      ['score', { model: 'm', data: 'd', maxLength: 1024, out: 's', threads: 2 }],
+    ]);
+    expect((await run(words('demo'))).calls).toEqual([['demo', {}]]);
+    expect(
+      (await run(words('generate --model m --adapter a --prompt p --chat --temperature 0.7'))).calls,
+    ).toEqual([
+      [
+        'generate',
+        {
+          model: 'm',
+          adapter: 'a',
+          prompt: 'p',
+          chat: true,
+          maxTokens: 256,
+          temperature: 0.7,
+          topP: 1,
+          seed: 0,
+        },
+      ],
+    ]);
+  });
+
+  it('gives train a whole config', async () => {
+    const line = `${trainWords} --model m --beta 0.2 --lr 1e-4 --scheduler linear --warmup 3 --batch-size 2 --grad-accum 4 --steps 9 --max-length 512 --max-grad-norm 0.5 --weight-decay 0.01 --seed 3 --no-shuffle --lora-r 8 --lora-alpha 16 --lora-targets q_proj,v_proj --reference base --eval-share 0.1 --threads 2`;
+    expect((await run(words(line))).calls).toEqual([
+      [
+        'train',
+        {
+          start: { model: 'm' },
+          data: 'd',
+          metrics: 'm.jsonl',
+          adapterOut: 'out',
+          config: {
+            loss: 'minor-dpo',
+            beta: 0.2,
+            learningRate: 1e-4,
+            scheduler: 'linear',
+            warmup: 3,
+            batchSize: 2,
+            gradAccum: 4,
+            steps: 9,
+            maxLength: 512,
+            maxGradNorm: 0.5,
+            weightDecay: 0.01,
+            seed: 3,
+            shuffle: false,
+            full: false,
+            lora: { rank: 8, alpha: 16, targets: ['q_proj', 'v_proj'] },
+            reference: 'base',
+            evalShare: 0.1,
+            threads: 2,
+          },
+        },
+      ],
+    ]);
+  });
+
+  it('trains every weight with --full and with --init', async () => {
+    const full = (await run(words(`${trainWords} --model m --full`))).calls[0]![1];
+    expect(full).toMatchObject({ start: { model: 'm' }, config: { full: true, epochs: 1 } });
+    expect(full).not.toHaveProperty('config.lora');
+    const init = (await run(words(`${trainWords} --init config.json`))).calls[0]![1];
+    expect(init).toMatchObject({ start: { init: 'config.json' }, config: { full: true } });
+  });
+
+  it('gives compare the grid and what its runs share, with held-out pairs in any case', async () => {
+    const line =
+      'compare --model m --data d --arms dpo,minor-dpo --lr 5e-6,5e-5 --seeds 0,1 --pairs 64 --report r.html';
+    const { calls } = await run(words(line));
+    expect(calls[0]).toMatchObject([
+      'compare',
+      {
+        model: 'm',
+        data: 'd',
+        arms: ['dpo', 'minor-dpo'],
+        learningRates: [5e-6, 5e-5],
+        seeds: [0, 1],
+        pairs: 64,
+        report: 'r.html',
+        shared: { evalShare: 0.2, batchSize: 8 },
+      },
+    ]);
+    expect(calls[0]![1]).not.toHaveProperty('shared.beta');
+    const named = (await run(words('compare --model m --data d --eval-data e'))).calls[0]![1];
+    expect(named).toMatchObject({ shared: { evalData: 'e' }, arms: ['dpo', 'minor-dpo'], seeds: [0] });
+    expect(named).not.toHaveProperty('shared.evalShare');
+  });
+
+  it('opens the home it is told, and closes what it opened', async () => {
+    expect(await run(words('models list'))).toMatchObject({ homes: ['/from/environment'], closed: 1 });
+    expect((await run(words('models list --home h'))).homes).toEqual(['h']);
+  });
+});
+
+describe('refusals', () => {
+  it.each([
+    [`${trainWords} --model m --init c`, '--model and --init exclude each other'],
+    [trainWords, 'train needs --model M or --init config.json'],
+    [`${trainWords} --model m --steps 1 --epochs 1`, '--steps and --epochs exclude each other'],
+    [
+      `${trainWords} --model m --eval-data e --eval-share 0.1`,
+      '--eval-data and --eval-share exclude each other',
+    ],
+    [`${trainWords} --model m --full --lora-r 4`, '--full and --lora-r exclude each other'],
+    [`${trainWords} --model m --full --init-adapter a`, '--full and --init-adapter exclude each other'],
+    [`${trainWords} --model m --init-adapter a --lora-r 4`, '--init-adapter and --lora-r exclude each other'],
+    [`${trainWords} --init c --lora-r 4`, '--init and --lora-r exclude each other'],
+    [`${trainWords} --model m --beta -1`, '--beta must be above 0, not -1'],
+    ['compare --model m --data d --steps 1 --epochs 1', '--steps and --epochs exclude each other'],
+    ['models', 'name a command: models add, models list'],
+    ['nonsense', 'unknown command "nonsense"'],
+  ])('%s', async (line, message) => {
+    const { code, err, out, homes } = await run(words(line));
+    expect(code).toBe(2);
+    expect(err).toContain(`plumbline: ${message}`);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
+    expect(out).toBe('');
+    // Nothing is opened, let alone made, for arguments that are wrong.
+    expect(homes).toEqual([]);
+  });
+
+  it('shows help on stderr where no command is named', async () => {
+    const { code, err, out } = await run([]);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain('Usage: plumbline <command>');
+  });
+});
+
+describe('output', () => {
+  it('prints one JSON document with schema and command', async () => {
+    const { out, err, code } = await run(words('models list --json'));
+    expect(JSON.parse(out)).toEqual({ schema: 1, command: 'models list', models: [model] });
+    expect({ err, code }).toEqual({ err: '', code: 0 });
+  });
+
+  it('keeps progress, notes and streamed text out of the JSON document', async () => {
+    const { out, err } = await run([...words('generate --model m --json --prompt'), 'What is 6 x 7?']);
+    expect(JSON.parse(out)).toMatchObject({ schema: 1, command: 'generate', text: '42', tokens: 2 });
+    expect(err).toContain('2 tokens in 0:01 (4 tokens/s)');
+  });
+
+  it('prints an error as JSON too, and as a line', async () => {
+    const failing = {
+      listModels: () => Promise.reject(new InputError('not JSON', { file: 'a.jsonl', row: 3 })),
+    };
+    const { out, err, code, closed } = await run(words('models list --json'), failing);
+    expect(JSON.parse(out)).toEqual({
+      schema: 1,
+      command: 'models list',
+      error: { message: 'a.jsonl, row 3: not JSON', file: 'a.jsonl', row: 3 },
+    });
+    expect({ err, code, closed }).toEqual({
+      err: 'plumbline: a.jsonl, row 3: not JSON\n',
+      code: 1,
+      closed: 1,
+    });
+    const wrong = await run(words('train --bata 1 --json'));
+    expect(JSON.parse(wrong.out)).toMatchObject({
+      schema: 1,
+      command: 'train',
+      error: { file: null, row: null },
+    });
+    expect(wrong.code).toBe(2);
+  });
+
+  it('shows tables to people', async () => {
+    const { out } = await run(words('models list'));
+    expect(out).toMatch(/^NAME +FAMILY +PARAMETERS/);
+    expect(out).toMatch(/\nsmall +llama +135M +safetensors BF16 +8,192 +yes +269 MB +\/models\/small\n$/);
+    expect((await run(words('data list'))).out).toContain('no datasets yet');
+    expect((await run(words('data add f'))).out).toContain('known already as pairs');
+  });
+
+  it('sums up scores, training and comparisons', async () => {
+    const score = (await run(words('score --model m --data d --out s.jsonl'))).out;
+    expect(score).toContain(
+      '64 of 66 rows, 2 skipped because the prompt alone fills the length, 1 with answers cut',
+    );
+    expect(score).toContain('62.5%');
+    expect(score).toContain('(2 pairs/s)');
+    const train = (await run(words(`${trainWords} --model m`))).out;
+    expect(train).toContain('MinorDPO, beta 0.1, lr 5e-6, seed 0: 8 steps');
+    expect(train).toMatch(/\nloss +0\.6931 +0\.5123\n/);
+    expect(train).toMatch(/\ngate open +0\.0% +25\.0%\n/);
+    expect(train).toMatch(
+      /held out, 12 pairs\n +preference accuracy +75\.0%\n +c \(chosen log-ratio\) +-1\.5/,
+    );
+    expect(train).not.toContain('r per token');
+    const compare = (await run(words('demo'))).out;
+    expect(compare).toContain('arm  accuracy\ndpo  50%\n\ntoo few seeds to tell\n\nreport: r.html\n');
+  });
+
+  it('streams generated text, with figures on stderr unless quiet', async () => {
+    const line = words('generate --model m --prompt p');
+    expect(await run(line)).toMatchObject({ out: '42\n', err: '2 tokens in 0:01 (4 tokens/s)\n' });
+    expect(await run([...line, '--quiet'])).toMatchObject({ out: '42\n', err: '' });
+  });
+
+  it('writes progress to stderr only', async () => {
+    const noting: Partial<Services> = {
+      demo: (_request, call) => {
+        call?.onProgress?.({ kind: 'note', text: '2 rows skipped' });
+        return Promise.resolve(comparison);
+      },
+    };
+    const { out, err } = await run(words('demo --json'), noting);
+    expect(err).toBe('2 rows skipped\n');
+    expect(JSON.parse(out)).toMatchObject({ schema: 1, command: 'demo', trainingPairs: 52 });
+    expect((await run(words('demo --quiet'), noting)).err).toBe('');
+  });
+});
+
+describe('failures', () => {
+  const fail = (error: unknown): Partial<Services> => ({ listModels: () => Promise.reject(error) });
+
+  it('says one line and how to see more of an unexpected error', async () => {
+    const { code, err } = await run(words('models list'), fail(new TypeError('first\nsecond')));
+    expect(code).toBe(1);
+    expect(err).toBe('plumbline: first (unexpected; run again with --debug for the stack)\n');
+    expect((await run(words('models list --debug'), fail(new TypeError('first')))).err).toContain('    at ');
+    expect((await run(words('models list'), fail('thrown text'))).err).toContain('plumbline: thrown text');
+  });
+
+  it('takes the services’ word on wrong arguments', async () => {
+    expect((await run(words('models list'), fail(new UsageError('no such loss')))).code).toBe(2);
+  });
+
+  // Windows has no signals to send; there Ctrl-C is a console event.
+  it.skipIf(process.platform === 'win32')('ends with 130 after Ctrl-C and closes the services', async () => {
+    const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+    const script = `
+      import { main } from './src/main/host/cli/main.ts';
+      const demo = (_request, { signal }) => new Promise((_, reject) => {
+        const busy = setInterval(() => signal.aborted && (clearInterval(busy), reject(signal.reason)), 5);
+        process.stdout.write('working\\n');
+      });
+      process.exitCode = await main(['demo'], async () => ({ demo, close: async () => console.log('closed') }));
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { cwd: repository });
+    let out = '';
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      if (out === 'working\n') child.kill('SIGINT');
+    });
+    const [code] = await once(child, 'close');
+    expect(out).toBe('working\nclosed\n');
+    expect(err).toBe('stopping after this step; press again to quit at once\nplumbline: stopped\n');
+    expect(code).toBe(130);
+  });
+});

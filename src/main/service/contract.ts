@@ -1,0 +1,295 @@
+/**
+ * What the program does for a person, as plain JSON requests and results: the command line and the desktop call it the
+ * same way. Lengths are in tokens, times in seconds, sizes in bytes, log-probs and log-ratios in nats. Numbers that do
+ * not apply are absent.
+ *
+ * Every method rejects with `InputError` for what a person can mend. On `signal` it ends the step under way, yields to
+ * the event loop between steps so that the signal can arrive, removes what is half-written and rejects with
+ * `signal.reason`.
+ */
+import type { RunConfig, SharedSettings } from '../../shared/config.ts';
+import type { LossName } from '../../shared/losses.ts';
+import type { StepMetrics } from '../../shared/metrics.ts';
+
+/** Work under way, told to whoever asked for it. */
+export type ProgressEvent =
+  /** `done` of `total` units of the work named by `label`; `done` starts above 0 where work was kept from before. */
+  | {
+      readonly kind: 'progress';
+      readonly label: string;
+      readonly done: number;
+      readonly total?: number;
+      readonly unit: string;
+    }
+  /**
+   * An optimizer step was taken; it also moves the bar of a single training. Where several runs make up the work, `run`
+   * names it ("minor-dpo, lr 5e-6, seed 1") and `progress` events move the bar.
+   */
+  | {
+      readonly kind: 'step';
+      readonly run?: string;
+      readonly metrics: StepMetrics;
+      readonly totalSteps: number;
+    }
+  /** Something the person should know: rows skipped, a boundary that shifted, a setting that looks wrong. */
+  | { readonly kind: 'note'; readonly text: string };
+
+/** What every long call takes beside its request. */
+export interface CallOptions {
+  readonly onProgress?: (event: ProgressEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface AddModelRequest {
+  /** A Hugging Face folder or a `.gguf` file. */
+  readonly path: string;
+  /** Default: the folder's or file's own name. */
+  readonly name?: string;
+}
+export interface ModelSummary {
+  readonly name: string;
+  readonly path: string;
+  readonly format: 'safetensors' | 'gguf';
+  /** The family's name in its config, e.g. `llama`. */
+  readonly architecture: string;
+  readonly parameters: number;
+  /** How the file stores most weights, e.g. `BF16`, `Q8_0`. */
+  readonly weightType: string;
+  readonly bytes: number;
+  readonly layers: number;
+  readonly vocabulary: number;
+  readonly contextLength: number;
+  readonly chatTemplate: boolean;
+  /** SHA-256 over the weights, in hexadecimal. */
+  readonly hash: string;
+  /** ISO 8601, UTC. */
+  readonly addedAt: string;
+}
+export interface AddModelResult {
+  readonly model: ModelSummary;
+  /** False: the same weights were imported before, under the name given in `model`. */
+  readonly added: boolean;
+}
+export interface ListModelsResult {
+  readonly models: readonly ModelSummary[];
+}
+
+export interface AddDataRequest {
+  readonly path: string;
+  readonly name?: string;
+}
+export interface DatasetSummary {
+  readonly name: string;
+  readonly path: string;
+  /** Rows with chosen and rejected, or with one completion. */
+  readonly kind: 'preference' | 'completion';
+  /** Plain strings or chat messages. */
+  readonly text: 'strings' | 'messages';
+  readonly rows: number;
+  /** Rows that carry the task's right answer, for exact match. */
+  readonly answers: number;
+  readonly bytes: number;
+  readonly hash: string;
+  readonly addedAt: string;
+}
+export interface AddDataResult {
+  readonly dataset: DatasetSummary;
+  readonly added: boolean;
+}
+export interface ListDataResult {
+  readonly datasets: readonly DatasetSummary[];
+}
+
+/** What became of a dataset's rows before work began. */
+export interface RowCounts {
+  readonly rows: number;
+  /** Rows left out because their prompt alone fills the length. */
+  readonly skipped: number;
+  /** Rows whose answers were cut to the length. */
+  readonly truncated: number;
+}
+
+export interface ScoreRequest {
+  /** An imported name or a path; so for every `model` and `data` below. */
+  readonly model: string;
+  readonly data: string;
+  /** A PEFT adapter's folder. */
+  readonly adapter?: string;
+  readonly maxLength: number;
+  /** JSONL: `{"index", "chosen": {"logp", "tokens"}, "rejected": {…}}` per pair. */
+  readonly out: string;
+  readonly threads?: number;
+}
+export interface ScoreResult {
+  readonly out: string;
+  readonly counts: RowCounts;
+  /** Pairs scored: rows less skipped. */
+  readonly pairs: number;
+  /** Completion tokens scored, chosen and rejected. */
+  readonly tokens: number;
+  /** Share of pairs whose chosen log-prob is above the rejected one. */
+  readonly chosenPreferred: number;
+  readonly chosenLogpMean: number;
+  readonly rejectedLogpMean: number;
+  readonly seconds: number;
+}
+
+/** Where the trained weights start: an imported model, or a config with random weights. */
+export type TrainingStart = { readonly model: string } | { readonly init: string };
+
+export interface TrainRequest {
+  readonly start: TrainingStart;
+  readonly data: string;
+  readonly config: RunConfig;
+  /** JSONL, one `StepMetrics` per optimizer step. */
+  readonly metrics: string;
+  /** Folder: a PEFT adapter, or the whole model where `config.full`. */
+  readonly adapterOut: string;
+}
+export interface TrainResult {
+  readonly metrics: string;
+  readonly adapterOut: string;
+  readonly config: RunConfig;
+  readonly counts: RowCounts;
+  readonly steps: number;
+  readonly trainedParameters: number;
+  readonly first: StepMetrics;
+  readonly last: StepMetrics;
+  /** After the last step, on held-out rows; absent without evaluation rows. */
+  readonly evaluation?: Evaluation;
+  readonly seconds: number;
+  readonly peakMemory: number;
+  readonly hashes: RunHashes;
+}
+/** What makes two runs comparable: all equal but the config's loss. */
+export interface RunHashes {
+  readonly base: string;
+  readonly data: string;
+  readonly order: string;
+}
+
+/** Measures that do not depend on the loss a model was trained with, over held-out rows. */
+export interface Evaluation {
+  readonly pairs: number;
+  /** Share of pairs with c > r. */
+  readonly preferenceAccuracy?: number;
+  /** Mean over pairs of log π − log π_ref of the chosen answer (c) and of the rejected one (r). */
+  readonly chosenLogRatio?: number;
+  readonly rejectedLogRatio?: number;
+  /** Share of pairs with r > 0. */
+  readonly gateOpen?: number;
+  /** Share of questions answered exactly right by greedy generation. */
+  readonly taskAccuracy?: number;
+  readonly taskQuestions?: number;
+  /** The held-out rows' mean loss under every loss. */
+  readonly losses: Readonly<Partial<Record<LossName, number>>>;
+}
+
+export interface CompareRequest {
+  readonly model: string;
+  readonly data: string;
+  readonly arms: readonly LossName[];
+  readonly learningRates: readonly number[];
+  readonly seeds: readonly number[];
+  /** Its evalData or evalShare is set; one run's config is `runConfigOf(shared, …)`. */
+  readonly shared: SharedSettings;
+  /** Use only the first so many rows of the data. */
+  readonly pairs?: number;
+  /** Folder for every run's adapter and metrics. */
+  readonly out?: string;
+  /** One self-contained HTML file. */
+  readonly report?: string;
+}
+export interface ComparedRun {
+  readonly loss: LossName;
+  readonly learningRate: number;
+  readonly seed: number;
+  /** `diverged`: loss or gradients stopped being finite; `last` is then the last finite step. */
+  readonly status: 'done' | 'diverged';
+  readonly steps: number;
+  readonly first?: StepMetrics;
+  readonly last?: StepMetrics;
+  readonly evaluation?: Evaluation;
+  readonly hashes: RunHashes;
+  readonly adapter?: string;
+}
+export interface Verdict {
+  readonly learningRate: number;
+  /** What was measured, e.g. `task accuracy`. */
+  readonly measure: string;
+  /** The difference is `left` minus `right`. */
+  readonly left: LossName;
+  readonly right: LossName;
+  readonly difference: number;
+  /** 95% interval over seeds; absent with too few seeds to tell. */
+  readonly interval?: readonly [number, number];
+  readonly seeds: number;
+  /** One line: which is better, no detectable difference, or too few seeds to tell. */
+  readonly text: string;
+}
+export interface CompareResult {
+  readonly base: Evaluation;
+  readonly runs: readonly ComparedRun[];
+  readonly verdicts: readonly Verdict[];
+  /** The comparison as a table in plain text, lines parted by "\n". */
+  readonly table: string;
+  readonly counts: RowCounts;
+  readonly trainingPairs: number;
+  readonly evaluationPairs: number;
+  readonly report?: string;
+  readonly out?: string;
+  readonly seconds: number;
+}
+
+export interface GenerateRequest {
+  readonly model: string;
+  readonly adapter?: string;
+  readonly prompt: string;
+  /** Render the prompt as a user's message through the model's chat template. */
+  readonly chat: boolean;
+  readonly maxTokens: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly threads?: number;
+}
+export interface GenerateResult {
+  readonly text: string;
+  readonly promptTokens: number;
+  readonly tokens: number;
+  /** Why it ended: an end token, or `maxTokens`. */
+  readonly finish: 'end' | 'length';
+  readonly seconds: number;
+}
+
+export interface DemoRequest {
+  /** Default: in the home folder. */
+  readonly report?: string;
+  readonly threads?: number;
+}
+
+export interface Services {
+  addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
+  listModels(): Promise<ListModelsResult>;
+  addData(request: AddDataRequest, call?: CallOptions): Promise<AddDataResult>;
+  listData(): Promise<ListDataResult>;
+  score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
+  train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
+  compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;
+  /** `onToken` gets each piece of text as it is decoded; the pieces joined are the result's text. */
+  generate(
+    request: GenerateRequest,
+    call?: CallOptions & { onToken?: (text: string) => void },
+  ): Promise<GenerateResult>;
+  /** `compare` on the bundled example. */
+  demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
+  /** Closes the database and ends what runs in the background. */
+  close(): Promise<void>;
+}
+
+export interface ServicesOptions {
+  /** Folder of the database and the model store; made if absent. */
+  readonly home: string;
+}
+export type ServicesFactory = (options: ServicesOptions) => Promise<Services>;

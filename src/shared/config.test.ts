@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { parseRunConfig, parseSharedSettings, runConfigOf, stepCount, warmupSteps } from './config.ts';
+import { UsageError } from './errors.ts';
+import { describeLoss, lossNames } from './losses.ts';
+
+describe('run config', () => {
+  it('fills in the documented defaults', () => {
+    expect(parseRunConfig({ loss: 'minor-dpo' })).toEqual({
+      loss: 'minor-dpo',
+      beta: 0.1,
+      learningRate: 5e-6,
+      scheduler: 'cosine',
+      warmup: 0.1,
+      batchSize: 8,
+      gradAccum: 1,
+      epochs: 1,
+      maxLength: 1024,
+      maxGradNorm: 1,
+      weightDecay: 0,
+      seed: 0,
+      shuffle: true,
+      full: false,
+      lora: { rank: 16, alpha: 32, targets: 'all-linear' },
+    });
+  });
+
+  it('takes each loss’s own β', () => {
+    for (const loss of lossNames) expect(parseRunConfig({ loss }).beta).toBe(describeLoss(loss).defaultBeta);
+    expect(parseRunConfig({ loss: 'dpo', beta: 0.5 }).beta).toBe(0.5);
+  });
+
+  it('leaves epochs out beside steps, and the adapter out of full training', () => {
+    expect(parseRunConfig({ loss: 'sft', steps: 20 })).not.toHaveProperty('epochs');
+    expect(parseRunConfig({ loss: 'sft', full: true })).not.toHaveProperty('lora');
+    expect(parseRunConfig({ loss: 'sft', lora: { rank: 4 } }).lora).toEqual({
+      rank: 4,
+      alpha: 32,
+      targets: 'all-linear',
+    });
+  });
+
+  it('reads back what it wrote', () => {
+    const config = parseRunConfig({ loss: 'dpo', steps: 3, lora: { targets: ['q_proj'] } });
+    expect(parseRunConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    const full = parseRunConfig({ loss: 'dpo', full: true });
+    expect(parseRunConfig(JSON.parse(JSON.stringify(full)))).toEqual(full);
+  });
+
+  it.each([
+    [{ beta: 0 }, 'beta must be above 0, not 0'],
+    [{ beta: -0.1 }, 'beta must be above 0, not -0.1'],
+    [{ beta: NaN }, 'beta must be a number'],
+    [{ learningRate: -1e-6 }, 'learningRate must be 0 or more, not -0.000001'],
+    [{ learningRate: Infinity }, 'learningRate must be a number'],
+    [{ batchSize: 2.5 }, 'batchSize must be a whole number, not 2.5'],
+    [{ batchSize: 0 }, 'batchSize must be 1 or more, not 0'],
+    [{ steps: 0 }, 'steps must be 1 or more, not 0'],
+    [{ warmup: 1.5 }, 'warmup must be a share below 1 or a whole number of steps, not 1.5'],
+    [{ evalShare: 1 }, 'evalShare must be below 1, not 1'],
+    [{ evalShare: 0 }, 'evalShare must be above 0, not 0'],
+    [{ seed: 2 ** 32 }, 'seed must be 4294967295 or less'],
+    [{ lora: { rank: 0 } }, 'lora.rank must be 1 or more, not 0'],
+    [{ lora: { targets: [] } }, 'lora.targets must name at least one layer'],
+    [{ steps: 2, epochs: 1 }, 'steps and epochs exclude each other'],
+    [{ evalData: 'd', evalShare: 0.1 }, 'evalData and evalShare exclude each other'],
+    [{ full: true, lora: {} }, 'full training takes no lora settings'],
+    [{ full: true, initAdapter: 'd' }, 'full training takes no initAdapter'],
+  ])('refuses %j', (wrong, message) => {
+    expect(() => parseRunConfig({ loss: 'dpo', ...wrong })).toThrow(UsageError);
+    expect(() => parseRunConfig({ loss: 'dpo', ...wrong })).toThrow(message);
+  });
+
+  it('refuses unknown losses, schedules and settings by name', () => {
+    expect(() => parseRunConfig({ loss: 'ppo' as 'dpo' })).toThrow(
+      'loss must be one of dpo, minor-dpo, sft, not "ppo"',
+    );
+    expect(() => parseRunConfig({ loss: 'dpo', scheduler: 'step' as 'cosine' })).toThrow(
+      'scheduler must be one of',
+    );
+    expect(() => parseRunConfig({ loss: 'dpo', ...{ learning_rate: 1 } })).toThrow('learning_rate');
+  });
+
+  it('names every wrong setting in one line', () => {
+    expect(() => parseRunConfig({ loss: 'dpo', beta: 0, batchSize: 0 })).toThrow(
+      /^beta must be above 0, not 0; batchSize must be 1 or more, not 0$/,
+    );
+  });
+
+  it('makes the runs of a comparison differ in nothing but what tells them apart', () => {
+    const shared = parseSharedSettings({ batchSize: 4, evalShare: 0.25 });
+    const dpo = runConfigOf(shared, { loss: 'dpo', learningRate: 1e-5, seed: 1 });
+    const minor = runConfigOf(shared, { loss: 'minor-dpo', learningRate: 1e-5, seed: 1 });
+    expect({ ...minor, loss: 'dpo' }).toEqual(dpo);
+    expect(dpo).toMatchObject({
+      batchSize: 4,
+      evalShare: 0.25,
+      beta: 0.1,
+      epochs: 1,
+      seed: 1,
+      learningRate: 1e-5,
+    });
+  });
+});
+
+// Worked by hand from transformers 5.23: Trainer.set_initial_training_values and TrainingArguments.get_warmup_steps.
+describe('steps', () => {
+  it.each([
+    // 64 rows in batches of 8: 8 batches.
+    [{ batchSize: 8, gradAccum: 1, epochs: 1 }, 64, 8],
+    // 65 rows: a ninth, smaller batch.
+    [{ batchSize: 8, gradAccum: 1, epochs: 1 }, 65, 9],
+    // 9 batches in fours: 2 full steps and one of the remaining batch.
+    [{ batchSize: 8, gradAccum: 4, epochs: 1 }, 65, 3],
+    // One and a half times 3, rounded up.
+    [{ batchSize: 8, gradAccum: 4, epochs: 1.5 }, 65, 5],
+    [{ batchSize: 8, gradAccum: 1, steps: 20 }, 64, 20],
+  ])('%j over %d rows', (config, rows, steps) => expect(stepCount(config, rows)).toBe(steps));
+
+  it.each([
+    [0, 100, 0],
+    [0.1, 100, 10],
+    [0.1, 64, 7],
+    [0.999, 10, 10],
+    [1, 100, 1],
+    [5, 3, 5],
+  ])('warm-up %d of %d steps', (warmup, steps, expected) =>
+    expect(warmupSteps(warmup, steps)).toBe(expected),
+  );
+});
