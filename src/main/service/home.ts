@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, posix, resolve, win32 } from 'node:path';
@@ -9,9 +8,12 @@ import { InputError } from '../../shared/errors.ts';
  * @returns an absolute path
  * @throws InputError where it cannot be created or written
  */
-export function resolveHome(option?: string): string {
+export function resolveHome(
+  option?: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
   const home = resolve(
-    option || process.env['PLUMBLINE_HOME'] || defaultHome(process.platform, process.env, homedir()),
+    option || environment['PLUMBLINE_HOME'] || defaultHome(process.platform, environment, homedir()),
   );
   try {
     // Only the person's own: what they align on is often private.
@@ -46,26 +48,4 @@ export function defaultHome(
   const given = environment['XDG_DATA_HOME'];
   const data = given && posix.isAbsolute(given) ? given : posix.join(userFolder, '.local', 'share');
   return posix.join(data, 'plumbline');
-=======
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-
-/**
- * The folder that holds the database and the model store: what the person named, else `PLUMBLINE_HOME`, else the
- * system's place for application data.
- */
-export function resolveHome(
-  named: string | undefined,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-  platform: NodeJS.Platform = process.platform,
-  userFolder: string = homedir(),
-): string {
-  // An empty variable is what a shell leaves behind when it means "unset".
-  const given = named ?? (environment['PLUMBLINE_HOME'] || undefined);
-  if (given !== undefined) return given;
-  if (platform === 'win32')
-    return join(environment['LOCALAPPDATA'] || join(userFolder, 'AppData', 'Local'), 'Plumbline');
-  if (platform === 'darwin') return join(userFolder, 'Library', 'Application Support', 'Plumbline');
-  return join(environment['XDG_DATA_HOME'] || join(userFolder, '.local', 'share'), 'plumbline');
->>>>>>> cli
 }

@@ -1,0 +1,202 @@
+// Runs in the report, in a browser: draws the charts that charts.ts prepared. Plain JavaScript, inlined as it stands.
+/* global Chart, document, window, getComputedStyle, matchMedia */
+(() => {
+  'use strict';
+  const { groups, marks } = JSON.parse(document.getElementById('charts').textContent);
+  const specs = groups.flatMap((group) => group.charts);
+  const root = document.documentElement;
+  const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const drawn = [];
+
+  const faint = (hex, alpha) =>
+    hex +
+    Math.round(alpha * 255)
+      .toString(16)
+      .padStart(2, '0');
+  const toPoints = (points) => points.map(([x, y]) => ({ x, y }));
+  const clamp = (y, range) => (range ? Math.min(range[1], Math.max(range[0], y)) : y);
+
+  function stepDatasets(spec, armColour) {
+    const datasets = [];
+    for (const curve of spec.curves) {
+      const mean = curve.kind === 'mean';
+      datasets.push({
+        label: curve.label,
+        data: toPoints(curve.points),
+        borderColor: mean ? armColour(curve.arm) : faint(armColour(curve.arm), 0.35),
+        borderWidth: mean ? 2.25 : 1,
+        borderDash: curve.dashed ? [5, 4] : [],
+        pointRadius: 0,
+        pointHitRadius: mean ? 6 : 0,
+        order: mean ? 1 : 2,
+      });
+      const last = curve.points.at(-1);
+      if (curve.diverged && last) {
+        datasets.push({
+          label: `${curve.label} diverged`,
+          data: [{ x: last[0], y: clamp(last[1], spec.range) }],
+          showLine: false,
+          clip: false,
+          pointStyle: 'crossRot',
+          pointRadius: 7,
+          pointBorderWidth: 3,
+          borderColor: armColour(curve.arm),
+          order: 0,
+        });
+      }
+    }
+    return datasets;
+  }
+
+  function dotDatasets(spec, armColour) {
+    const datasets = spec.groups.flatMap((group) => [
+      {
+        label: group.label,
+        data: toPoints(group.dots),
+        showLine: false,
+        pointStyle: marks[group.arm],
+        pointRadius: 5,
+        borderColor: armColour(group.arm),
+        backgroundColor: faint(armColour(group.arm), 0.35),
+        order: 2,
+      },
+      {
+        label: `${group.label}, mean`,
+        data: group.mean ? toPoints([group.mean]) : [],
+        showLine: false,
+        pointStyle: 'line',
+        pointRadius: 14,
+        pointHitRadius: 0,
+        pointBorderWidth: 3,
+        borderColor: armColour(group.arm),
+        order: 1,
+      },
+    ]);
+    if (spec.base !== null && spec.base !== undefined) {
+      const ends = [-0.5, spec.categories.length - 0.5];
+      datasets.push({
+        label: 'base',
+        data: ends.map((x) => ({ x, y: spec.base })),
+        borderColor: colour('--arm-base'),
+        borderDash: [6, 4],
+        borderWidth: 1.5,
+        pointRadius: 0,
+        pointHitRadius: 0,
+        order: 3,
+      });
+    }
+    return datasets;
+  }
+
+  function scatterDatasets(spec, armColour) {
+    const all = spec.groups.flatMap((group) => group.points.flat());
+    const ends = [Math.min(0, ...all), Math.max(0, ...all)];
+    return [
+      ...spec.groups.map((group) => ({
+        label: group.label,
+        data: toPoints(group.points),
+        showLine: false,
+        pointStyle: marks[group.arm],
+        pointRadius: 3,
+        borderColor: faint(armColour(group.arm), 0.8),
+        backgroundColor: faint(armColour(group.arm), 0.25),
+      })),
+      {
+        label: 'c = r',
+        data: ends.map((x) => ({ x, y: x })),
+        borderColor: colour('--axis'),
+        borderDash: [4, 4],
+        borderWidth: 1,
+        pointRadius: 0,
+        pointHitRadius: 0,
+      },
+    ];
+  }
+
+  function axis(title, extra) {
+    const zero = (context) => context.tick && context.tick.value === 0;
+    return {
+      type: 'linear',
+      title: { display: true, text: title, color: colour('--quiet') },
+      border: { color: colour('--rule') },
+      ticks: { color: colour('--quiet'), maxTicksLimit: 7, ...(extra.ticks || {}) },
+      grid: {
+        color: (context) => (zero(context) && extra.zero ? colour('--axis') : colour('--grid')),
+        lineWidth: (context) => (zero(context) && extra.zero ? 1.5 : 1),
+      },
+      ...extra.scale,
+    };
+  }
+
+  function scales(spec) {
+    if (spec.kind === 'steps') {
+      const [min, max] = spec.range || [0, 1];
+      // The exact bounds are no round numbers: their labels would crowd the axis.
+      return {
+        x: axis(spec.xLabel, {
+          scale: { ticks: { color: colour('--quiet'), precision: 0, maxTicksLimit: 7 } },
+        }),
+        y: axis(spec.yLabel, { zero: true, ticks: { includeBounds: false }, scale: { min, max } }),
+      };
+    }
+    if (spec.kind === 'dots') {
+      return {
+        x: axis(spec.xLabel, {
+          ticks: { stepSize: 1, autoSkip: false, callback: (value) => spec.categories[value] ?? '' },
+          scale: {
+            min: -0.5,
+            max: spec.categories.length - 0.5,
+            grid: { display: false },
+            afterBuildTicks: (scale) => {
+              scale.ticks = spec.categories.map((_, value) => ({ value }));
+            },
+          },
+        }),
+        y: axis(spec.yLabel, { zero: true, scale: { grace: '10%' } }),
+      };
+    }
+    return { x: axis(spec.xLabel, { zero: true }), y: axis(spec.yLabel, { zero: true }) };
+  }
+
+  function configuration(spec) {
+    const armColour = (arm) => colour(`--arm-${arm}`);
+    const datasets = { steps: stepDatasets, dots: dotDatasets, scatter: scatterDatasets }[spec.kind];
+    return {
+      type: spec.kind === 'scatter' ? 'scatter' : 'line',
+      data: { datasets: datasets(spec, armColour) },
+      options: {
+        animation: false,
+        parsing: false,
+        normalized: true,
+        maintainAspectRatio: false,
+        interaction: { mode: 'nearest', intersect: true },
+        plugins: { legend: { display: false }, tooltip: { animation: false } },
+        scales: scales(spec),
+      },
+    };
+  }
+
+  function draw() {
+    while (drawn.length > 0) drawn.pop().destroy();
+    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+    Chart.defaults.font.size = 11;
+    for (const spec of specs) drawn.push(new Chart(document.getElementById(spec.id), configuration(spec)));
+    root.dataset.charts = String(drawn.length);
+  }
+
+  draw();
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+  // Paper is white: print the light colours whatever the screen shows, and unfold what is folded.
+  let folded = [];
+  window.addEventListener('beforeprint', () => {
+    root.dataset.theme = 'light';
+    folded = [...document.querySelectorAll('details:not([open])')];
+    for (const element of folded) element.open = true;
+    draw();
+  });
+  window.addEventListener('afterprint', () => {
+    delete root.dataset.theme;
+    for (const element of folded) element.open = false;
+    draw();
+  });
+})();

@@ -1,0 +1,340 @@
+import { measures, runsOf } from '../../../shared/comparison.ts';
+import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
+import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
+import { formatLearningRate } from '../../../shared/comparison-format.ts';
+import type { MetricName, StepMetrics } from '../../../shared/metrics.ts';
+import { mean, quantileOfSorted } from '../../../shared/statistics/descriptive.ts';
+
+type Point = readonly [x: number, y: number];
+
+/** One line of a chart over steps: one seed's values as they are, or the smoothed mean over seeds. */
+export interface Curve {
+  /** Place of the loss among the comparison's arms. */
+  readonly arm: number;
+  readonly label: string;
+  readonly kind: 'seed' | 'mean';
+  readonly dashed: boolean;
+  readonly points: readonly Point[];
+  /** Set where the run diverged: the curve ends in a cross. */
+  readonly diverged: boolean;
+}
+
+interface ChartBase {
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+}
+
+/** Values over optimizer steps. */
+export interface StepChart extends ChartBase {
+  readonly kind: 'steps';
+  readonly curves: readonly Curve[];
+  /** Range of the y axis; diverged runs do not stretch it. */
+  readonly range: readonly [number, number] | undefined;
+  /** "dpo, seed 1: diverged at step 40" */
+  readonly badges: readonly string[];
+}
+
+/** One measure: a dot per seed and a bar for the mean, per arm and learning rate. */
+export interface DotChart extends ChartBase {
+  readonly kind: 'dots';
+  /** Learning rates, at x = 0, 1, 2 … */
+  readonly categories: readonly string[];
+  readonly groups: readonly {
+    readonly arm: number;
+    readonly label: string;
+    readonly dots: readonly Point[];
+    readonly mean: Point | undefined;
+  }[];
+  readonly base: number | undefined;
+}
+
+/** Held-out pairs as points (c, r). */
+export interface ScatterChart extends ChartBase {
+  readonly kind: 'scatter';
+  readonly groups: readonly {
+    readonly arm: number;
+    readonly label: string;
+    readonly points: readonly Point[];
+  }[];
+}
+
+export type Chart = StepChart | DotChart | ScatterChart;
+
+/** Charts under one heading. */
+export interface ChartGroup {
+  readonly heading: string;
+  readonly intro: string;
+  readonly charts: readonly Chart[];
+}
+
+// Six digits are more than any screen shows, and halve the file.
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+type StepValue = (step: StepMetrics) => number | undefined;
+
+/** Finite values of one run by step, up to the first that is not finite (null after a way through JSON). */
+function finitePoints(run: RunResult, of: StepValue): { points: Point[]; cut: boolean } {
+  const points: Point[] = [];
+  for (const step of run.metrics) {
+    const value = of(step) as number | null | undefined;
+    if (value === undefined) continue;
+    if (value === null || !Number.isFinite(value)) return { points, cut: true };
+    points.push([step.step, rounded(value)]);
+  }
+  return { points, cut: false };
+}
+
+/** Steps that a mean curve is smoothed over: about a twentieth of the run, odd, so that the window is centred. */
+export function smoothingWindow(steps: number): number {
+  return 2 * Math.floor(steps / 40) + 1;
+}
+
+/** Mean over seeds at the steps every seed has, then a centred moving average, narrower at the ends. */
+export function smoothedMean(seeds: readonly (readonly Point[])[]): Point[] {
+  const bySeed = seeds.map((points) => new Map(points));
+  const common = (seeds[0] ?? []).flatMap(([step]) => {
+    const values = bySeed.map((values) => values.get(step));
+    return values.includes(undefined) ? [] : [[step, mean(values as number[])] as const];
+  });
+  const reach = (smoothingWindow(common.length) - 1) / 2;
+  return common.map(([step], place) => {
+    const near = Math.min(reach, place, common.length - 1 - place);
+    return [step, rounded(mean(common.slice(place - near, place + near + 1).map(([, value]) => value)))];
+  });
+}
+
+/** Range of all values of finished runs; diverged runs count only as far as they stay near it. */
+function axisRange(curves: readonly Curve[], zero: boolean): [number, number] | undefined {
+  const values = (diverged: boolean): number[] =>
+    curves.filter((curve) => curve.diverged === diverged).flatMap(({ points }) => points.map(([, y]) => y));
+  const steady = values(false);
+  const wild = values(true).sort((a, b) => a - b);
+  const kept = steady.length > 0 ? steady : [quantileOfSorted(wild, 0.02), quantileOfSorted(wild, 0.98)];
+  const known = kept.filter(Number.isFinite);
+  if (known.length === 0) return undefined;
+  const bounds = (of: readonly number[]): [number, number] =>
+    of.reduce<[number, number]>(
+      ([low, high], y) => [Math.min(low, y), Math.max(high, y)],
+      [zero ? 0 : Infinity, zero ? 0 : -Infinity],
+    );
+  const [low, high] = bounds(known);
+  const span = high - low || Math.abs(high) || 1;
+  const near = wild.filter((y) => y >= low - span && y <= high + span);
+  const [least, most] = bounds([...known, ...near]);
+  const margin = (most - least || span) * 0.05;
+  return [zero && least === 0 ? 0 : rounded(least - margin), zero && most === 0 ? 0 : rounded(most + margin)];
+}
+
+interface Quantity {
+  readonly label: string;
+  readonly of: StepValue;
+  readonly dashed?: boolean;
+}
+
+function stepChart(
+  result: ComparisonResult,
+  learningRate: number,
+  about: Omit<ChartBase, 'xLabel'> & { readonly quantities: readonly Quantity[]; readonly zero: boolean },
+): StepChart {
+  const { quantities, zero, ...texts } = about;
+  const badges = new Set<string>();
+  const curves = result.arms.flatMap((loss, arm) =>
+    quantities.flatMap(({ label, of, dashed = false }): Curve[] => {
+      const name = quantities.length > 1 ? `${loss} ${label}` : loss;
+      const seeds = runsOf(result, loss, learningRate).map((run): Curve => {
+        const { points, cut } = finitePoints(run, of);
+        const diverged = cut || run.status === 'diverged';
+        const last = run.divergedAt ?? (points.at(-1)?.[0] ?? 0) + 1;
+        if (diverged) badges.add(`${loss}, seed ${run.seed}: diverged at step ${last}`);
+        return { arm, label: `${name}, seed ${run.seed}`, kind: 'seed', dashed, points, diverged };
+      });
+      const points = smoothedMean(seeds.map((seed) => seed.points));
+      // A mean over what is left after a seed diverged would jump there: it ends with the shortest seed instead.
+      const averaged: Curve = {
+        arm,
+        label: `${name}, mean`,
+        kind: 'mean',
+        dashed,
+        points,
+        diverged: false,
+      };
+      return seeds.some((seed) => seed.points.length > 0) ? [...seeds, averaged] : [];
+    }),
+  );
+  return {
+    ...texts,
+    kind: 'steps',
+    xLabel: 'optimizer step',
+    curves,
+    range: axisRange(curves, zero),
+    badges: [...badges],
+  };
+}
+
+/** Says of a learning rate's arms whose c and r both fell, since that alarms people and is not a fault by itself. */
+export function explainFall(result: ComparisonResult, learningRate: number): string {
+  const ends = (loss: string, name: MetricName): number[] =>
+    runsOf(result, loss, learningRate)
+      .map((run) => finalMetric(run, name))
+      .filter((value) => value !== undefined);
+  const falling = result.arms.filter((loss) => {
+    const c = ends(loss, 'rewards/chosen');
+    const r = ends(loss, 'rewards/rejected');
+    return c.length > 0 && r.length > 0 && mean(c) < 0 && mean(r) < 0;
+  });
+  if (falling.length === 0) {
+    return 'Above the line an answer is likelier than under the reference, below it less likely.';
+  }
+  return `Both fall below the line for ${falling.join(' and ')}: the loss only asks that c − r grow, so it may make both answers less likely, and their probability goes to other texts. By itself that is no fault; a chosen answer that falls far often is.`;
+}
+
+function stepCharts(result: ComparisonResult, learningRate: number, place: number): StepChart[] {
+  const beta = result.config['beta'];
+  const known = typeof beta === 'number' && beta > 0;
+  const metric =
+    (name: MetricName, scale = 1): StepValue =>
+    (step) => {
+      const value = step[name];
+      return typeof value === 'number' ? value * scale : value;
+    };
+  const scale = known ? 1 / beta : 1;
+  const chart = (
+    name: string,
+    title: string,
+    note: string,
+    yLabel: string,
+    quantities: readonly Quantity[],
+    zero = true,
+  ): StepChart =>
+    stepChart(result, learningRate, { id: `steps-${place}-${name}`, title, note, yLabel, quantities, zero });
+  const single = (name: MetricName): Quantity[] => [{ label: '', of: metric(name) }];
+  return [
+    chart(
+      'log-ratios',
+      'Log-ratios to the reference: c solid, r dashed',
+      explainFall(result, learningRate),
+      known ? 'nats per answer' : 'β × nats per answer',
+      [
+        { label: 'c', of: metric('rewards/chosen', scale) },
+        { label: 'r', of: metric('rewards/rejected', scale), dashed: true },
+      ],
+    ),
+    chart(
+      'gate',
+      'Gate open: share of pairs with r > 0',
+      'Where r ≤ 0, MinorDPO gives the rejected answer no gradient; DPO goes on pushing it down.',
+      'share of pairs',
+      single('gate/open'),
+    ),
+    chart(
+      'margins',
+      'Reward margin β(c − r)',
+      'The raw margin for every loss, whatever the loss itself looks at.',
+      'rewards/margins',
+      single('rewards/margins'),
+    ),
+    chart(
+      'loss',
+      'Training loss',
+      'Each arm’s own loss: levels of different losses are not comparable.',
+      'loss',
+      single('loss'),
+    ),
+    chart(
+      'grad-norm',
+      'Gradient norm before clipping',
+      'Spikes come before a divergence more often than after.',
+      'grad_norm',
+      single('grad_norm'),
+    ),
+  ].filter(({ curves }) => curves.length > 0);
+}
+
+function dotCharts(result: ComparisonResult): DotChart[] {
+  const cells = summariseCells(result);
+  return measures.flatMap((measure): DotChart[] => {
+    const scale = measure.unit === 'share' ? 100 : 1;
+    const groups = cells.map(({ loss, learningRate, runs, measures: summaries }) => {
+      const arm = result.arms.indexOf(loss);
+      const x = result.learningRates.indexOf(learningRate) + ((arm + 0.5) / result.arms.length - 0.5) * 0.7;
+      const dots = runs.flatMap((run): Point[] => {
+        const value = run.status === 'finished' && run.evaluation ? measure.of(run.evaluation) : undefined;
+        return value === undefined ? [] : [[rounded(x), rounded(value * scale)]];
+      });
+      const average = summaries[measure.name].mean;
+      return {
+        arm,
+        label: `${loss}, lr ${formatLearningRate(learningRate)}`,
+        dots,
+        mean: average === undefined ? undefined : ([rounded(x), rounded(average * scale)] as const),
+      };
+    });
+    if (groups.every(({ dots }) => dots.length === 0)) return [];
+    const base = measure.of(result.base);
+    return [
+      {
+        kind: 'dots',
+        id: `dots-${measure.name}`,
+        title: measure.label.charAt(0).toUpperCase() + measure.label.slice(1),
+        note: '',
+        xLabel: 'learning rate',
+        yLabel: measure.unit === 'share' ? '%' : 'nats per answer',
+        categories: result.learningRates.map(formatLearningRate),
+        groups,
+        base: base === undefined ? undefined : rounded(base * scale),
+      },
+    ];
+  });
+}
+
+function scatterChart(result: ComparisonResult, learningRate: number, place: number): ScatterChart[] {
+  const groups = result.arms.flatMap((loss, arm) => {
+    const points = runsOf(result, loss, learningRate)
+      .filter(({ status }) => status === 'finished')
+      .flatMap(({ evaluation }) => evaluation?.perPair ?? [])
+      .filter(({ c, r }) => Number.isFinite(c) && Number.isFinite(r))
+      .map(({ c, r }): Point => [rounded(c), rounded(r)]);
+    return points.length === 0 ? [] : [{ arm, label: loss, points }];
+  });
+  if (groups.length === 0) return [];
+  return [
+    {
+      kind: 'scatter',
+      id: `scatter-${place}`,
+      title: `Held-out pairs at lr ${formatLearningRate(learningRate)}`,
+      note: 'One point per pair and seed. Below the diagonal c > r: the pair counts as right.',
+      xLabel: 'c, nats',
+      yLabel: 'r, nats',
+      groups,
+    },
+  ];
+}
+
+/** Every chart of a report: final measures first, then the held-out pairs, then the course of training. */
+export function chartGroups(result: ComparisonResult): ChartGroup[] {
+  const steps = Math.max(0, ...result.runs.map((run) => run.metrics.length));
+  const window = smoothingWindow(steps);
+  const smoothing = window > 1 ? `, smoothed over ${window} steps` : '';
+  const groups: ChartGroup[] = [
+    {
+      heading: 'Final measures, independent of the loss',
+      intro:
+        'One mark per seed, a bar for their mean, a dashed line for the base. Diverged runs are left out here.',
+      charts: dotCharts(result),
+    },
+    {
+      heading: 'Held-out pairs',
+      intro: 'Log-ratios to the reference of both answers, summed over their tokens.',
+      charts: result.learningRates.flatMap((rate, place) => scatterChart(result, rate, place)),
+    },
+    ...result.learningRates.map((rate, place) => ({
+      heading: `Training at lr ${formatLearningRate(rate)}`,
+      intro: `Thin: every seed as logged, on its training batches. Bold: mean over seeds${smoothing}; it ends where a seed ends.`,
+      charts: stepCharts(result, rate, place),
+    })),
+  ];
+  return groups.filter(({ charts }) => charts.length > 0);
+}

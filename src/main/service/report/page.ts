@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import { appearanceOf } from '../../../shared/appearance.ts';
+import { describePairing, pairingProofs } from '../../../shared/comparison.ts';
+import type { ComparisonResult } from '../../../shared/comparison.ts';
+import { formatLearningRate } from '../../../shared/comparison-format.ts';
+import { verdict, verdictLine } from '../../../shared/verdict.ts';
+import type { VerdictOutcome } from '../../../shared/verdict.ts';
+import { chartGroups } from './charts.ts';
+import type { ChartGroup } from './charts.ts';
+import { styleSheet } from './style.ts';
+import { lossName, pairingTable, resultsTable, runsTable, samplesTables } from './tables.ts';
+import { html, Markup, scriptJson } from './template.ts';
+
+/** The scripts a report carries: Chart.js, and the one that draws with it. */
+export interface ReportScripts {
+  readonly library: string;
+  readonly drawing: string;
+}
+
+const signs: Readonly<Record<VerdictOutcome, string>> = {
+  higher: '▲',
+  lower: '▼',
+  'no-difference': '≈',
+  'too-few-seeds': '?',
+  diverged: '✕',
+};
+
+const listed = (names: readonly string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
+
+function question(result: ComparisonResult): string {
+  const [first = '', ...others] = result.arms;
+  if (others.length === 0) return `What does ${first} do to ${result.model.name}?`;
+  return `${others.length === 1 ? 'Is' : 'Are'} ${listed(others)} better than ${first}?`;
+}
+
+function verdictSection(result: ComparisonResult): Markup {
+  const verdicts = verdict(result);
+  const item = (verdict: (typeof verdicts)[number], lead: boolean): Markup =>
+    html`<li>
+      <span class="sign ${verdict.outcome === 'diverged' && 'alarm'}" aria-hidden="true"
+        >${signs[verdict.outcome]}</span
+      ><span class="${lead && 'lead'}">${verdictLine(verdict)}</span>
+    </li>`;
+  const others = verdicts.filter(({ primary }) => !primary);
+  return html`<ul class="verdicts" id="verdicts">
+      ${verdicts.filter(({ primary }) => primary).map((verdict) => item(verdict, true))}
+    </ul>
+    ${
+      others.length > 0 &&
+      html`<details>
+        <summary>Verdicts on the other measures</summary>
+        <ul class="verdicts">
+          ${others.map((verdict) => item(verdict, false))}
+        </ul>
+      </details>`
+    }
+    <p class="quiet">
+      From paired differences over seeds: Student’s t interval, corrected by Holm’s method where several
+      learning rates or arms are compared; below three seeds nothing is claimed. The claim holds for these
+      held-out items. A larger margin is not by itself better: a loss can gain it by making both answers less
+      likely.
+    </p>`;
+}
+
+const term = (name: string, value: string | number | boolean | null | Markup): Markup =>
+  html`<dt>${name}</dt>
+    <dd>${value instanceof Markup ? value : String(value)}</dd>`;
+
+function setupSection(result: ComparisonResult): Markup {
+  const { model, data } = result;
+  const hash = (text: string): Markup => html`<span class="hash">${text}</span>`;
+  return html`<h2>Setup</h2>
+    <p>
+      ${pairingProofs(result).every(({ paired }) => paired) ? describePairing(result) : html`<span class="alarm">${describePairing(result)}</span>`}
+    </p>
+    <div class="columns">
+      <div>
+        <h3>Model and data</h3>
+        <dl>
+          ${term('model', model.name)} ${term('parameters', model.parameters.toLocaleString('en'))}
+          ${term('model hash', hash(model.hash))} ${term('data', data.name)}
+          ${term('data hash', hash(data.hash))} ${term('training pairs', data.trainPairs)}
+          ${term('held-out pairs', data.evalPairs)} ${term('rows skipped', data.skipped)}
+        </dl>
+      </div>
+      <div>
+        <h3>Shared by all arms</h3>
+        <dl>${Object.entries(result.config).map(([name, value]) => term(name, value))}</dl>
+      </div>
+      <div>
+        <h3>Compared</h3>
+        <dl>
+          ${term('arms', result.arms.join(', '))}
+          ${term('learning rates', result.learningRates.map(formatLearningRate).join(', '))}
+          ${term('seeds', result.seeds.join(', '))} ${term('differs', result.onlyDiffers.join(', '))}
+          ${Object.entries(result.versions).map(([name, version]) => term(name, version))}
+          ${term('made', result.createdAt)}
+        </dl>
+        ${pairingTable(result)}
+      </div>
+    </div>`;
+}
+
+function chartSections(result: ComparisonResult, groups: readonly ChartGroup[]): Markup[] {
+  const legend = html`<ul class="legend">
+    ${[...result.arms, ...(result.arms.includes('base') ? [] : ['base'])].map((loss) => html`<li>${lossName(result, loss)}</li>`)}
+  </ul>`;
+  return groups.map(
+    ({ heading, intro, charts }) =>
+      html`<h2>${heading}</h2>
+        <p class="quiet">${intro}</p>
+        ${legend}
+        <div class="charts">
+          ${charts.map(
+            (chart) =>
+              html`<figure>
+                <figcaption>
+                  <h3>${chart.title}</h3>
+                  ${chart.note !== '' && html`<p>${chart.note}</p>`}
+                  ${chart.kind === 'steps' && chart.badges.map((badge) => html`<span class="badge">✕ ${badge}</span>`)}
+                </figcaption>
+                <div class="canvas">
+                  <canvas id="${chart.id}" role="img" aria-label="${chart.title}. ${chart.note}"></canvas>
+                </div>
+              </figure>`,
+          )}
+        </div>`,
+  );
+}
+
+const sourceHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/**
+ * The whole report as one page. Its policy lets exactly its own two scripts and style sheet run, and no request leave:
+ * text from a model or a data set could do nothing even if an escape were forgotten.
+ */
+export function reportPage(result: ComparisonResult, scripts: ReportScripts): string {
+  const groups = chartGroups(result);
+  const style = styleSheet(result.arms);
+  const policy = [
+    "default-src 'none'",
+    `script-src ${sourceHash(scripts.library)} ${sourceHash(scripts.drawing)}`,
+    `style-src ${sourceHash(style)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  const title = question(result);
+  const samples = samplesTables(result);
+  const marks = result.arms.map((loss) => appearanceOf(loss).mark);
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${policy}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="generator" content="Plumbline" />
+        <title>${title} – Plumbline</title>
+        <style>
+          ${new Markup(style)}
+        </style>
+      </head>
+      <body>
+        <header>
+          <h1>${title}</h1>
+          <p class="quiet wrap">
+            ${result.model.name} on ${result.data.name}, ${result.data.trainPairs} training pairs,
+            ${result.seeds.length} ${result.seeds.length === 1 ? 'seed' : 'seeds'}; judged on
+            ${result.data.evalPairs} held-out
+            pairs${result.base.task && ` and ${result.base.task.questions} questions`}.
+            ${result.createdAt.slice(0, 10)}
+          </p>
+        </header>
+        <main>
+          ${verdictSection(result)}
+          <h2>Results</h2>
+          ${resultsTable(result)} ${runsTable(result)} ${chartSections(result, groups)}
+          ${
+            samples &&
+            html`<h2>Answers side by side</h2>
+              <p class="quiet">Greedy answers to the same held-out questions.</p>
+              ${samples}`
+          }
+          ${setupSection(result)}
+          <h2>Run it again</h2>
+          <pre><code>${result.command}</code></pre>
+        </main>
+        <script type="application/json" id="result">
+          ${scriptJson(result)}
+        </script>
+        <script type="application/json" id="charts">
+          ${scriptJson({ groups, marks })}
+        </script>
+        <script>
+          ${new Markup(scripts.library)};
+        </script>
+        <script>
+          ${new Markup(scripts.drawing)};
+        </script>
+      </body>
+    </html> `;
+  return page.text;
+}

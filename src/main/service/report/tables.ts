@@ -1,0 +1,249 @@
+import { appearanceOf } from '../../../shared/appearance.ts';
+import type { Mark } from '../../../shared/appearance.ts';
+import { measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
+import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
+import { formatSummaries, summariseCells } from '../../../shared/comparison-table.ts';
+import type { SeedSummary } from '../../../shared/comparison-table.ts';
+import { formatFixed, formatLearningRate, formatShare } from '../../../shared/comparison-format.ts';
+import { html, Markup } from './template.ts';
+
+const shapes: Readonly<Record<Mark, Markup>> = {
+  circle: html`<circle cx="8" cy="8" r="6" />`,
+  triangle: html`<path d="M8 2 14.5 13.5h-13z" />`,
+  rect: html`<path d="M2.5 2.5h11v11h-11z" />`,
+  rectRot: html`<path d="M8 1 15 8 8 15 1 8z" />`,
+  cross: html`<path d="M8 1v14M1 8h14" />`,
+  crossRot: html`<path d="M3 3l10 10M13 3 3 13" />`,
+  star: html`<path d="M8 1v14M1 8h14M3 3l10 10M13 3 3 13" />`,
+};
+
+/** A loss's name behind its mark, in its colour. */
+export function lossName(result: ComparisonResult, loss: string): Markup {
+  const arm = result.arms.indexOf(loss);
+  const kind = arm < 0 ? 'arm-base' : `arm-${arm}`;
+  return html`<span class="${kind}"
+    ><svg class="mark" viewBox="0 0 16 16" aria-hidden="true">${shapes[appearanceOf(loss).mark]}</svg
+    ><span class="loss">${loss}</span></span
+  >`;
+}
+
+const headings = { task: 'task, %', preference: 'preference, %', c: 'c', r: 'r', margin: 'c − r' };
+
+/** The main table: the base, then every arm at every learning rate, mean over finished seeds ± standard deviation. */
+export function resultsTable(result: ComparisonResult): Markup {
+  const cells = summariseCells(result);
+  const baseValue = (value: number | undefined): SeedSummary =>
+    value === undefined ? { seeds: 0 } : { seeds: 1, mean: value };
+  const columns = [
+    ...measures.map((measure) => ({
+      heading: headings[measure.name],
+      name: measure.name as string,
+      unit: measure.unit,
+      summaries: [baseValue(measure.of(result.base)), ...cells.map((cell) => cell.measures[measure.name])],
+    })),
+    {
+      heading: 'train loss',
+      name: 'loss',
+      unit: 'nats' as const,
+      summaries: [baseValue(undefined), ...cells.map((cell) => cell.finalLoss)],
+    },
+    {
+      heading: 'gate open',
+      name: 'gate',
+      unit: 'nats' as const,
+      summaries: [baseValue(undefined), ...cells.map((cell) => cell.finalGateOpen)],
+    },
+  ]
+    .filter(({ summaries }) => summaries.some(({ seeds }) => seeds > 0))
+    .map((column) => ({ ...column, texts: formatSummaries(column.summaries, column.unit) }));
+  const row = (lead: Markup, place: number, first: boolean): Markup =>
+    html`<tr ${first && new Markup('class="first"')}>
+      ${lead}
+      ${columns.map(
+        ({ name, texts }) =>
+          html`<td class="number" data-measure="${name}">${texts[place]!.value}</td>
+            <td class="spread">${texts[place]!.spread === '' ? '' : `± ${texts[place]!.spread}`}</td>`,
+      )}
+    </tr>`;
+  const blank = html`<td></td>`;
+  return html`<div class="scroll">
+    <table id="results">
+      <caption>
+        Mean over finished seeds ± standard deviation. Task: exact match. Preference: held-out pairs with c
+        &gt; r. c, r: mean log-ratio to the reference, nats per answer. Train loss and gate (share of pairs
+        with r &gt; 0): last tenth of the steps; losses of different arms are not comparable.
+      </caption>
+      <thead>
+        <tr>
+          <th>lr</th>
+          <th>arm</th>
+          <th class="number">seeds</th>
+          ${columns.map(
+            ({ heading }) =>
+              html`<th class="number">${heading}</th>
+                <th></th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${row(
+          html`${blank}
+            <td class="name">${lossName(result, 'base')}</td>
+            ${blank}`,
+          0,
+          false,
+        )}
+        ${cells.map((cell, place) => {
+          const lost = cell.runs.filter(({ status }) => status === 'diverged').length;
+          return row(
+            html`<td>${cell.loss === result.arms[0] && formatLearningRate(cell.learningRate)}</td>
+              <td class="name">
+                ${lossName(result, cell.loss)}
+                ${lost > 0 && html`<span class="badge">${lost} diverged</span>`}
+              </td>
+              <td class="number">${cell.finished}/${cell.runs.length}</td>`,
+            place + 1,
+            cell.loss === result.arms[0],
+          );
+        })}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** Every run on its own: what the means above are made of. */
+export function runsTable(result: ComparisonResult): Markup {
+  const shown = measures.filter(({ of }) =>
+    result.runs.some(({ evaluation }) => evaluation && of(evaluation) !== undefined),
+  );
+  const value = (run: RunResult, measure: (typeof measures)[number]): string => {
+    const number = run.evaluation && measure.of(run.evaluation);
+    return measure.unit === 'share' ? formatShare(number) : formatFixed(number, 2);
+  };
+  return html`<details>
+    <summary>All ${result.runs.length} runs</summary>
+    <div class="scroll">
+      <table id="runs">
+        <thead>
+          <tr>
+            <th>lr</th>
+            <th>arm</th>
+            <th class="number">seed</th>
+            ${shown.map(({ name }) => html`<th class="number">${headings[name]}</th>`)}
+            <th class="number">steps</th>
+            <th class="number">seconds</th>
+            <th>status</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${result.runs.map(
+            (run) =>
+              html`<tr>
+                <td>${formatLearningRate(run.learningRate)}</td>
+                <td class="name">${lossName(result, run.loss)}</td>
+                <td class="number">${run.seed}</td>
+                ${shown.map((measure) => html`<td class="number">${value(run, measure)}</td>`)}
+                <td class="number">${run.metrics.length}</td>
+                <td class="number">${formatFixed(run.seconds, 1)}</td>
+                <td class="name">
+                  ${
+                    run.status === 'finished'
+                      ? 'finished'
+                      : html`<span class="badge"
+                          >diverged${run.divergedAt === undefined ? '' : ` at step ${run.divergedAt}`}</span
+                        >`
+                  }
+                </td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </details>`;
+}
+
+/** Per seed, the hashes that show that all arms started alike and saw the pairs in one order. */
+export function pairingTable(result: ComparisonResult): Markup {
+  const hashes = (list: readonly string[]): Markup[] =>
+    list.map((hash) => html`<div class="hash" title="${hash}">${hash.slice(0, 16)}</div>`);
+  return html`<div class="scroll">
+    <table id="pairing">
+      <thead>
+        <tr>
+          <th class="number">seed</th>
+          <th>batch order</th>
+          <th>start weights</th>
+          <th>over all arms</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${pairingProofs(result).map(
+          (proof) =>
+            html`<tr>
+              <td class="number">${proof.seed}</td>
+              <td>${hashes(proof.orderHashes)}</td>
+              <td>${hashes(proof.adapterStartHashes)}</td>
+              <td>${proof.paired ? 'the same' : html`<span class="alarm">not the same</span>`}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** Answers of the base and of every arm to the same questions, side by side, per learning rate. */
+export function samplesTables(result: ComparisonResult): Markup | undefined {
+  const tables = result.learningRates.flatMap((learningRate, place) => {
+    // One seed on which as many arms as possible left samples: answers of different seeds are not a comparison.
+    const bySeed = result.seeds.map((seed) => ({
+      seed,
+      arms: result.arms.map((loss) => ({
+        loss,
+        samples: runsOf(result, loss, learningRate).find((run) => run.seed === seed)?.evaluation?.task
+          ?.samples,
+      })),
+    }));
+    const filled = ({ arms }: (typeof bySeed)[number]): number =>
+      arms.filter(({ samples }) => samples).length;
+    const best = bySeed.reduce((a, b) => (filled(b) > filled(a) ? b : a), bySeed[0]!);
+    if (filled(best) === 0) return [];
+    const columns = [{ loss: 'base', samples: result.base.task?.samples }, ...best.arms].filter(
+      ({ samples }) => samples,
+    );
+    const questions = columns.at(-1)!.samples!;
+    return [
+      html`<details ${place === 0 && new Markup('open')}>
+        <summary>lr ${formatLearningRate(learningRate)}, seed ${best.seed}</summary>
+        <div class="scroll">
+          <table class="samples">
+            <thead>
+              <tr>
+                <th>question</th>
+                <th>answer</th>
+                ${columns.map(({ loss }) => html`<th>${lossName(result, loss)}</th>`)}
+              </tr>
+            </thead>
+            <tbody>
+              ${questions.map(
+                ({ question, expected }) =>
+                  html`<tr>
+                    <td class="output">${question}</td>
+                    <td>${expected}</td>
+                    ${columns.map(({ samples }) => {
+                      const sample = samples!.find((candidate) => candidate.question === question);
+                      return sample
+                        ? html`<td class="output">
+                            <strong>${sample.correct ? '✓' : '✗'}</strong> ${sample.output}
+                          </td>`
+                        : html`<td>–</td>`;
+                    })}
+                  </tr>`,
+              )}
+            </tbody>
+          </table>
+        </div>
+      </details>`,
+    ];
+  });
+  return tables.length === 0 ? undefined : html`${tables}`;
+}

@@ -1,0 +1,42 @@
+/** Point shapes a chart can draw; the names are Chart.js's. */
+export type Mark = 'circle' | 'triangle' | 'rect' | 'rectRot' | 'cross' | 'crossRot' | 'star';
+
+/** How a loss looks in every chart and table, so that it is recognised without its legend. */
+export interface Appearance {
+  /** Colour on a light ground. */
+  readonly light: string;
+  /** Colour on a dark ground. */
+  readonly dark: string;
+  readonly mark: Mark;
+}
+
+// Okabe and Ito's palette, which people with any form of colour blindness can tell apart; darkened on the light and
+// lightened on the dark ground where contrast needs it. The mark tells apart what shares a colour.
+const vermillion = { light: '#c04f00', dark: '#ff8a4c' };
+const blue = { light: '#0067a5', dark: '#62b8f0' };
+const green = { light: '#007a58', dark: '#2fc49a' };
+const purple = { light: '#a8477e', dark: '#e59bc4' };
+const ochre = { light: '#946400', dark: '#f0b429' };
+const grey = { light: '#5c636b', dark: '#a9b1ba' };
+
+const appearances: Readonly<Record<string, Appearance>> = {
+  base: { ...grey, mark: 'rect' },
+  dpo: { ...vermillion, mark: 'circle' },
+  'minor-dpo': { ...blue, mark: 'triangle' },
+  sft: { ...green, mark: 'rectRot' },
+  dpop: { ...purple, mark: 'rect' },
+  ipo: { ...ochre, mark: 'triangle' },
+  hinge: { ...green, mark: 'circle' },
+  cdpo: { ...purple, mark: 'circle' },
+  robust: { ...ochre, mark: 'rectRot' },
+  simpo: { ...blue, mark: 'rect' },
+  orpo: { ...vermillion, mark: 'rectRot' },
+  'minor-sft': { ...green, mark: 'triangle' },
+};
+
+const unknown: Appearance = { ...grey, mark: 'star' };
+
+/** Colour and mark of a loss; a neutral one for a loss without an entry. */
+export function appearanceOf(loss: string): Appearance {
+  return Object.hasOwn(appearances, loss) ? appearances[loss]! : unknown;
+}

@@ -1,0 +1,181 @@
+import { describePairing, measures, runsOf } from './comparison.ts';
+import type { ComparisonResult, Measure, RunResult } from './comparison.ts';
+import { commonDecimals, formatFixed, formatLearningRate, formatShare, wrapText } from './comparison-format.ts';
+import type { MetricName } from './metrics.ts';
+import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
+import { verdict, verdictLine } from './verdict.ts';
+
+const width = 100;
+
+/** Mean over seeds of one measure, with the spread between seeds. */
+export interface SeedSummary {
+  /** Finished runs that have the measure. */
+  readonly seeds: number;
+  readonly mean?: number;
+  /** Sample standard deviation; absent below two seeds. */
+  readonly standardDeviation?: number;
+}
+
+/** One arm at one learning rate, over its finished runs. */
+export interface CellSummary {
+  readonly loss: string;
+  readonly learningRate: number;
+  readonly runs: readonly RunResult[];
+  readonly finished: number;
+  readonly measures: Readonly<Record<Measure['name'], SeedSummary>>;
+  /** Mean over the last tenth of the steps. */
+  readonly finalLoss: SeedSummary;
+  readonly finalGateOpen: SeedSummary;
+}
+
+function summarise(values: readonly (number | undefined)[]): SeedSummary {
+  const known = values.filter((value) => value !== undefined);
+  return {
+    seeds: known.length,
+    ...(known.length > 0 && { mean: mean(known) }),
+    ...(known.length > 1 && { standardDeviation: sampleStandardDeviation(known) }),
+  };
+}
+
+/** A metric at the end of a run: mean over the last tenth of its steps, since single batches are noisy. */
+export function finalMetric(run: RunResult, name: MetricName): number | undefined {
+  const last = run.metrics.slice(-Math.ceil(run.metrics.length / 10));
+  const values = last
+    .map((step) => step[name])
+    .filter((value) => value !== undefined && value !== null && Number.isFinite(value));
+  return values.length === 0 ? undefined : mean(values as number[]);
+}
+
+/** Summaries of every arm at every learning rate. Diverged runs are counted, never averaged in. */
+export function summariseCells(result: ComparisonResult): CellSummary[] {
+  return result.learningRates.flatMap((learningRate) =>
+    result.arms.map((loss) => {
+      const runs = runsOf(result, loss, learningRate);
+      const finished = runs.filter(({ status }) => status === 'finished');
+      const of = Object.fromEntries(
+        measures.map((measure) => [
+          measure.name,
+          summarise(finished.map(({ evaluation }) => evaluation && measure.of(evaluation))),
+        ]),
+      ) as CellSummary['measures'];
+      return {
+        loss,
+        learningRate,
+        runs,
+        finished: finished.length,
+        measures: of,
+        finalLoss: summarise(finished.map((run) => finalMetric(run, 'loss'))),
+        finalGateOpen: summarise(finished.map((run) => finalMetric(run, 'gate/open'))),
+      };
+    }),
+  );
+}
+
+/** Values and spreads of one column of summaries as text, with the same decimals throughout. */
+export function formatSummaries(
+  summaries: readonly SeedSummary[],
+  unit: Measure['unit'],
+): { readonly value: string; readonly spread: string }[] {
+  const decimals = commonDecimals(summaries.map((summary) => summary.mean));
+  const format = (value: number | undefined): string =>
+    unit === 'share' ? formatShare(value) : formatFixed(value, decimals);
+  return summaries.map(({ mean: value, standardDeviation }) => ({
+    value: format(value),
+    spread: standardDeviation === undefined ? '' : format(standardDeviation),
+  }));
+}
+
+interface Column {
+  readonly heading: string;
+  readonly align: 'left' | 'right';
+  readonly cells: readonly string[];
+}
+
+/** Value ± spread, aligned at the ± over all rows. */
+function spreadColumn(heading: string, cells: readonly { value: string; spread: string }[]): Column {
+  const valueWidth = Math.max(...cells.map(({ value }) => value.length));
+  const spreadWidth = Math.max(...cells.map(({ spread }) => spread.length));
+  return {
+    heading,
+    align: 'right',
+    cells: cells.map(({ value, spread }) => {
+      const sign = spread === '' ? ' ' : '±';
+      return spreadWidth === 0 ? value : value.padStart(valueWidth) + sign + spread.padEnd(spreadWidth);
+    }),
+  };
+}
+
+function layOut(columns: readonly Column[]): string[] {
+  const rows = columns[0]!.cells.length;
+  const line = (pick: (column: Column) => string): string =>
+    columns
+      .map((column) => {
+        const size = Math.max(column.heading.length, ...column.cells.map((cell) => cell.length));
+        const text = pick(column);
+        return column.align === 'left' ? text.padEnd(size) : text.padStart(size);
+      })
+      .join('  ')
+      .trimEnd();
+  const heading = line((column) => column.heading);
+  const body = Array.from({ length: rows }, (_, row) => line((column) => column.cells[row]!));
+  const longest = Math.max(heading.length, ...body.map((text) => text.length));
+  return [heading, '─'.repeat(longest), ...body];
+}
+
+const shorten = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+
+/**
+ * A comparison as text for a terminal of 100 columns: the base, one row per learning rate and arm (mean over finished
+ * seeds ± standard deviation), then the verdicts.
+ */
+export function renderTable(result: ComparisonResult): string {
+  const cells = summariseCells(result);
+  const base = (measure: Measure): SeedSummary => summarise([measure.of(result.base)]);
+  const columns: Column[] = [
+    {
+      heading: 'lr',
+      align: 'left',
+      cells: ['', ...cells.map((cell) => formatLearningRate(cell.learningRate))],
+    },
+    { heading: 'arm', align: 'left', cells: ['base', ...cells.map((cell) => shorten(cell.loss, 10))] },
+    {
+      heading: 'seeds',
+      align: 'right',
+      cells: ['', ...cells.map(({ finished, runs }) => `${finished}/${runs.length}`)],
+    },
+  ];
+  const headings = { task: 'task %', preference: 'pref %', c: 'c', r: 'r', margin: 'c − r' };
+  for (const measure of measures) {
+    const summaries = [base(measure), ...cells.map((cell) => cell.measures[measure.name])];
+    if (summaries.every(({ seeds }) => seeds === 0)) continue;
+    columns.push(spreadColumn(headings[measure.name], formatSummaries(summaries, measure.unit)));
+  }
+  const plain = (heading: string, of: (cell: (typeof cells)[number]) => SeedSummary): Column => ({
+    heading,
+    align: 'right',
+    cells: ['', ...formatSummaries(cells.map(of), 'nats').map(({ value }) => value)],
+  });
+  columns.push(plain('loss', (cell) => cell.finalLoss));
+  columns.push(plain('gate', (cell) => cell.finalGateOpen));
+
+  const diverged = cells.flatMap(({ runs }) => runs.filter(({ status }) => status === 'diverged'));
+  const notes = [
+    'Mean over finished seeds ± standard deviation. task: exact match; pref: held-out pairs with c > r; c, r: log-ratio to the reference in nats per answer; loss, gate (share of pairs with r > 0): training, last tenth of the steps. Losses of different arms are not comparable.',
+    ...diverged.map(
+      (run) =>
+        `Diverged: ${run.loss} at lr ${formatLearningRate(run.learningRate)}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
+    ),
+  ];
+  // Divergence takes every measure of a cell alike: said once, with the measure that leads.
+  const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
+  return [
+    ...layOut(columns),
+    '',
+    ...wrapText(describePairing(result), width),
+    '',
+    ...verdicts.flatMap((item) => wrapText(verdictLine(item), width, item.primary ? '> ' : '  ', '    ')),
+    '',
+    ...notes.flatMap((note) => wrapText(note, width)),
+  ].join('\n');
+}

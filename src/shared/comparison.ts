@@ -1,0 +1,234 @@
+import type { StepMetrics } from './metrics.ts';
+
+/** Log-probs of both answers of one pair, summed over completion tokens, in nats. */
+export interface PairLogProbs {
+  /** The row's index in its data file. */
+  readonly index: number;
+  readonly chosen: number;
+  readonly rejected: number;
+}
+
+/** Log-ratios to the reference of one pair, in nats: c of the chosen answer, r of the rejected one. */
+export interface PairLogRatios {
+  readonly index: number;
+  readonly c: number;
+  readonly r: number;
+}
+
+/** One question a model was asked, with its greedy answer. */
+export interface TaskSample {
+  readonly question: string;
+  readonly expected: string;
+  readonly output: string;
+  readonly correct: boolean;
+}
+
+/** Exact match on a task whose questions have one right answer. */
+export interface TaskEvaluation {
+  readonly questions: number;
+  readonly correct: number;
+  /** Right or wrong per question, in the same order for every model of a comparison. */
+  readonly perQuestion: readonly boolean[];
+  readonly samples?: readonly TaskSample[];
+}
+
+/** Measures of one model on held-out data; none of them depends on the loss or on β. */
+export interface Evaluation {
+  readonly pairs: number;
+  /** Share of pairs with c > r, strictly. Absent for the base, whose c and r are 0. */
+  readonly preferenceAccuracy?: number;
+  /** Share of pairs whose chosen answer has the higher log-prob, strictly, without a reference. */
+  readonly preferenceAccuracyRaw: number;
+  /** Pairs with c = r; each counts as wrong. */
+  readonly ties: number;
+  /** Mean c, in nats per answer. */
+  readonly meanChosenLogRatio: number;
+  /** Mean r, in nats per answer. */
+  readonly meanRejectedLogRatio: number;
+  /** Mean raw margin c − r in nats, β not applied. */
+  readonly meanMargin: number;
+  readonly perPair?: readonly PairLogRatios[];
+  readonly task?: TaskEvaluation;
+}
+
+/** One trained arm: one loss at one learning rate from one seed. */
+export interface RunResult {
+  readonly id: string;
+  readonly loss: string;
+  readonly learningRate: number;
+  readonly seed: number;
+  /** Hash of the order in which the pairs were seen. */
+  readonly orderHash: string;
+  /** Hash of the trainable weights before the first step. */
+  readonly adapterStartHash: string;
+  readonly status: 'finished' | 'diverged';
+  /** The first step whose loss, gradient or log-probs were not finite. */
+  readonly divergedAt?: number;
+  readonly metrics: readonly StepMetrics[];
+  /** Absent where a diverged run left no finite weights to evaluate. */
+  readonly evaluation?: Evaluation;
+  readonly adapterPath?: string;
+  /** Wall-clock time of training and evaluation. */
+  readonly seconds: number;
+}
+
+/**
+ * Everything a comparison found, as plain JSON. `arms` are loss names; the first is the one the others are compared
+ * against. A value that is not finite becomes `null` in JSON and is read back as missing.
+ */
+export interface ComparisonResult {
+  readonly schema: 1;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** The command line that reproduces this result. */
+  readonly command: string;
+  /** Names and versions of what produced it: the program, Node, ONNX Runtime. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly model: { readonly name: string; readonly hash: string; readonly parameters: number };
+  readonly data: {
+    readonly name: string;
+    readonly hash: string;
+    readonly trainPairs: number;
+    readonly evalPairs: number;
+    /** Rows left out, for instance because the prompt alone fills the length. */
+    readonly skipped: number;
+  };
+  /** Hyper-parameters that all arms share, `beta` among them. */
+  readonly config: Readonly<Record<string, string | number | boolean | null>>;
+  readonly arms: readonly string[];
+  readonly learningRates: readonly number[];
+  readonly seeds: readonly number[];
+  readonly base: Evaluation;
+  readonly runs: readonly RunResult[];
+  /** Names of the settings in which arms of one learning rate and seed differ: `['loss']` in a clean comparison. */
+  readonly onlyDiffers: readonly string[];
+}
+
+/**
+ * Loss-independent measures from the log-probs of a policy and of its reference on the same pairs in the same order.
+ * Without a reference the policy is the base itself: c and r are 0 and the preference accuracy is not defined.
+ * @throws RangeError where the two lists are not of the same pairs
+ */
+export function evaluatePairs(
+  policy: readonly PairLogProbs[],
+  reference?: readonly PairLogProbs[],
+): Evaluation {
+  if (reference && reference.length !== policy.length) {
+    throw new RangeError(`${policy.length} pairs scored, but ${reference.length} by the reference`);
+  }
+  const perPair = policy.map(({ index, chosen, rejected }, place) => {
+    const start = reference?.[place];
+    if (start && start.index !== index) {
+      throw new RangeError(`pair ${index} meets the reference's pair ${start.index}`);
+    }
+    return { index, c: start ? chosen - start.chosen : 0, r: start ? rejected - start.rejected : 0 };
+  });
+  const share = (count: number): number => count / policy.length;
+  const average = (of: (pair: PairLogRatios) => number): number =>
+    perPair.reduce((sum, pair) => sum + of(pair), 0) / perPair.length;
+  return {
+    pairs: policy.length,
+    ...(reference && { preferenceAccuracy: share(perPair.filter(({ c, r }) => c > r).length) }),
+    preferenceAccuracyRaw: share(policy.filter(({ chosen, rejected }) => chosen > rejected).length),
+    ties: perPair.filter(({ c, r }) => c === r).length,
+    meanChosenLogRatio: average(({ c }) => c),
+    meanRejectedLogRatio: average(({ r }) => r),
+    meanMargin: average(({ c, r }) => c - r),
+    ...(reference && { perPair }),
+  };
+}
+
+/** A measure of one model that is compared between arms. */
+export interface Measure {
+  readonly name: 'task' | 'preference' | 'c' | 'r' | 'margin';
+  readonly label: string;
+  /** Shares are shown in percent and their differences in points; the rest in nats per answer. */
+  readonly unit: 'share' | 'nats';
+  /** The value of one evaluation; undefined where it was not measured or is not finite. */
+  readonly of: (evaluation: Evaluation) => number | undefined;
+  /** The smallest step this measure can move by on this evaluation; 0 for a continuous one. */
+  readonly resolution: (evaluation: Evaluation) => number;
+}
+
+const finite = (value: number | null | undefined): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+
+export const measures: readonly Measure[] = [
+  {
+    name: 'task',
+    label: 'task accuracy',
+    unit: 'share',
+    of: ({ task }) => task && finite(task.correct / task.questions),
+    resolution: ({ task }) => (task ? 1 / task.questions : 0),
+  },
+  {
+    name: 'preference',
+    label: 'held-out preference accuracy',
+    unit: 'share',
+    of: ({ preferenceAccuracy }) => finite(preferenceAccuracy),
+    resolution: ({ pairs }) => 1 / pairs,
+  },
+  {
+    name: 'c',
+    label: 'chosen log-ratio c',
+    unit: 'nats',
+    of: ({ meanChosenLogRatio }) => finite(meanChosenLogRatio),
+    resolution: () => 0,
+  },
+  {
+    name: 'r',
+    label: 'rejected log-ratio r',
+    unit: 'nats',
+    of: ({ meanRejectedLogRatio }) => finite(meanRejectedLogRatio),
+    resolution: () => 0,
+  },
+  {
+    name: 'margin',
+    label: 'raw margin c − r',
+    unit: 'nats',
+    of: ({ meanMargin }) => finite(meanMargin),
+    resolution: () => 0,
+  },
+];
+
+/** The runs of one arm at one learning rate, in the order of the comparison's seeds. */
+export function runsOf(result: ComparisonResult, loss: string, learningRate: number): RunResult[] {
+  return result.seeds.flatMap((seed) =>
+    result.runs.filter((run) => run.loss === loss && run.learningRate === learningRate && run.seed === seed),
+  );
+}
+
+/** Whether all arms of one seed started alike and saw the pairs in one order. */
+export interface PairingProof {
+  readonly seed: number;
+  readonly orderHashes: readonly string[];
+  readonly adapterStartHashes: readonly string[];
+  readonly paired: boolean;
+}
+
+/** Per seed, the distinct hashes of batch order and adapter start over all arms and learning rates. */
+export function pairingProofs(result: ComparisonResult): PairingProof[] {
+  return result.seeds.map((seed) => {
+    const runs = result.runs.filter((run) => run.seed === seed);
+    const orderHashes = [...new Set(runs.map((run) => run.orderHash))];
+    const adapterStartHashes = [...new Set(runs.map((run) => run.adapterStartHash))];
+    return {
+      seed,
+      orderHashes,
+      adapterStartHashes,
+      paired: orderHashes.length === 1 && adapterStartHashes.length === 1,
+    };
+  });
+}
+
+/** "Only the loss differs …", or what else does. */
+export function describePairing(result: ComparisonResult): string {
+  const unpaired = pairingProofs(result).filter((proof) => !proof.paired);
+  if (unpaired.length > 0) {
+    const seeds = unpaired.map((proof) => proof.seed).join(', ');
+    return `Not a paired comparison: batch order or start weights differ between arms at seed ${seeds}.`;
+  }
+  const others = result.onlyDiffers.filter((name) => name !== 'loss');
+  if (others.length > 0) return `Besides the loss, the arms differ in: ${others.join(', ')}.`;
+  return 'Only the loss differs: every arm of a seed starts from the same weights and sees the pairs in the same order.';
+}

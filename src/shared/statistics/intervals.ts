@@ -1,0 +1,99 @@
+import { mean, quantileOfSorted, sampleStandardDeviation } from './descriptive.ts';
+import { randomGenerator } from './random.ts';
+import { normalQuantile, studentQuantile, studentUpperTail } from './special.ts';
+
+/** A confidence interval; `level` is its coverage, 0.95 for 95 %. */
+export interface Interval {
+  readonly estimate: number;
+  readonly low: number;
+  readonly high: number;
+  readonly level: number;
+}
+
+/** Student's t interval of a mean, with the test of "the mean is 0". */
+export interface StudentInterval extends Interval {
+  readonly halfWidth: number;
+  readonly standardDeviation: number;
+  /** Two-sided p-value; 1 where every value is 0. */
+  readonly pValue: number;
+}
+
+/**
+ * Student's t interval of the mean of `values`; for a paired comparison give the differences.
+ * @param leastStandardDeviation the resolution below which the spread is not believed: accuracies over few items can
+ *   come out equal on every seed by chance, and a spread of 0 would make any difference certain.
+ * @throws RangeError below two values
+ */
+export function studentInterval(
+  values: readonly number[],
+  level = 0.95,
+  leastStandardDeviation = 0,
+): StudentInterval {
+  if (values.length < 2) throw new RangeError('a t interval needs at least two values');
+  const estimate = mean(values);
+  const standardDeviation = Math.max(sampleStandardDeviation(values), leastStandardDeviation);
+  const standardError = standardDeviation / Math.sqrt(values.length);
+  const degreesOfFreedom = values.length - 1;
+  const halfWidth = studentQuantile((1 + level) / 2, degreesOfFreedom) * standardError;
+  const pValue =
+    estimate === 0 ? 1 : 2 * studentUpperTail(Math.abs(estimate) / standardError, degreesOfFreedom);
+  return {
+    estimate,
+    low: estimate - halfWidth,
+    high: estimate + halfWidth,
+    level,
+    halfWidth,
+    standardDeviation,
+    pValue,
+  };
+}
+
+/**
+ * Wilson's score interval of a share, without continuity correction.
+ * @throws RangeError unless 0 ≤ successes ≤ trials and trials > 0
+ */
+export function wilsonInterval(successes: number, trials: number, level = 0.95): Interval {
+  if (!(trials > 0 && successes >= 0 && successes <= trials)) {
+    throw new RangeError(`no share: ${successes} of ${trials}`);
+  }
+  const z = normalQuantile((1 + level) / 2);
+  const share = successes / trials;
+  const denominator = 1 + (z * z) / trials;
+  const centre = (share + (z * z) / (2 * trials)) / denominator;
+  const halfWidth =
+    (z / denominator) * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
+  return {
+    estimate: share,
+    low: successes === 0 ? 0 : centre - halfWidth,
+    high: successes === trials ? 1 : centre + halfWidth,
+    level,
+  };
+}
+
+/**
+ * Percentile bootstrap interval of a mean paired difference: whole differences are resampled, so the pairing is kept.
+ * The same seed gives the same interval. It covers too little below about ten values: prefer the t interval there.
+ * @throws RangeError for an empty list
+ */
+export function pairedBootstrapInterval(
+  differences: readonly number[],
+  options: { readonly seed: number; readonly level?: number; readonly resamples?: number },
+): Interval {
+  const { seed, level = 0.95, resamples = 10_000 } = options;
+  const size = differences.length;
+  if (size === 0) throw new RangeError('a bootstrap needs at least one value');
+  const random = randomGenerator(seed);
+  const means = new Float64Array(resamples);
+  for (let resample = 0; resample < resamples; resample++) {
+    let sum = 0;
+    for (let draw = 0; draw < size; draw++) sum += differences[Math.floor(random() * size)]!;
+    means[resample] = sum / size;
+  }
+  means.sort();
+  return {
+    estimate: mean(differences),
+    low: quantileOfSorted(means, (1 - level) / 2),
+    high: quantileOfSorted(means, (1 + level) / 2),
+    level,
+  };
+}

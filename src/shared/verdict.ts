@@ -1,0 +1,204 @@
+import { measures, runsOf } from './comparison.ts';
+import type { ComparisonResult, Measure } from './comparison.ts';
+import { formatLearningRate, formatNumber } from './comparison-format.ts';
+import { mean } from './statistics/descriptive.ts';
+import { studentInterval } from './statistics/intervals.ts';
+import { holm } from './statistics/significance.ts';
+
+/** Below this many paired seeds the noise between seeds is not assessed, and nothing is claimed. */
+export const fewestSeeds = 3;
+
+/** Chance of any false claim over all learning rates and arms of one measure. */
+const errorRate = 0.05;
+
+export type VerdictOutcome =
+  /** The arm's value is higher (for the accuracies: better) beyond seed noise. */
+  | 'higher'
+  | 'lower'
+  | 'no-difference'
+  /** Fewer than three paired seeds: a difference is shown, none is claimed. */
+  | 'too-few-seeds'
+  /** A run of either arm diverged. Leaving it out would flatter its arm, so nothing is claimed. */
+  | 'diverged';
+
+/** What the seeds say about one measure of one arm against the first arm, at one learning rate. */
+export interface Verdict {
+  readonly measure: Measure['name'];
+  /** The first measure at hand: task accuracy if there is a task, else preference accuracy. Lead with this one. */
+  readonly primary: boolean;
+  readonly learningRate: number;
+  readonly arm: string;
+  readonly against: string;
+  readonly outcome: VerdictOutcome;
+  /** Arm minus the first arm, per seed on which both finished; shares as shares, log-ratios in nats. */
+  readonly differences: readonly { readonly seed: number; readonly difference: number }[];
+  readonly meanDifference?: number;
+  /** Half the width of the t interval over seeds, of coverage `level`. */
+  readonly halfWidth?: number;
+  readonly level?: number;
+  /** p-value of the paired t test, and the same after Holm's correction over learning rates and arms. */
+  readonly pValue?: number;
+  readonly adjustedPValue?: number;
+  /** Seeds on which each arm's run diverged. */
+  readonly diverged: { readonly arm: readonly number[]; readonly against: readonly number[] };
+  /** The verdict in words, without the learning rate. */
+  readonly words: string;
+}
+
+interface Comparison {
+  /** What the verdict passes on as it is. */
+  readonly subject: Pick<
+    Verdict,
+    'measure' | 'primary' | 'learningRate' | 'arm' | 'against' | 'differences' | 'diverged'
+  >;
+  readonly definition: Measure;
+  readonly resolution: number;
+}
+
+/** Pairs two arms' runs by seed for one measure at one learning rate. */
+function compareArms(
+  result: ComparisonResult,
+  definition: Measure,
+  learningRate: number,
+  arm: string,
+  primary: boolean,
+): Comparison {
+  const against = result.arms[0]!;
+  const runs = runsOf(result, arm, learningRate);
+  const others = runsOf(result, against, learningRate);
+  let resolution = 0;
+  const differences = runs.flatMap((run) => {
+    const other = others.find(({ seed }) => seed === run.seed);
+    if (run.status !== 'finished' || other?.status !== 'finished') return [];
+    const after = run.evaluation && definition.of(run.evaluation);
+    const before = other.evaluation && definition.of(other.evaluation);
+    if (after === undefined || before === undefined) return [];
+    resolution = Math.max(resolution, definition.resolution(run.evaluation!));
+    return [{ seed: run.seed, difference: after - before }];
+  });
+  const divergedSeeds = (of: typeof runs): number[] =>
+    of.filter(({ status }) => status === 'diverged').map(({ seed }) => seed);
+  const diverged = { arm: divergedSeeds(runs), against: divergedSeeds(others) };
+  return {
+    subject: { measure: definition.name, primary, learningRate, arm, against, differences, diverged },
+    definition,
+    resolution,
+  };
+}
+
+const meanOf = (differences: Verdict['differences']): number =>
+  mean(differences.map(({ difference }) => difference));
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** A size with its unit: shares become points. */
+function amount(value: number, unit: Measure['unit']): string {
+  return unit === 'share' ? `${(value * 100).toFixed(1)} points` : `${formatNumber(value)} nats`;
+}
+
+function signedAmount(value: number, unit: Measure['unit']): string {
+  const size = amount(Math.abs(value), unit);
+  return value > 0 ? `+${size}` : value < 0 ? `−${size}` : size;
+}
+
+function range(value: number, halfWidth: number, unit: Measure['unit']): string {
+  const bare = amount(value, unit);
+  const [number = '', noun = ''] = bare.split(' ');
+  return `${number} ± ${amount(halfWidth, unit).split(' ')[0] ?? ''} ${noun}`;
+}
+
+/** The sentence for runs that are not enough to judge: what was seen, and why it is no claim. */
+function observed(comparison: Comparison): string {
+  const { differences, arm, against } = comparison.subject;
+  if (differences.length === 0) return 'no seed on which both finished';
+  return `observed ${arm} − ${against}: ${signedAmount(meanOf(differences), comparison.definition.unit)} over ${plural(differences.length, 'seed')}`;
+}
+
+function openVerdict(comparison: Comparison, seedCount: number): Verdict {
+  const { subject, definition } = comparison;
+  const { arm, against, differences, diverged } = subject;
+  const meanDifference = differences.length === 0 ? {} : { meanDifference: meanOf(differences) };
+  if (diverged.arm.length + diverged.against.length > 0) {
+    const count = (loss: string, seeds: readonly number[]): string =>
+      `${loss} diverged on ${seeds.length} of ${plural(seedCount, 'seed')}`;
+    const words = `${count(against, diverged.against)}, ${count(arm, diverged.arm)}; no claim about ${definition.label} (${observed(comparison)})`;
+    return { ...subject, ...meanDifference, outcome: 'diverged', words };
+  }
+  const words =
+    differences.length === 0
+      ? `${definition.label} was not measured for both arms`
+      : `too few seeds to tell about ${definition.label} (${observed(comparison)}; seed noise not assessed)`;
+  return { ...subject, ...meanDifference, outcome: 'too-few-seeds', words };
+}
+
+/**
+ * Judges every arm against the first one, per measure and learning rate, from the paired differences over seeds.
+ * A difference is claimed only if it survives Holm's correction over the learning rates and arms of its measure; the
+ * interval shown has the coverage at which Holm's procedure held it, so it excludes 0 exactly where one is claimed.
+ * Seeds are the replicates: the claim is about these held-out items, not about a population of items.
+ */
+export function verdict(result: ComparisonResult): Verdict[] {
+  // c and r alone say nothing about which arm is better; their difference is judged as the margin.
+  const judged = measures.filter(
+    ({ name, of }) =>
+      (name === 'task' || name === 'preference' || name === 'margin') &&
+      result.runs.some(({ evaluation }) => evaluation && of(evaluation) !== undefined),
+  );
+  return judged.flatMap((measure, place) => {
+    const comparisons = result.learningRates.flatMap((learningRate) =>
+      result.arms.slice(1).map((arm) => compareArms(result, measure, learningRate, arm, place === 0)),
+    );
+    const isJudged = ({ subject: { differences, diverged } }: Comparison): boolean =>
+      differences.length >= fewestSeeds && diverged.arm.length + diverged.against.length === 0;
+    const family = comparisons.filter(isJudged);
+    const values = (comparison: Comparison): number[] =>
+      comparison.subject.differences.map(({ difference }) => difference);
+    const steps = holm(
+      family.map((comparison) => studentInterval(values(comparison), 0.95, comparison.resolution).pValue),
+      errorRate,
+    );
+    return comparisons.map((comparison) => {
+      const step = steps[family.indexOf(comparison)];
+      if (!step) return openVerdict(comparison, result.seeds.length);
+      const interval = studentInterval(values(comparison), 1 - step.errorRate, comparison.resolution);
+      const outcome = !step.rejected ? 'no-difference' : interval.estimate > 0 ? 'higher' : 'lower';
+      return {
+        ...comparison.subject,
+        outcome,
+        meanDifference: interval.estimate,
+        halfWidth: interval.halfWidth,
+        level: interval.level,
+        pValue: interval.pValue,
+        adjustedPValue: step.adjusted,
+        words: judgedWords(comparison, outcome, interval, family.length),
+      };
+    });
+  });
+}
+
+function judgedWords(
+  { definition, subject: { arm, against, differences } }: Comparison,
+  outcome: 'higher' | 'lower' | 'no-difference',
+  interval: { readonly estimate: number; readonly halfWidth: number; readonly level: number },
+  family: number,
+): string {
+  const { estimate, halfWidth } = interval;
+  const level = `${Number((interval.level * 100).toFixed(2))} % interval over ${plural(differences.length, 'seed')}`;
+  const correction = family > 1 ? `, corrected for ${family} comparisons` : '';
+  if (outcome === 'no-difference') {
+    const size = range(Math.abs(estimate), halfWidth, definition.unit);
+    const sign = estimate < 0 ? '−' : estimate > 0 ? '+' : '';
+    return `no detectable difference in ${definition.label} (${arm} − ${against}: ${sign}${size}; ${level}${correction})`;
+  }
+  // A larger margin is not in itself better: DPO gains it by pushing the rejected answer down.
+  const comparative =
+    definition.unit === 'nats'
+      ? { higher: 'larger', lower: 'smaller' }[outcome]
+      : { higher: 'better', lower: 'worse' }[outcome];
+  return `${arm} ${comparative} in ${definition.label} by ${range(Math.abs(estimate), halfWidth, definition.unit)} (${level}${correction})`;
+}
+
+/** A verdict as one line, with its learning rate in front. */
+export function verdictLine({ learningRate, words }: Verdict): string {
+  return `lr ${formatLearningRate(learningRate)}: ${words}`;
+}
