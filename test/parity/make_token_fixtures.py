@@ -21,7 +21,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import datasets
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from trl.data_utils import extract_prompt
@@ -58,32 +58,71 @@ def read_rows(path):
     return [{"index": index, **row} for index, row in enumerate(rows)]
 
 
-def make_tokenizer():
-    """A byte-level BPE of 300 tokens that starts every text with <|start|>, as Llama's tokenizers do."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = [AddedToken(token, special=True, normalized=False) for token in ("<|pad|>", "<|start|>", "<|end|>")]
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|start|> $A", pair="<|start|> $A $B", special_tokens=[("<|start|>", tokenizer.token_to_id("<|start|>"))]
-    )
-    tokenizer.save(str(FIXTURES / "tokenizer.json"), pretty=False)
+SPECIAL_TOKENS = ["<|pad|>", "<|start|>", "<|end|>"]
+STARTS_TEXTS = {"single": "<|start|> $A", "pair": "<|start|> $A $B"}
+# Llama 3's way of cutting texts.
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def save_tokenizer(tokenizer, folder, **config):
+    start = [("<|start|>", tokenizer.token_to_id("<|start|>"))]
+    tokenizer.post_processor = processors.TemplateProcessing(**STARTS_TEXTS, special_tokens=start)
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": "<|start|>",
         "eos_token": "<|end|>",
         "pad_token": "<|pad|>",
         "model_max_length": 1024,
-        "clean_up_tokenization_spaces": False,
+        **config,
     }
-    (FIXTURES / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def byte_level_tokenizer(pre_tokenizer):
+    """A byte-level BPE of 300 tokens that starts every text with <|start|>, as Llama's tokenizers do."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
+def byte_fallback_tokenizer():
+    """A BPE over characters with a token for every byte of the rest, as Llama 2's."""
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
+    special = ["<unk>", *SPECIAL_TOKENS, *byte_tokens]
+    trainer = trainers.BpeTrainer(vocab_size=380, special_tokens=special, show_progress=False, limit_alphabet=60)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    # Byte tokens are in the vocabulary, but are no added tokens.
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] not in byte_tokens]
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return tokenizer
+
+
+def make_tokenizers():
+    """The main tokenizer, and two more for encoding and decoding alone, with special tokens only their configuration names."""
+    save_tokenizer(byte_level_tokenizer(pre_tokenizers.ByteLevel(add_prefix_space=False)), FIXTURES)
+    split = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(PATTERN), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    more = {"cls_token": "<|end_of_turn|>", "extra_special_tokens": ["<|e"]}
+    save_tokenizer(byte_level_tokenizer(split), FIXTURES / "split-pattern", **more)
+    save_tokenizer(byte_fallback_tokenizer(), FIXTURES / "byte-fallback", **more)
 
 
 def trainer_of(kind, tokenizer):
@@ -178,7 +217,7 @@ def write(name, value):
 
 
 def tiny_fixture():
-    make_tokenizer()
+    make_tokenizers()
     tokenizer = AutoTokenizer.from_pretrained(FIXTURES)
     expected = {}
     runs = [(name, preferences, read_rows(FIXTURES / f"{name}.jsonl")) for name in PREFERENCES]
@@ -199,7 +238,11 @@ def tiny_fixture():
     write("expected.json", expected)
 
     tokenizer = AutoTokenizer.from_pretrained(FIXTURES)
-    write("texts.json", {"texts": texts_and_pieces(tokenizer, random_texts(250, seed=0))})
+    write("texts.json", {"texts": texts_and_pieces(tokenizer, random_texts(150, seed=0))})
+    texts = [*random_texts(100, seed=2), "Stop.<|end_of_turn|> <|end|> <|e <|en"]
+    for name in ("split-pattern", "byte-fallback"):
+        tokenizer = AutoTokenizer.from_pretrained(FIXTURES / name)
+        write(f"{name}/texts.json", {"texts": texts_and_pieces(tokenizer, texts)})
 
 
 def smollm2_fixture():

@@ -91,9 +91,14 @@ describe('tokens of a small tokenizer equal those of TRL', () => {
   });
 });
 
-describe('encoding and decoding of a small tokenizer equal those of transformers', () => {
-  const tokenizer = loadTokenizer(fixtures);
-  const { texts } = readJson<{ texts: Piece[] }>('texts.json');
+describe.each([
+  ['byte level', '', true],
+  ['a pattern like that of Llama 3', 'split-pattern/', true],
+  // Streams differ from the whole where a run of byte tokens is broken, which pieces cut anywhere often are.
+  ['byte fallback', 'byte-fallback/', false],
+])('encoding and decoding equal those of transformers: %s', (_, folder, isStreamExact) => {
+  const tokenizer = loadTokenizer(`${fixtures}${folder}`);
+  const { texts } = readJson<{ texts: Piece[] }>(`${folder}texts.json`);
 
   it('encodes', () => {
     expect(texts.map(({ text }) => tokenizer.encode(text))).toEqual(texts.map(({ ids }) => ids));
@@ -108,9 +113,11 @@ describe('encoding and decoding of a small tokenizer equal those of transformers
 
   it.each([false, true])('streams the same text, skipping special tokens: %s', (skipSpecialTokens) => {
     for (const { ids, from, to, decoded, clean } of texts) {
+      const whole = skipSpecialTokens ? clean : decoded;
+      if (!isStreamExact && whole.includes('\ufffd')) continue;
       const stream = tokenizer.decodeStream({ skipSpecialTokens });
       const parts = ids.slice(from, to).map((id) => stream.push(id));
-      expect([...parts, stream.end()].join('')).toBe(skipSpecialTokens ? clean : decoded);
+      expect([...parts, stream.end()].join('')).toBe(whole);
       for (const part of parts) expect(part.endsWith('\ufffd')).toBe(false);
     }
   });

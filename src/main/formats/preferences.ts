@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
@@ -31,12 +30,11 @@ const gzipMagic = Buffer.from([0x1f, 0x8b]);
  *   for rows that do not all share the first row's format.
  */
 export function readDataFile(path: string): DataFile {
-  const file = basename(path);
-  const reader = readerFor(file);
+  const reader = readerFor(path);
   const rows: DataRow[] = [];
   let first: { readonly shape: Shape; readonly row: DataRow } | undefined;
-  for (const { record, index, where } of reader.read(readBytes(path), file)) {
-    const place = { file, row: index };
+  for (const { record, index, where } of reader.read(readBytes(path), path)) {
+    const place = { file: path, row: index };
     const row = rowFromRecord(
       record,
       index,
@@ -53,7 +51,7 @@ export function readDataFile(path: string): DataFile {
     }
     rows.push(row);
   }
-  if (first === undefined) throw new InputError('the file holds no rows', { file });
+  if (first === undefined) throw new InputError('the file holds no rows', { file: path });
   return { format: first.row.kind, conversational: first.shape.conversational, rows };
 }
 
@@ -67,24 +65,23 @@ export function dataHash(rows: readonly DataRow[]): string {
   return hash.digest('hex');
 }
 
-function readerFor(file: string): RecordReader {
-  const plain = file.toLowerCase().replace(/\.gz$/, '');
+function readerFor(path: string): RecordReader {
+  const plain = path.toLowerCase().replace(/\.gz$/, '');
   const reader = readers.find(({ extensions }) => extensions.some((extension) => plain.endsWith(extension)));
   if (reader !== undefined) return reader;
   const known = readers.flatMap(({ extensions }) => extensions).join(', ');
-  throw new InputError(`unknown kind of data file; known are ${known}, each also with .gz`, { file });
+  throw new InputError(`unknown kind of data file; known are ${known}, each also with .gz`, { file: path });
 }
 
-function readBytes(path: string): Buffer {
-  const file = basename(path);
+function readBytes(file: string): Buffer {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new InputError('no such file', { file: path });
-    if (code === 'EISDIR') throw new InputError('is a folder, not a data file', { file: path });
-    throw new InputError(`cannot be read: ${(error as Error).message}`, { file: path });
+    if (code === 'ENOENT') throw new InputError('no such file', { file });
+    if (code === 'EISDIR') throw new InputError('is a folder, not a data file', { file });
+    throw new InputError(`cannot be read: ${(error as Error).message}`, { file });
   }
   const gzipped = bytes.subarray(0, 2).equals(gzipMagic);
   if (!gzipped) {

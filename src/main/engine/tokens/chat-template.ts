@@ -15,7 +15,8 @@ const programs = new WeakMap<Tokenizer, Program>();
 
 /**
  * Renders a conversation with the tokenizer's chat template, as transformers' `apply_chat_template(tokenize=False)` does:
- * Jinja with `trim_blocks` and `lstrip_blocks`; the special tokens by name, `tools` and `documents` as none.
+ * Jinja with `trim_blocks` and `lstrip_blocks`; the special tokens by name, `tools` and `documents` as none. Known to
+ * differ in the Jinja library: a boolean written out is `true`, not `True`, and `trim` takes JavaScript's white space.
  *
  * @throws InputError where there is no template, or the template refuses the conversation.
  */

@@ -1,6 +1,7 @@
 /**
  * Turns ids into text one at a time. A character whose bytes are spread over several tokens comes out with its last one.
- * The texts given out, joined, are the text of all ids decoded at once.
+ * The texts given out, joined, are the text of all ids decoded at once. (One exception: tokenizers with byte fallback spoil
+ * a whole run of bytes for one broken byte in it, when its beginning may have been given out.)
  */
 export class TokenStream {
   readonly #decode: (ids: readonly number[]) => string;
@@ -31,8 +32,8 @@ export class TokenStream {
   }
 
   #giveOut(text: string): string {
-    // Ids without text (special tokens left out) are no context: the token after them would look like the first.
-    if (text !== '') this.#context = this.#waiting;
+    // After ids without text (special tokens left out, a leading space) the next token would look like the first.
+    this.#context = text === '' ? [...this.#context, ...this.#waiting] : this.#waiting;
     this.#waiting = [];
     return text;
   }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as TokenizersLibrary } from '@huggingface/tokenizers';
 import { InputError } from '../../../shared/errors.ts';
+import { correctDecoder, correctPreTokenizer } from './library-corrections.ts';
 import { TokenStream } from './token-stream.ts';
 
 /** A model's tokenizer; ids equal those of transformers' `tokenizer(text)` for the same tokenizer.json. */
@@ -40,6 +41,7 @@ const specialTokenNames = [
 /** What is used of the library; its own type declarations do not resolve under NodeNext. */
 interface Implementation {
   readonly pre_tokenizer: unknown;
+  readonly decoder: unknown;
   encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: number[] };
   decode(
     ids: number[],
@@ -90,7 +92,8 @@ export function loadTokenizer(folder: string): Tokenizer {
       ...specialTokens,
       clean_up_tokenization_spaces: false,
     });
-    useRustWhitespace(implementation.pre_tokenizer);
+    correctPreTokenizer(implementation.pre_tokenizer);
+    correctDecoder(implementation.decoder);
   } catch (error) {
     throw new InputError(`cannot be used as a tokenizer: ${(error as Error).message}`, { file });
   }
@@ -209,22 +212,6 @@ function withConfiguredTokens(
     ...tokenizerJson,
     added_tokens: added,
   };
-}
-
-/**
- * JavaScript's `\s` has U+FEFF and lacks U+0085; the Rust tokenizers' has it the other way round. The library's byte-level
- * pattern uses JavaScript's, so texts with these characters would be cut differently.
- */
-function useRustWhitespace(preTokenizer: unknown): void {
-  if (typeof preTokenizer !== 'object' || preTokenizer === null) return;
-  // A sequence of pre-tokenizers holds its parts; a byte-level one is told by its table of bytes.
-  const { tokenizers = [] } = preTokenizer as { tokenizers?: readonly unknown[] };
-  for (const part of tokenizers) useRustWhitespace(part);
-  if (!('byte_encoder' in preTokenizer)) return;
-  const space = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-  const words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+";
-  const pattern = `${words}| ?[^${space}\\p{L}\\p{N}]+|[${space}]+(?![^${space}])|[${space}]+`;
-  (preTokenizer as { pattern?: RegExp }).pattern = new RegExp(pattern, 'gu');
 }
 
 /** chat_template.jinja, else `chat_template` of the configuration: one template, or the one named "default". */

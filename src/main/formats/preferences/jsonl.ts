@@ -2,7 +2,7 @@ import { InputError } from '../../../shared/errors.ts';
 import type { RecordReader, SourceRecord } from './record-reader.ts';
 
 /** JSON Lines: one JSON value a line, UTF-8, blank lines ignored (they count as lines, not as rows). */
-export const jsonLines: RecordReader = { extensions: ['.jsonl', '.ndjson', '.json'], read };
+export const jsonLines: RecordReader = { extensions: ['.jsonl', '.ndjson'], read };
 
 const newline = 0x0a;
 
