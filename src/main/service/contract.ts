@@ -8,7 +8,9 @@
  * `signal.reason`.
  */
 import type { RunConfig, SharedSettings } from '../../shared/config.ts';
+import type { ComparisonResult, Evaluation } from '../../shared/comparison.ts';
 import type { LossName } from '../../shared/losses.ts';
+import type { Verdict } from '../../shared/verdict.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
 
 /** Work under way, told to whoever asked for it. */
@@ -168,23 +170,6 @@ export interface RunHashes {
   readonly order: string;
 }
 
-/** Measures that do not depend on the loss a model was trained with, over held-out rows. */
-export interface Evaluation {
-  readonly pairs: number;
-  /** Share of pairs with c > r. */
-  readonly preferenceAccuracy?: number;
-  /** Mean over pairs of log π − log π_ref of the chosen answer (c) and of the rejected one (r). */
-  readonly chosenLogRatio?: number;
-  readonly rejectedLogRatio?: number;
-  /** Share of pairs with r > 0. */
-  readonly gateOpen?: number;
-  /** Share of questions answered exactly right by greedy generation. */
-  readonly taskAccuracy?: number;
-  readonly taskQuestions?: number;
-  /** The held-out rows' mean loss under every loss. */
-  readonly losses: Readonly<Partial<Record<LossName, number>>>;
-}
-
 export interface CompareRequest {
   readonly model: string;
   readonly data: string;
@@ -195,47 +180,22 @@ export interface CompareRequest {
   readonly shared: SharedSettings;
   /** Use only the first so many rows of the data. */
   readonly pairs?: number;
+  /** Questions with one right answer each (`prompt`, `answer`), answered greedily by every model. */
+  readonly taskData?: string;
+  /** Longest answer, in tokens. */
+  readonly taskTokens?: number;
   /** Folder for every run's adapter and metrics. */
   readonly out?: string;
   /** One self-contained HTML file. */
   readonly report?: string;
 }
-export interface ComparedRun {
-  readonly loss: LossName;
-  readonly learningRate: number;
-  readonly seed: number;
-  /** `diverged`: loss or gradients stopped being finite; `last` is then the last finite step. */
-  readonly status: 'done' | 'diverged';
-  readonly steps: number;
-  readonly first?: StepMetrics;
-  readonly last?: StepMetrics;
-  readonly evaluation?: Evaluation;
-  readonly hashes: RunHashes;
-  readonly adapter?: string;
-}
-export interface Verdict {
-  readonly learningRate: number;
-  /** What was measured, e.g. `task accuracy`. */
-  readonly measure: string;
-  /** The difference is `left` minus `right`. */
-  readonly left: LossName;
-  readonly right: LossName;
-  readonly difference: number;
-  /** 95% interval over seeds; absent with too few seeds to tell. */
-  readonly interval?: readonly [number, number];
-  readonly seeds: number;
-  /** One line: which is better, no detectable difference, or too few seeds to tell. */
-  readonly text: string;
-}
 export interface CompareResult {
-  readonly base: Evaluation;
-  readonly runs: readonly ComparedRun[];
+  /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
+  readonly comparison: ComparisonResult;
   readonly verdicts: readonly Verdict[];
-  /** The comparison as a table in plain text, lines parted by "\n". */
+  /** The comparison as a table in plain text, verdicts included, lines parted by "\n". */
   readonly table: string;
   readonly counts: RowCounts;
-  readonly trainingPairs: number;
-  readonly evaluationPairs: number;
   readonly report?: string;
   readonly out?: string;
   readonly seconds: number;

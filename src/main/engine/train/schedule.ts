@@ -1,9 +1,6 @@
-export type SchedulerName = 'constant' | 'linear' | 'cosine';
+import type { SchedulerName } from '../../../shared/config.ts';
 
-/** Warm-up in optimizer steps: below 1 a share of all steps (rounded up, as transformers does), from 1 up a number. */
-export function warmupSteps(warmup: number, totalSteps: number): number {
-  return warmup < 1 ? Math.ceil(warmup * totalSteps) : Math.round(warmup);
-}
+export { warmupSteps } from '../../../shared/config.ts';
 
 /**
  * Factor on the peak learning rate at a step counted from 0: linear warm-up from 0, then constant, linear to 0, or half
