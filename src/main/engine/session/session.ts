@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import { encodeOnnx } from '../graph/onnx.ts';
+import { encodeOnnx, type EncodedGraph } from '../graph/onnx.ts';
 import type { DType, Value } from '../graph/types.ts';
 import { cpu, lower, type Target } from '../lower/lower.ts';
 
@@ -27,6 +27,20 @@ export interface SessionOptions {
 /** The version of the runtime library that computes the numbers. */
 export const runtimeVersion: string = env.versions.node ?? env.versions.common;
 
+/** A graph as ONNX, with what names it. */
+export interface HashedGraph extends EncodedGraph {
+  /** SHA-256 of the encoded graph: what decides the last bits besides the runtime itself. */
+  readonly hash: string;
+}
+
+/** Lowers and encodes a graph without opening a session for it. */
+export function encodeGraph(outputs: Readonly<Record<string, Value>>, target: Target = cpu): HashedGraph {
+  const names = Object.keys(outputs);
+  const lowered = lower(Object.values(outputs), target);
+  const encoded = encodeOnnx(Object.fromEntries(names.map((name, place) => [name, lowered[place]!])));
+  return { ...encoded, hash: createHash('sha256').update(encoded.bytes).digest('hex') };
+}
+
 /**
  * A graph made ready to run. Made once and used for every length; the runtime leaks when sessions come and go, so keep
  * it as long as its graph is needed.
@@ -34,13 +48,9 @@ export const runtimeVersion: string = env.versions.node ?? env.versions.common;
 export class GraphSession {
   readonly #session: InferenceSession;
   readonly inputs: ReadonlyMap<string, Value>;
-  /** SHA-256 of the encoded graph: what decides the last bits besides the runtime itself. */
-  readonly graphHash: string;
-
-  private constructor(session: InferenceSession, inputs: ReadonlyMap<string, Value>, graphHash: string) {
+  private constructor(session: InferenceSession, inputs: ReadonlyMap<string, Value>) {
     this.#session = session;
     this.inputs = inputs;
-    this.graphHash = graphHash;
   }
 
   /** @param outputs graph outputs by name */
@@ -48,18 +58,20 @@ export class GraphSession {
     outputs: Readonly<Record<string, Value>>,
     options: SessionOptions = {},
   ): Promise<GraphSession> {
-    const names = Object.keys(outputs);
-    const lowered = lower(Object.values(outputs), options.target ?? cpu);
-    const encoded = encodeOnnx(Object.fromEntries(names.map((name, place) => [name, lowered[place]!])));
-    if (encoded.hasExternalWeights && options.weightsFolder === undefined) {
+    return GraphSession.open(encodeGraph(outputs, options.target), options);
+  }
+
+  static async open(graph: HashedGraph, options: SessionOptions): Promise<GraphSession> {
+    const { weightsFolder, threads } = options;
+    if (graph.hasExternalWeights && weightsFolder === undefined) {
       throw new Error('a graph with weights needs the folder they lie in');
     }
-    const session = await InferenceSession.create(encoded.bytes, {
+    const session = await InferenceSession.create(graph.bytes, {
       executionProviders: ['cpu'],
       graphOptimizationLevel: options.optimization ?? 'disabled',
       executionMode: 'sequential',
       interOpNumThreads: 1,
-      ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+      ...(threads ? { intraOpNumThreads: threads } : {}),
       // Lengths vary from run to run: a remembered memory plan would only grow.
       enableMemPattern: false,
       logSeverityLevel: 3,
@@ -68,17 +80,13 @@ export class GraphSession {
           // Spinning workers take the second core from the rest of the program and made steps slower.
           intra_op: { allow_spinning: '0' },
           ...(options.prepack === false ? { disable_prepacking: '1' } : {}),
-          ...(options.weightsFolder === undefined
+          ...(weightsFolder === undefined
             ? {}
-            : { model_external_initializers_file_folder_path: options.weightsFolder }),
+            : { model_external_initializers_file_folder_path: weightsFolder }),
         },
       },
     });
-    return new GraphSession(
-      session,
-      encoded.inputs,
-      createHash('sha256').update(encoded.bytes).digest('hex'),
-    );
+    return new GraphSession(session, graph.inputs);
   }
 
   /**

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { ModelSource } from '../models/family.ts';
-import { GraphSession, runtimeVersion } from '../session/session.ts';
+import {
+  encodeGraph,
+  GraphSession,
+  runtimeVersion,
+  type HashedGraph,
+  type SessionOptions,
+} from '../session/session.ts';
 import { scoreGraph, trainableLayout, type Trainable } from './graphs.ts';
 import { packPair, type PackablePair } from './packing.ts';
 
@@ -36,6 +42,14 @@ export function sizesOf(pairs: Iterable<PackablePair>): Pick<EngineOptions, 'lon
   return { longestSequence, mostRows };
 }
 
+export function sessionOptions(source: ModelSource, options: EngineOptions): SessionOptions {
+  return {
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
+    ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
+  };
+}
+
 /** Log-probs of one pair's answers, summed over completion tokens, in nats. */
 export interface PairScore {
   readonly chosen: number;
@@ -49,31 +63,25 @@ export interface PairScore {
 
 /** Scores pairs under the base or under an adapter, one packed sequence each. */
 export class Scorer {
-  readonly #session: GraphSession;
+  readonly #graph: HashedGraph;
+  readonly #options: SessionOptions;
   readonly #groups: number;
   readonly #chunks: number;
   readonly #size: number;
-  readonly #threads: number;
-
-  private constructor(session: GraphSession, groups: number, chunks: number, size: number, threads: number) {
-    this.#session = session;
-    this.#groups = groups;
-    this.#chunks = chunks;
-    this.#size = size;
-    this.#threads = threads;
-  }
+  #session: Promise<GraphSession> | undefined;
 
   /** @param trainable the shape of what is scored; its numbers come with each call */
-  static async create(source: ModelSource, trainable: Trainable, options: EngineOptions): Promise<Scorer> {
+  constructor(source: ModelSource, trainable: Trainable, options: EngineOptions) {
     const sizes = graphSizes(options);
-    const session = await GraphSession.create(scoreGraph(source, trainable, { batch: 1, ...sizes }), {
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-      ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
-      ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
-    });
-    const groups = source.config.heads / source.config.keyValueHeads;
-    const { size } = trainableLayout(source, trainable);
-    return new Scorer(session, groups, sizes.chunks, size, options.threads ?? 0);
+    this.#graph = encodeGraph(scoreGraph(source, trainable, { batch: 1, ...sizes }));
+    this.#options = sessionOptions(source, options);
+    this.#groups = source.config.heads / source.config.keyValueHeads;
+    this.#chunks = sizes.chunks;
+    this.#size = trainableLayout(source, trainable).size;
+  }
+
+  static async create(source: ModelSource, trainable: Trainable, options: EngineOptions): Promise<Scorer> {
+    return new Scorer(source, trainable, options);
   }
 
   /**
@@ -85,11 +93,11 @@ export class Scorer {
     const context = {
       base,
       policy,
-      graph: this.#session.graphHash,
+      graph: this.#graph.hash,
       packing: 'pair',
       dtype: 'float32',
       provider: 'cpu',
-      threads: this.#threads,
+      threads: this.#options.threads ?? 0,
       runtime: runtimeVersion,
       platform: `${process.platform}-${process.arch}`,
     };
@@ -100,7 +108,11 @@ export class Scorer {
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
     const packed = packPair(pair, { groups: this.#groups, chunks: this.#chunks });
     const flat = parameters ?? new Float32Array(this.#size);
-    const results = await this.#session.run({
+    // Opened only when something must be computed: a full cache needs no session.
+    this.#session ??= GraphSession.open(this.#graph, this.#options);
+    const results = await (
+      await this.#session
+    ).run({
       ...packed.feeds,
       parameters: { data: flat, shape: [flat.length] },
     });
@@ -117,7 +129,8 @@ export class Scorer {
   }
 
   async release(): Promise<void> {
-    await this.#session.release();
+    await (await this.#session)?.release();
+    this.#session = undefined;
   }
 }
 

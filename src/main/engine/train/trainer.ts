@@ -15,7 +15,7 @@ import {
   type OptimizerState,
 } from './optimizer.ts';
 import { packBatch, packPair, type PackablePair } from './packing.ts';
-import { graphSizes, joinChunks, type EngineOptions } from './scorer.ts';
+import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
 
 /** One pair to train on, with its reference log-probs where the loss needs them. */
 export interface TrainingPair extends PackablePair {
@@ -104,11 +104,7 @@ export class Trainer {
       throw new Error('preference pairs are packed one by one');
     }
     const graph = trainGraph(source, trainable, chosen, { batch, ...sizes });
-    const session = await GraphSession.create(graph, {
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-      ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
-      ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
-    });
+    const session = await GraphSession.create(graph, sessionOptions(source, options));
     const layout = trainableLayout(source, trainable);
     const spans = layout.entries.map(({ name, offset, size }) => ({
       from: offset,

@@ -1,0 +1,74 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { stepCount, warmupSteps, type RunConfig } from '../../shared/config.ts';
+import type { StepMetrics } from '../../shared/metrics.ts';
+import { Random } from '../engine/train/random.ts';
+import { scheduleFactor } from '../engine/train/schedule.ts';
+import type { Trainer, TrainingPair, TrainingState } from '../engine/train/trainer.ts';
+
+/**
+ * Which pairs make up each optimizer step, as places in the list of pairs. Every epoch is a new order (or the file's
+ * own, unshuffled); its last step may be smaller.
+ */
+export function planBatches(
+  config: Pick<RunConfig, 'steps' | 'epochs' | 'batchSize' | 'gradAccum' | 'shuffle' | 'seed'>,
+  pairs: number,
+): readonly (readonly number[])[] {
+  const steps = stepCount(config, pairs);
+  const size = config.batchSize * config.gradAccum;
+  const batches: number[][] = [];
+  for (let epoch = 0; batches.length < steps; epoch++) {
+    const order = config.shuffle
+      ? new Random(config.seed, `order of epoch ${epoch}`).permutation(pairs)
+      : Array.from({ length: pairs }, (_, place) => place);
+    for (let start = 0; start < pairs && batches.length < steps; start += size) {
+      batches.push(order.slice(start, start + size));
+    }
+  }
+  return batches;
+}
+
+export interface LoopOptions {
+  readonly trainer: Trainer;
+  readonly state: TrainingState;
+  readonly pairs: readonly TrainingPair[];
+  readonly batches: readonly (readonly number[])[];
+  readonly config: RunConfig;
+  readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Takes every planned optimizer step.
+ * @returns the metrics of each step
+ * @throws NonFiniteError (engine/train/trainer) at the first step that is not finite, nothing of it applied; the
+ *   signal's reason where that is aborted
+ */
+export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
+  const { trainer, state, pairs, batches, config } = options;
+  const warmup = warmupSteps(config.warmup, batches.length);
+  const metrics: StepMetrics[] = [];
+  let seen = 0;
+  for (const [place, batch] of batches.entries()) {
+    // The runtime's run blocks the event loop: let a signal and the screen have their turn.
+    await nextTurn();
+    options.signal?.throwIfAborted();
+    const learningRate =
+      config.learningRate * scheduleFactor(config.scheduler, place, warmup, batches.length);
+    const result = await trainer.step(
+      state,
+      batch.map((index) => pairs[index]!),
+      {
+        loss: config.loss,
+        beta: config.beta,
+        learningRate,
+        maxGradNorm: config.maxGradNorm,
+        weightDecay: config.weightDecay,
+      },
+    );
+    seen += batch.length;
+    const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
+    metrics.push(step);
+    options.onStep?.(step, batches.length);
+  }
+  return metrics;
+}

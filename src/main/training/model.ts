@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, mkdirSync, renameSync, rmSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { RunConfig } from '../../shared/config.ts';
+import { InputError } from '../../shared/errors.ts';
+import type { ModelSource } from '../engine/models/family.ts';
+import { openConfig, openModel } from '../engine/models/load.ts';
+import { supportedArchitectures } from '../engine/models/index.ts';
+import { loadTokenizer, type Tokenizer } from '../engine/tokens/tokenizer.ts';
+import { fromPeft, selectTargets, startAdapter, toPeft } from '../engine/train/adapter.ts';
+import { trainableLayout, type Trainable } from '../engine/train/graphs.ts';
+import { Random } from '../engine/train/random.ts';
+import { readAdapter, writeAdapter } from '../formats/peft.ts';
+import { readTensorFloat32, writeSafetensors } from '../formats/safetensors.ts';
+
+export { openConfig, supportedArchitectures };
+
+/** A base model opened for work. */
+export interface OpenModel {
+  readonly name: string;
+  /** Identifies the base: SHA-256 over its content. */
+  readonly hash: string;
+  readonly folder: string;
+  readonly source: ModelSource;
+  readonly tokenizer: Tokenizer;
+}
+
+export function openBase(place: {
+  readonly name: string;
+  readonly hash: string;
+  readonly folder: string;
+  readonly weightsFolder: string;
+}): OpenModel {
+  return {
+    name: place.name,
+    hash: place.hash,
+    folder: place.folder,
+    source: openModel(place.folder, place.weightsFolder),
+    tokenizer: loadTokenizer(place.folder),
+  };
+}
+
+/** What a policy is: which numbers are trained on top of what, and their values. */
+export interface Policy {
+  readonly trainable: Trainable;
+  readonly parameters: Float32Array;
+}
+
+/** The policy that a run starts from. Its log-probs are also the reference, unless that is named otherwise. */
+export function startPolicy(model: OpenModel, config: RunConfig): Policy {
+  if (config.full) return { trainable: { kind: 'full' }, parameters: readAll(model.source) };
+  if (config.initAdapter !== undefined) return loadPolicy(model, config.initAdapter);
+  const { rank, alpha, targets } = config.lora!;
+  const trainable: Trainable = {
+    kind: 'lora',
+    rank,
+    scale: alpha / rank,
+    targets: selectTargets(model.source, targets),
+  };
+  return { trainable, parameters: startAdapter(trainable, config.seed) };
+}
+
+/** A PEFT adapter's folder as a policy. */
+export function loadPolicy(model: OpenModel, folder: string): Policy {
+  return fromPeft(model.source, readAdapter(folder), folder);
+}
+
+/** Random weights for training from scratch: normal with the config's standard deviation, norms 1, biases 0. */
+export function randomWeights(source: ModelSource, seed: number): Float32Array {
+  const layout = trainableLayout(source, { kind: 'full' });
+  const flat = new Float32Array(layout.size);
+  const random = new Random(seed, 'weights');
+  for (const { name, offset, size } of layout.entries) {
+    if (name.endsWith('.bias')) continue;
+    const isNorm = name.endsWith('norm.weight');
+    for (let place = offset; place < offset + size; place++) {
+      flat[place] = isNorm ? 1 : random.normal() * source.config.initializerRange;
+    }
+  }
+  return flat;
+}
+
+function readAll(source: ModelSource): Float32Array {
+  const { weights } = source;
+  if (!weights) throw new Error('a model without weights has none to read');
+  const layout = trainableLayout(source, { kind: 'full' });
+  const flat = new Float32Array(layout.size);
+  for (const { name, offset } of layout.entries) {
+    const tensor = weights.tensors.get(name)!;
+    const place = { ...tensor, name, dtype: 'F32' as const };
+    flat.set(readTensorFloat32({ path: join(weights.folder, tensor.file) }, place), offset);
+  }
+  return flat;
+}
+
+/** SHA-256 of trained numbers and their shape: tells two starting points apart. */
+export function policyHash({ trainable, parameters }: Policy): string {
+  const hash = createHash('sha256');
+  hash.update(
+    trainable.kind === 'lora'
+      ? JSON.stringify([trainable.rank, trainable.scale, trainable.targets.map(({ path }) => path)])
+      : trainable.kind,
+  );
+  hash.update(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength));
+  return hash.digest('hex');
+}
+
+/**
+ * Writes a trained policy: a PEFT adapter, or the whole model in Hugging Face's layout.
+ * @param base where config and tokenizer are copied from for a whole model
+ */
+export function savePolicy(
+  folder: string,
+  policy: Policy,
+  base: { readonly source: ModelSource; readonly folder: string; readonly name: string },
+  dtype: 'F32' | 'F16' = 'F32',
+): void {
+  const { trainable, parameters } = policy;
+  if (trainable.kind === 'lora') {
+    writeAdapter(folder, toPeft(trainable, parameters, base.name));
+    return;
+  }
+  const layout = trainableLayout(base.source, trainable);
+  mkdirSync(dirname(folder), { recursive: true });
+  const temporary = mkdtempSync(join(dirname(folder), `.${basename(folder)}-`));
+  try {
+    const tensors = layout.entries.map(({ name, shape, offset, size }) => ({
+      name,
+      shape,
+      data: parameters.subarray(offset, offset + size),
+    }));
+    writeSafetensors(join(temporary, 'model.safetensors'), tensors, { metadata: { format: 'pt' }, dtype });
+    for (const name of copied) {
+      if (existsSync(join(base.folder, name))) copyFileSync(join(base.folder, name), join(temporary, name));
+    }
+    if (existsSync(folder)) {
+      // Only files of a model are replaced; whatever else a person keeps there stays.
+      for (const name of ['model.safetensors', ...copied]) {
+        if (existsSync(join(temporary, name))) renameSync(join(temporary, name), join(folder, name));
+      }
+    } else {
+      renameSync(temporary, folder);
+    }
+  } catch (error) {
+    throw new InputError(`the model cannot be written: ${(error as Error).message}`, { file: folder });
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+const copied = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+];
+
+/** Writes lines so that a reader never sees half of them. */
+export function writeWhole(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(temporary, text);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new InputError(`cannot be written: ${(error as Error).message}`, { file });
+  }
+}
