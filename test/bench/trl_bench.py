@@ -11,11 +11,13 @@ step, which also pays for warming up.
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -35,6 +37,7 @@ os.environ |= {
 import torch  # noqa: E402
 from datasets import Dataset, disable_progress_bars  # noqa: E402
 from peft import LoraConfig  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 from tokenizers.models import WordLevel  # noqa: E402
 from transformers import (  # noqa: E402
@@ -47,6 +50,7 @@ from transformers.utils import logging as transformers_logging  # noqa: E402
 from trl import DPOConfig, DPOTrainer  # noqa: E402
 
 torch.set_num_threads(arguments.threads)
+warnings.filterwarnings("ignore", category=FutureWarning)
 disable_progress_bars()
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -92,57 +96,79 @@ class Clock(TrainerCallback):
         self.times.append(time.perf_counter())
 
 
-def load(folder):
-    files = sorted(folder.glob("*.gguf"))
-    source = {"gguf_file": files[0].name} if files and not (folder / "model.safetensors").exists() else {}
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **source)
+def dequantise(folder, target):
+    """Write a GGUF model as float32 safetensors: transformers refuses to train one that it loaded from GGUF."""
+    file = sorted(folder.glob("*.gguf"))[0].name
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    tied = model.config.tie_word_embeddings
+    weights = {name: value for name, value in model.state_dict().items() if not (tied and name == "lm_head.weight")}
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    config = model.config.to_dict()
+    config.pop("quantization_config", None)
+    (target / "config.json").write_text(json.dumps(config))
+
+
+def load(folder, scratch):
+    if not (folder / "model.safetensors").exists() and any(folder.glob("*.gguf")):
+        # In a process of its own, so that its memory does not count into the peak.
+        child = multiprocessing.get_context("spawn").Process(target=dequantise, args=(folder, scratch))
+        child.start()
+        child.join()
+        if child.exitcode != 0:
+            sys.exit(f"cannot dequantise {folder}")
+        folder = scratch
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
 def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        measure(Path(scratch))
+
+
+def measure(scratch):
     pairs = json.loads(arguments.pairs.read_text(encoding="utf-8"))
     rows = [{f"{name}_ids": pair[name] for name in ("prompt", "chosen", "rejected")} for pair in pairs]
-    model = load(arguments.model)
+    model = load(arguments.model, scratch)
     # TRL asks for a tokenizer, if only for its padding token; with batches of one, only the shorter answer is padded.
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(WordLevel({"<pad>": 0}, unk_token="<pad>")), pad_token="<pad>", eos_token="<pad>"
     )
     clock = Clock()
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = TimedTrainer(
-            model=model,
-            args=DPOConfig(
-                output_dir=scratch,
-                beta=0.1,
-                learning_rate=5e-6,
-                num_train_epochs=1,
-                per_device_train_batch_size=1,
-                gradient_accumulation_steps=1,
-                gradient_checkpointing=False,
-                precompute_ref_log_probs=True,
-                max_length=1024,
-                optim="adamw_torch",
-                bf16=False,
-                fp16=False,
-                use_cpu=True,
-                train_sampling_strategy="sequential",
-                dataloader_pin_memory=False,
-                logging_strategy="no",
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-            ),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            peft_config=LoraConfig(
-                r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
-            ),
-            callbacks=[clock],
-        )
-        trainer.remove_callback(PrinterCallback)
-        start = time.perf_counter()
-        trainer.train()
-        train_call = time.perf_counter() - start
-        reference = {name: list(trainer.train_dataset[f"ref_{name}_logps"]) for name in ("chosen", "rejected")}
+    trainer = TimedTrainer(
+        model=model,
+        args=DPOConfig(
+            output_dir=str(scratch),
+            beta=0.1,
+            learning_rate=5e-6,
+            num_train_epochs=1,
+            per_device_train_batch_size=1,
+            gradient_accumulation_steps=1,
+            gradient_checkpointing=False,
+            precompute_ref_log_probs=True,
+            max_length=1024,
+            optim="adamw_torch",
+            bf16=False,
+            fp16=False,
+            use_cpu=True,
+            train_sampling_strategy="sequential",
+            dataloader_pin_memory=False,
+            logging_strategy="no",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+        ),
+        callbacks=[clock],
+    )
+    trainer.remove_callback(PrinterCallback)
+    start = time.perf_counter()
+    trainer.train()
+    train_call = time.perf_counter() - start
+    reference = {name: list(trainer.train_dataset[f"ref_{name}_logps"]) for name in ("chosen", "rejected")}
 
     steps = [after - before for before, after in zip(clock.times, clock.times[1:])]
     # ru_maxrss is in bytes on macOS and in KiB elsewhere.
