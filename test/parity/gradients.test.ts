@@ -79,7 +79,7 @@ describe.each(['tied', 'biases'])('LoRA gradients on %s equal float64 torch', (n
       const settings = { loss: entry.loss_name, beta: entry.beta };
       const gradient = await trainer.accumulate(parameters, [pair], settings, telemetry);
       const found = telemetry.pairs[0]!;
-      expect(Math.abs(found.loss - entry.loss)).toBeLessThan(1e-5);
+      expect(Math.abs(found.loss - entry.loss)).toBeLessThan(5e-5);
       expect(Math.abs(found.c! - entry.c)).toBeLessThan(5e-5);
       expect(Math.abs(found.r! - entry.r)).toBeLessThan(5e-5);
       const { worst, name: tensor } = worstTensor(gradient, layout, (own) =>
