@@ -20,14 +20,18 @@ export function inverseFrequencies(config: DecoderConfig): Float32Array {
       const { factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions } = ropeScaling;
       const longest = originalMaxPositions / lowFrequencyFactor;
       const shortest = originalMaxPositions / highFrequencyFactor;
+      const { fround } = Math;
       return frequencies.map((frequency) => {
-        const wavelength = (2 * Math.PI) / frequency;
+        // torch divides a number by a tensor as number · (1 / tensor), each step rounded.
+        const wavelength = fround(fround(1 / frequency) * fround(2 * Math.PI));
         if (wavelength < shortest) return frequency;
         if (wavelength > longest) return frequency / factor;
-        const smooth =
-          (originalMaxPositions / wavelength - lowFrequencyFactor) /
-          (highFrequencyFactor - lowFrequencyFactor);
-        return ((1 - smooth) * frequency) / factor + smooth * frequency;
+        const turns = fround(fround(1 / wavelength) * originalMaxPositions);
+        const smooth = fround(
+          fround(turns - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor),
+        );
+        const stretched = fround(fround(fround(1 - smooth) * frequency) / factor);
+        return stretched + fround(smooth * frequency);
       });
     }
   }
