@@ -54,14 +54,14 @@ function step(left: number, operator: Step['operator'], right: number): Step {
 
 const templates: Readonly<Record<string, Template>> = {
   gain: {
-    numbers: (random) => [random.integer(2, 40), random.integer(2, 40), 0],
+    numbers: (random) => [random.integer(2, 20), random.integer(2, 20), 0],
     question: (w, a, b) =>
       `${w.name} has ${a} ${w.objects}. ${w.other} gives ${w.name} ${b} more. How many ${w.objects} does ${w.name} have now?`,
     steps: (a, b) => [step(a, '+', b)],
   },
   loss: {
     numbers: (random) => {
-      const a = random.integer(8, 50);
+      const a = random.integer(5, 30);
       return [a, random.integer(2, a - 2), 0];
     },
     question: (w, a, b) =>
@@ -69,15 +69,15 @@ const templates: Readonly<Record<string, Template>> = {
     steps: (a, b) => [step(a, '-', b)],
   },
   packs: {
-    numbers: (random) => [random.integer(2, 9), random.integer(2, 15), 0],
+    numbers: (random) => [random.integer(2, 9), random.integer(2, 12), 0],
     question: (w, a, b) =>
       `${w.name} buys ${a} ${w.containers} with ${b} ${w.objects} in each. How many ${w.objects} is that?`,
     steps: (a, b) => [step(a, '*', b)],
   },
   gainThenLoss: {
     numbers: (random) => {
-      const a = random.integer(3, 25);
-      const b = random.integer(3, 25);
+      const a = random.integer(2, 15);
+      const b = random.integer(2, 15);
       return [a, b, random.integer(2, a + b - 2)];
     },
     question: (w, a, b, c) =>
@@ -85,29 +85,29 @@ const templates: Readonly<Record<string, Template>> = {
     steps: (a, b, c) => [step(a, '+', b), step(a + b, '-', c)],
   },
   packsAndLoose: {
-    numbers: (random) => [random.integer(2, 9), random.integer(2, 9), random.integer(2, 20)],
+    numbers: (random) => [random.integer(2, 6), random.integer(2, 6), random.integer(2, 15)],
     question: (w, a, b, c) =>
       `${w.name} has ${a} ${w.containers} with ${b} ${w.objects} in each and ${c} loose ${w.objects}. How many in all?`,
     steps: (a, b, c) => [step(a, '*', b), step(a * b, '+', c)],
   },
   packsThenLoss: {
     numbers: (random) => {
-      const a = random.integer(2, 9);
-      const b = random.integer(3, 9);
-      return [a, b, random.integer(2, a * b - 2)];
+      const a = random.integer(2, 6);
+      const b = random.integer(2, 6);
+      return [a, b, random.integer(1, a * b - 1)];
     },
     question: (w, a, b, c) =>
       `${w.name} fills ${a} ${w.containers} with ${b} ${w.objects} in each. ${w.other} takes ${c}. How many ${w.objects} are left?`,
     steps: (a, b, c) => [step(a, '*', b), step(a * b, '-', c)],
   },
   moreTogether: {
-    numbers: (random) => [random.integer(2, 25), random.integer(2, 20), 0],
+    numbers: (random) => [random.integer(2, 15), random.integer(2, 15), 0],
     question: (w, a, b) =>
       `${w.name} has ${a} ${w.objects}. ${w.other} has ${b} more than ${w.name}. How many do they have together?`,
     steps: (a, b) => [step(a, '+', b), step(a, '+', a + b)],
   },
   timesTogether: {
-    numbers: (random) => [random.integer(2, 20), random.integer(2, 9), 0],
+    numbers: (random) => [random.integer(2, 12), random.integer(2, 6), 0],
     question: (w, a, b) =>
       `${w.name} has ${a} ${w.objects}. ${w.other} has ${b} times as many. How many do they have together?`,
     steps: (a, b) => [step(a, '*', b), step(a, '+', a * b)],
@@ -157,9 +157,12 @@ function partOf(calculation: string): Part {
   throw new RangeError('the shares do not cover the hash');
 }
 
+/** After so many draws in a row without a new problem a part counts as exhausted. */
+const mostFutileDraws = 20_000;
+
 /**
- * Draws problems from `seed` until every part has its count. No question occurs twice; outside of `sft` no
- * calculation does either, so that a part of n problems is n different tasks.
+ * Draws problems from `seed` until every part has its count. No question occurs twice; in `eval` and `test`
+ * no calculation does either, so that n problems are n different tasks.
  * @throws RangeError if the templates cannot fill a count.
  */
 export function makeProblems(
@@ -169,17 +172,17 @@ export function makeProblems(
   const random = randomFrom(seed);
   const made: Record<Part, Problem[]> = { sft: [], pairs: [], eval: [], test: [] };
   const seen = new Set<string>();
-  const wanted = parts.reduce((sum, part) => sum + counts[part], 0);
-  const mostDraws = 1000 + 40 * wanted;
-  for (let draws = 0; parts.some((part) => made[part].length < counts[part]); draws++) {
-    if (draws > mostDraws) throw new RangeError(`no ${wanted} different problems in ${mostDraws} draws`);
+  let futile = 0;
+  while (parts.some((part) => made[part].length < counts[part])) {
+    if (futile++ > mostFutileDraws) throw new RangeError('the templates hold too few different problems');
     const problem = drawProblem(random);
     const calculation = calculationOf(problem.steps);
     const part = partOf(calculation);
-    const once = part === 'sft' ? problem.prompt : calculation;
+    const once = part === 'eval' || part === 'test' ? calculation : problem.prompt;
     if (made[part].length >= counts[part] || seen.has(once)) continue;
     seen.add(once);
     made[part].push(problem);
+    futile = 0;
   }
   return made;
 }
