@@ -128,6 +128,13 @@
     };
   }
 
+  // Room around the data, but no percentage below 0 or above 100.
+  const keepWithin = (limits) => (scale) => {
+    if (!limits) return;
+    scale.min = Math.max(scale.min, limits[0]);
+    scale.max = Math.min(scale.max, limits[1]);
+  };
+
   function scales(spec) {
     if (spec.kind === 'steps') {
       const [min, max] = spec.range || [0, 1];
@@ -152,7 +159,10 @@
             },
           },
         }),
-        y: axis(spec.yLabel, { zero: true, scale: { grace: '10%' } }),
+        y: axis(spec.yLabel, {
+          zero: true,
+          scale: { grace: '10%', afterDataLimits: keepWithin(spec.limits) },
+        }),
       };
     }
     return { x: axis(spec.xLabel, { zero: true }), y: axis(spec.yLabel, { zero: true }) };

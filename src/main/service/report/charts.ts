@@ -49,6 +49,8 @@ export interface DotChart extends ChartBase {
     readonly mean: Point | undefined;
   }[];
   readonly base: number | undefined;
+  /** Where the measure cannot go beyond: 0 and 100 for percentages. */
+  readonly limits: readonly [number, number] | undefined;
 }
 
 /** Held-out pairs as points (c, r). */
@@ -68,6 +70,8 @@ export interface ChartGroup {
   readonly heading: string;
   readonly intro: string;
   readonly charts: readonly Chart[];
+  /** Whether the base is drawn in these charts. */
+  readonly showsBase: boolean;
 }
 
 // Six digits are more than any screen shows, and halve the file.
@@ -106,10 +110,12 @@ export function smoothedMean(seeds: readonly (readonly Point[])[]): Point[] {
   });
 }
 
-/** Range of all values of finished runs; diverged runs count only as far as they stay near it. */
+/** Range of all values of finished runs (their means lie within); diverged runs count only as far as they stay near it. */
 function axisRange(curves: readonly Curve[], zero: boolean): [number, number] | undefined {
   const values = (diverged: boolean): number[] =>
-    curves.filter((curve) => curve.diverged === diverged).flatMap(({ points }) => points.map(([, y]) => y));
+    curves
+      .filter((curve) => curve.kind === 'seed' && curve.diverged === diverged)
+      .flatMap(({ points }) => points.map(([, y]) => y));
   const steady = values(false);
   const wild = values(true).sort((a, b) => a - b);
   const kept = steady.length > 0 ? steady : [quantileOfSorted(wild, 0.02), quantileOfSorted(wild, 0.98)];
@@ -188,7 +194,7 @@ export function explainFall(result: ComparisonResult, learningRate: number): str
   if (falling.length === 0) {
     return 'Above the line an answer is likelier than under the reference, below it less likely.';
   }
-  return `Both fall below the line for ${falling.join(' and ')}: the loss only asks that c − r grow, so it may make both answers less likely, and their probability goes to other texts. By itself that is no fault; a chosen answer that falls far often is.`;
+  return `Both fall below the line for ${falling.join(' and ')}: the loss only asks that c − r grow, so it may make both answers less likely, and their probability goes to other texts. By itself that is no fault; read it with the task accuracy and the answers below.`;
 }
 
 function stepCharts(result: ComparisonResult, learningRate: number, place: number): StepChart[] {
@@ -246,7 +252,7 @@ function stepCharts(result: ComparisonResult, learningRate: number, place: numbe
     chart(
       'grad-norm',
       'Gradient norm before clipping',
-      'Spikes come before a divergence more often than after.',
+      'Global norm over all trainable weights, in every step as it was before the clip.',
       'grad_norm',
       single('grad_norm'),
     ),
@@ -285,6 +291,7 @@ function dotCharts(result: ComparisonResult): DotChart[] {
         categories: result.learningRates.map(formatLearningRate),
         groups,
         base: base === undefined ? undefined : rounded(base * scale),
+        limits: measure.unit === 'share' ? [0, 100] : undefined,
       },
     ];
   });
@@ -324,16 +331,19 @@ export function chartGroups(result: ComparisonResult): ChartGroup[] {
       intro:
         'One mark per seed, a bar for their mean, a dashed line for the base. Diverged runs are left out here.',
       charts: dotCharts(result),
+      showsBase: true,
     },
     {
       heading: 'Held-out pairs',
       intro: 'Log-ratios to the reference of both answers, summed over their tokens.',
       charts: result.learningRates.flatMap((rate, place) => scatterChart(result, rate, place)),
+      showsBase: false,
     },
     ...result.learningRates.map((rate, place) => ({
       heading: `Training at lr ${formatLearningRate(rate)}`,
       intro: `Thin: every seed as logged, on its training batches. Bold: mean over seeds${smoothing}; it ends where a seed ends.`,
       charts: stepCharts(result, rate, place),
+      showsBase: false,
     })),
   ];
   return groups.filter(({ charts }) => charts.length > 0);

@@ -97,20 +97,21 @@ function setupSection(result: ComparisonResult): Markup {
           ${Object.entries(result.versions).map(([name, version]) => term(name, version))}
           ${term('made', result.createdAt)}
         </dl>
-        ${pairingTable(result)}
       </div>
-    </div>`;
+    </div>
+    ${pairingTable(result)}`;
 }
 
 function chartSections(result: ComparisonResult, groups: readonly ChartGroup[]): Markup[] {
-  const legend = html`<ul class="legend">
-    ${[...result.arms, ...(result.arms.includes('base') ? [] : ['base'])].map((loss) => html`<li>${lossName(result, loss)}</li>`)}
-  </ul>`;
+  const legend = (names: readonly string[]): Markup =>
+    html`<ul class="legend">
+      ${names.map((loss) => html`<li>${lossName(result, loss)}</li>`)}
+    </ul>`;
   return groups.map(
-    ({ heading, intro, charts }) =>
+    ({ heading, intro, charts, showsBase }) =>
       html`<h2>${heading}</h2>
         <p class="quiet">${intro}</p>
-        ${legend}
+        ${legend(showsBase ? [...result.arms, 'base'] : result.arms)}
         <div class="charts">
           ${charts.map(
             (chart) =>
@@ -130,6 +131,10 @@ function chartSections(result: ComparisonResult, groups: readonly ChartGroup[]):
 }
 
 const sourceHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/** A style or script element around its text as it stands: the policy's hash covers every blank of it. */
+const rawElement = (opening: string, text: string): Markup =>
+  new Markup(`${opening}${text}</${/\w+/.exec(opening)![0]}>`);
 
 /**
  * The whole report as one page. Its policy lets exactly its own two scripts and style sheet run, and no request leave:
@@ -157,9 +162,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         <meta name="color-scheme" content="light dark" />
         <meta name="generator" content="Plumbline" />
         <title>${title} – Plumbline</title>
-        <style>
-          ${new Markup(style)}
-        </style>
+        ${rawElement('<style>', style)}
       </head>
       <body>
         <header>
@@ -186,18 +189,9 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           <h2>Run it again</h2>
           <pre><code>${result.command}</code></pre>
         </main>
-        <script type="application/json" id="result">
-          ${scriptJson(result)}
-        </script>
-        <script type="application/json" id="charts">
-          ${scriptJson({ groups, marks })}
-        </script>
-        <script>
-          ${new Markup(scripts.library)};
-        </script>
-        <script>
-          ${new Markup(scripts.drawing)};
-        </script>
+        ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
+        ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks }))}
+        ${rawElement('<script>', scripts.library)} ${rawElement('<script>', scripts.drawing)}
       </body>
     </html> `;
   return page.text;

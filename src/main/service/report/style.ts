@@ -46,13 +46,14 @@ ul.verdicts .detail { grid-column: 2; }
 .scroll { overflow-x: auto; margin: 0.5rem 0 1rem; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 caption { text-align: left; padding-bottom: 0.4rem; }
-th, td { padding: 0.25rem 0.75rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); }
+th, td { padding: 0.25rem 0.6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); }
 th:first-child, td:first-child { padding-left: 0; }
 thead th { color: var(--quiet); font-weight: 600; border-bottom-color: var(--rule); white-space: nowrap; vertical-align: bottom; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.spread { padding-left: 0; color: var(--quiet); text-align: left; white-space: nowrap; }
+td.spread { padding-left: 0; padding-right: 0.25rem; color: var(--quiet); text-align: left; white-space: nowrap; }
 tr.first td { border-top: 1px solid var(--rule); }
 td.name { white-space: nowrap; }
+#pairing { margin-bottom: 1rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1.25rem; margin: 0.5rem 0 1rem; font-size: 0.9rem; }
 dt { color: var(--quiet); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -66,7 +67,8 @@ figcaption p { margin: 0.1rem 0 0.4rem; }
 .mark { width: 0.85em; height: 0.85em; margin-right: 0.4em; vertical-align: -0.06em; fill: currentColor; stroke: currentColor; stroke-width: 2; }
 .loss { color: var(--ink); white-space: nowrap; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
-td.output { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 13rem; max-width: 26rem; }
+.samples td { min-width: 4rem; max-width: 26rem; }
+.output { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   body { padding-top: 1rem; }
   dl { grid-template-columns: 1fr; gap: 0; }

@@ -66,49 +66,51 @@ export function resultsTable(result: ComparisonResult): Markup {
       )}
     </tr>`;
   const blank = html`<td></td>`;
-  return html`<div class="scroll">
-    <table id="results">
-      <caption>
-        Mean over finished seeds ± standard deviation. Task: exact match. Preference: held-out pairs with c
-        &gt; r. c, r: mean log-ratio to the reference, nats per answer. Train loss and gate (share of pairs
-        with r &gt; 0): last tenth of the steps; losses of different arms are not comparable.
-      </caption>
-      <thead>
-        <tr>
-          <th>lr</th>
-          <th>arm</th>
-          <th class="number">seeds</th>
-          ${columns.map(
-            ({ heading }) =>
-              html`<th class="number">${heading}</th>
-                <th></th>`,
+  return html`<p class="quiet">
+      Mean over finished seeds ± standard deviation. Task: exact match. Preference: held-out pairs with c &gt;
+      r. c, r: mean log-ratio to the reference, nats per answer. Train loss and gate (share of pairs with r
+      &gt; 0): last tenth of the steps; losses of different arms are not comparable.
+    </p>
+    <div class="scroll">
+      <table id="results">
+        <thead>
+          <tr>
+            <th>lr</th>
+            <th>arm</th>
+            <th class="number">seeds</th>
+            ${columns.map(
+              ({ heading }) =>
+                html`<th class="number">${heading}</th>
+                  <th></th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${row(
+            html`${blank}
+              <td class="name">${lossName(result, 'base')}</td>
+              ${blank}`,
+            0,
+            false,
           )}
-        </tr>
-      </thead>
-      <tbody>
-        ${row(
-          html`${blank}
-            <td class="name">${lossName(result, 'base')}</td>
-            ${blank}`,
-          0,
-          false,
-        )}
-        ${cells.map((cell, place) => {
-          const lost = cell.runs.filter(({ status }) => status === 'diverged').length;
-          return row(
-            html`<td>${cell.loss === result.arms[0] && formatLearningRate(cell.learningRate)}</td>
-              <td class="name">
-                ${lossName(result, cell.loss)}
-                ${lost > 0 && html`<span class="badge">${lost} diverged</span>`}
-              </td>
-              <td class="number">${cell.finished}/${cell.runs.length}</td>`,
-            place + 1,
-            cell.loss === result.arms[0],
-          );
-        })}
-      </tbody>
-    </table>
-  </div>`;
+          ${cells.map((cell, place) => {
+            const lost = cell.runs.filter(({ status }) => status === 'diverged').length;
+            return row(
+              html`<td class="name">
+                  ${cell.loss === result.arms[0] && formatLearningRate(cell.learningRate)}
+                </td>
+                <td class="name">
+                  ${lossName(result, cell.loss)}
+                  ${lost > 0 && html`<span class="badge">${lost} diverged</span>`}
+                </td>
+                <td class="number">${cell.finished}/${cell.runs.length}</td>`,
+              place + 1,
+              cell.loss === result.arms[0],
+            );
+          })}
+        </tbody>
+      </table>
+    </div>`;
 }
 
 /** Every run on its own: what the means above are made of. */
@@ -139,7 +141,7 @@ export function runsTable(result: ComparisonResult): Markup {
           ${result.runs.map(
             (run) =>
               html`<tr>
-                <td>${formatLearningRate(run.learningRate)}</td>
+                <td class="name">${formatLearningRate(run.learningRate)}</td>
                 <td class="name">${lossName(result, run.loss)}</td>
                 <td class="number">${run.seed}</td>
                 ${shown.map((measure) => html`<td class="number">${value(run, measure)}</td>`)}
@@ -227,13 +229,14 @@ export function samplesTables(result: ComparisonResult): Markup | undefined {
               ${questions.map(
                 ({ question, expected }) =>
                   html`<tr>
-                    <td class="output">${question}</td>
+                    <td><span class="output">${question}</span></td>
                     <td>${expected}</td>
                     ${columns.map(({ samples }) => {
                       const sample = samples!.find((candidate) => candidate.question === question);
                       return sample
-                        ? html`<td class="output">
-                            <strong>${sample.correct ? '✓' : '✗'}</strong> ${sample.output}
+                        ? html`<td>
+                            <strong>${sample.correct ? '✓' : '✗'}</strong>
+                            <span class="output">${sample.output}</span>
                           </td>`
                         : html`<td>–</td>`;
                     })}

@@ -42,11 +42,9 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
  * JSON that can stand inside a script element: no sequence in it can end the element or open a comment, and the line
  * separators that older script parsers refuse are escaped. It parses back to the same value.
  */
-export function scriptJson(value: unknown): Markup {
-  return new Markup(
-    JSON.stringify(value)
-      .replaceAll('<', '\\u003c')
-      .replaceAll('\u2028', '\\u2028')
-      .replaceAll('\u2029', '\\u2029'),
-  );
+export function scriptJson(value: unknown): string {
+  return JSON.stringify(value)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
 }

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { syntheticComparison } from '../../../../test/fixtures/synthetic-comparison.ts';
+import { appearanceOf } from '../../../shared/appearance.ts';
+import { chartGroups, explainFall, smoothedMean, smoothingWindow } from './charts.ts';
+import type { StepChart } from './charts.ts';
+import { reportPage } from './page.ts';
+import { html, scriptJson } from './template.ts';
+
+const scripts = { library: '', drawing: '' };
+
+describe('the template', () => {
+  it('escapes every value but markup', () => {
+    const name = `<script>alert("1 & '2'")</script>`;
+    expect(html`<p title="${name}">${html`<b>${'a<b'}</b>`}${[1, undefined, false, '>']}</p>`.text).toBe(
+      '<p title="&lt;script&gt;alert(&quot;1 &amp; &#39;2&#39;&quot;)&lt;/script&gt;"><b>a&lt;b</b>1&gt;</p>',
+    );
+  });
+
+  it('writes JSON that cannot leave its script element, and reads back the same', () => {
+    const value = { a: '</script><!-- <script>', b: 'line\u2028and\u2029paragraph', c: [1, null] };
+    const text = scriptJson(value);
+    expect(text).not.toMatch(/[<\u2028\u2029]/);
+    expect(JSON.parse(text)).toEqual(value);
+  });
+});
+
+describe('the page', () => {
+  it('shows a name made of markup as text', () => {
+    const page = reportPage(
+      syntheticComparison({ dataName: '<script>alert(1)</script>', steps: 4 }),
+      scripts,
+    );
+    expect(page).not.toContain('<script>alert(1)');
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+  });
+
+  it('allows no request and only its own scripts', () => {
+    const page = reportPage(syntheticComparison({ steps: 4 }), scripts);
+    const policy = /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page)![1]!;
+    expect(policy).toMatch(/^default-src &#39;none&#39;/);
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(page).not.toMatch(/(src|href)=/);
+  });
+
+  it('raises an alarm where the arms were not paired', () => {
+    const result = syntheticComparison({ steps: 4 });
+    const runs = result.runs.map((run, place) => (place === 0 ? { ...run, adapterStartHash: 'other' } : run));
+    const page = reportPage({ ...result, runs }, scripts);
+    expect(page).toContain('Not a paired comparison');
+    expect(page).toContain('not the same');
+  });
+});
+
+describe('the charts', () => {
+  const stepCharts = (result: Parameters<typeof chartGroups>[0]): StepChart[] =>
+    chartGroups(result).flatMap(({ charts }) => charts.filter((chart) => chart.kind === 'steps'));
+
+  it('smooth a mean over seeds without shifting it', () => {
+    expect(smoothingWindow(10)).toBe(1);
+    expect(smoothingWindow(100)).toBe(5);
+    // A straight line stays the same line under a centred average, to its very ends.
+    const line = Array.from({ length: 100 }, (_, step) => [step + 1, 2 * step] as const);
+    const raised = line.map(([step, value]) => [step, value + 10] as const);
+    expect(smoothedMean([line, raised])).toEqual(line.map(([step, value]) => [step, value + 5]));
+  });
+
+  it('end a mean where a seed ends, instead of jumping to the seeds that are left', () => {
+    const long = [1, 2, 3, 4].map((step) => [step, 1] as const);
+    expect(smoothedMean([long, long.slice(0, 2)])).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
+    expect(smoothedMean([long, []])).toEqual([]);
+  });
+
+  it('draw c and r in nats, from rewards divided by beta', () => {
+    const result = syntheticComparison({ diverge: false });
+    const [chart] = stepCharts(result);
+    const curve = chart!.curves.find(({ label }) => label === 'dpo r, seed 1')!;
+    const run = result.runs.find(({ loss, seed }) => loss === 'dpo' && seed === 1)!;
+    expect(curve.dashed).toBe(true);
+    curve.points.forEach(([step, value], place) => {
+      expect(step).toBe(place + 1);
+      expect(value).toBeCloseTo(run.metrics[place]!['rewards/rejected']! / 0.1, 3);
+    });
+  });
+
+  it('end a curve at its last finite value and keep a blow-up out of the axis', () => {
+    const made = syntheticComparison({ learningRates: [5e-5], steps: 40 });
+    const runs = made.runs.map((run) =>
+      run.status === 'diverged'
+        ? {
+            ...run,
+            metrics: run.metrics.map((step) =>
+              step.step >= 20 && step.step < 24 ? { ...step, loss: 1e30 } : step,
+            ),
+          }
+        : run,
+    );
+    const result = JSON.parse(JSON.stringify({ ...made, runs })) as typeof made;
+    const chart = stepCharts(result).find(({ id }) => id.endsWith('-loss'))!;
+    const curve = chart.curves.find(({ diverged }) => diverged)!;
+    expect(curve.points.at(-1)).toEqual([23, 1e30]);
+    expect(chart.range![1]).toBeLessThan(3);
+    expect(chart.badges).toEqual(['dpo, seed 2: diverged at step 24']);
+  });
+
+  it('explain a fall of both answers only where both fall', () => {
+    const result = syntheticComparison({ diverge: false });
+    expect(explainFall(result, 5e-6)).toMatch(/^Both fall below the line for dpo:/);
+    const rising = result.runs.filter(({ loss }) => loss === 'minor-dpo');
+    expect(explainFall({ ...result, arms: ['minor-dpo'], runs: rising }, 5e-6)).not.toContain('Both fall');
+  });
+
+  it('give each loss one appearance, and a neutral one to a loss without an entry', () => {
+    const names = [
+      'dpo',
+      'minor-dpo',
+      'sft',
+      'dpop',
+      'ipo',
+      'hinge',
+      'cdpo',
+      'robust',
+      'simpo',
+      'orpo',
+      'minor-sft',
+    ];
+    const looks = names.map((name) => JSON.stringify(appearanceOf(name)));
+    expect(new Set(looks).size).toBe(names.length);
+    expect(appearanceOf('toString')).toEqual(appearanceOf('some-new-loss'));
+  });
+});

@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import type { ComparisonResult, RunResult } from './comparison.ts';
+import { verdict, verdictLine } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
+
+const questions = 1000;
+
+interface Cell {
+  readonly learningRate: number;
+  /** Right answers of 1,000 per seed; null for a run that diverged. */
+  readonly dpo: readonly (number | null)[];
+  readonly minor: readonly (number | null)[];
+}
+
+/** A comparison with just the task accuracies given; preference accuracy and margin are the same everywhere. */
+function comparison(...cells: readonly Cell[]): ComparisonResult {
+  const run = (loss: string, learningRate: number, seed: number, correct: number | null): RunResult => ({
+    id: `${loss} ${learningRate} ${seed}`,
+    loss,
+    learningRate,
+    seed,
+    orderHash: 'order',
+    adapterStartHash: 'start',
+    metrics: [],
+    seconds: 1,
+    ...(correct === null
+      ? { status: 'diverged' as const, divergedAt: 7 }
+      : {
+          status: 'finished' as const,
+          evaluation: {
+            pairs: 100,
+            preferenceAccuracy: 0.75,
+            preferenceAccuracyRaw: 0.75,
+            ties: 0,
+            meanChosenLogRatio: 1,
+            meanRejectedLogRatio: -1,
+            meanMargin: 2,
+            task: { questions, correct, perQuestion: [] },
+          },
+        }),
+  });
+  return {
+    schema: 1,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    command: '',
+    versions: {},
+    model: { name: 'model', hash: '', parameters: 1 },
+    data: { name: 'data', hash: '', trainPairs: 1, evalPairs: 100, skipped: 0 },
+    config: {},
+    arms: ['dpo', 'minor-dpo'],
+    learningRates: cells.map(({ learningRate }) => learningRate),
+    seeds: cells[0]!.dpo.map((_, seed) => seed),
+    base: {
+      pairs: 100,
+      preferenceAccuracyRaw: 0.5,
+      ties: 100,
+      meanChosenLogRatio: 0,
+      meanRejectedLogRatio: 0,
+      meanMargin: 0,
+    },
+    runs: cells.flatMap(({ learningRate, dpo, minor }) => [
+      ...dpo.map((correct, seed) => run('dpo', learningRate, seed, correct)),
+      ...minor.map((correct, seed) => run('minor-dpo', learningRate, seed, correct)),
+    ]),
+    onlyDiffers: ['loss'],
+  };
+}
+
+const primary = (result: ComparisonResult): Verdict[] => verdict(result).filter((item) => item.primary);
+
+describe('verdict', () => {
+  it('claims a difference that stands out of the seed noise, with its t interval', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] }));
+    // Differences 40, 42, 36 of 1,000: mean 39.33, sd 3.055; t(0.975, 2) = 4.3027, so ± 7.589.
+    expect(first).toMatchObject({ outcome: 'higher', measure: 'task', level: 0.95 });
+    expect(first!.meanDifference).toBeCloseTo(0.039333, 5);
+    expect(first!.halfWidth).toBeCloseTo(0.007589, 5);
+    expect(verdictLine(first!)).toBe(
+      'lr 5e-6: minor-dpo better in task accuracy by 3.9 ± 0.8 points (95 % interval over 3 seeds)',
+    );
+  });
+
+  it('says worse where it is worse', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [540, 552, 541], minor: [500, 510, 505] }));
+    expect(first!.outcome).toBe('lower');
+    expect(first!.words).toMatch(/^minor-dpo worse in task accuracy by 3\.9 ± 0\.8 points/);
+  });
+
+  it('finds no difference where the noise is larger, whatever the mean says', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 520, 480], minor: [560, 510, 520] }));
+    expect(first!.outcome).toBe('no-difference');
+    expect(first!.words).toMatch(/^no detectable difference in task accuracy \(minor-dpo − dpo: \+3\.0 ± /);
+  });
+
+  it('pairs by seed: noise that both arms share does not hide a difference', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [300, 500, 700], minor: [330, 532, 729] }));
+    expect(first!.outcome).toBe('higher');
+  });
+
+  it('claims nothing below three seeds, and says what was seen', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [100, 110], minor: [800, 810] }));
+    expect(first).toMatchObject({ outcome: 'too-few-seeds' });
+    expect(first!.meanDifference).toBeCloseTo(0.7, 12);
+    expect(first!.pValue).toBeUndefined();
+    expect(first!.words).toBe(
+      'too few seeds to tell about task accuracy (observed minor-dpo − dpo: +70.0 points over 2 seeds; seed noise not assessed)',
+    );
+  });
+
+  it('claims nothing where a run diverged, however the rest looks, and names both arms’ counts', () => {
+    const [first] = primary(
+      comparison({ learningRate: 5e-4, dpo: [100, 105, null, 103], minor: [800, 804, 801, 803] }),
+    );
+    expect(first).toMatchObject({ outcome: 'diverged', diverged: { arm: [], against: [2] } });
+    expect(first!.differences.map(({ seed }) => seed)).toEqual([0, 1, 3]);
+    expect(first!.words).toBe(
+      'dpo diverged on 1 of 4 seeds, minor-dpo diverged on 0 of 4 seeds; no claim about task accuracy (observed minor-dpo − dpo: +70.0 points over 3 seeds)',
+    );
+  });
+
+  it('still speaks where every run of an arm diverged', () => {
+    const [first] = primary(
+      comparison({ learningRate: 5e-4, dpo: [null, null, null], minor: [800, 801, 802] }),
+    );
+    expect(first!.words).toContain('dpo diverged on 3 of 3 seeds');
+    expect(first!.words).toContain('no seed on which both finished');
+    expect(first!.meanDifference).toBeUndefined();
+  });
+
+  it('takes a diverged run’s last evaluation for no result', () => {
+    const result = comparison({ learningRate: 5e-4, dpo: [100, 105, 103], minor: [800, 804, 801] });
+    const runs = result.runs.map((run, place) =>
+      place === 0 ? { ...run, status: 'diverged' as const } : run,
+    );
+    expect(primary({ ...result, runs })[0]!.outcome).toBe('diverged');
+  });
+
+  it('corrects for several learning rates by Holm, and widens the interval to match', () => {
+    // Differences 40, 62, 57, 33: t = 6.989 with 3 degrees of freedom, p = 0.0060, held against 0.05/2 (SciPy).
+    const strong = { dpo: [500, 500, 500, 500], minor: [540, 562, 557, 533] };
+    // Differences 10, 30, 12, 4: t = 2.501, p = 0.0876, held against 0.05 and never claimed.
+    const middling = { dpo: [500, 500, 500, 500], minor: [510, 530, 512, 504] };
+    const verdicts = primary(
+      comparison({ learningRate: 1e-6, ...strong }, { learningRate: 1e-5, ...middling }),
+    );
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(['higher', 'no-difference']);
+    expect(verdicts.map(({ level }) => level)).toEqual([0.975, 0.95]);
+    expect(verdicts[0]!.pValue).toBeCloseTo(0.006012909, 8);
+    expect(verdicts[1]!.pValue).toBeCloseTo(0.087624453, 8);
+    expect(verdicts[0]!.adjustedPValue).toBeCloseTo(2 * verdicts[0]!.pValue!, 12);
+    expect(verdicts[0]!.words).toContain('corrected for 2 comparisons');
+  });
+
+  it('claims alone what it does not claim among many', () => {
+    // Differences 30, 55, 35, 20: mean 35, sd 14.72, t = 4.756 with 3 degrees of freedom, p = 0.0176.
+    const cell = { dpo: [500, 500, 500, 500], minor: [530, 555, 535, 520] };
+    const nothing = { dpo: [500, 520, 510, 530], minor: [505, 512, 516, 527] };
+    expect(primary(comparison({ learningRate: 1e-6, ...cell }))[0]!.outcome).toBe('higher');
+    const among = primary(
+      comparison(
+        { learningRate: 1e-6, ...cell },
+        { learningRate: 2e-6, ...nothing },
+        { learningRate: 3e-6, ...nothing },
+      ),
+    );
+    expect(among[0]!.pValue).toBeCloseTo(0.0176, 3);
+    expect(among.map(({ outcome }) => outcome)).toEqual(['no-difference', 'no-difference', 'no-difference']);
+    for (const { meanDifference, halfWidth } of among) {
+      expect(Math.abs(meanDifference!)).toBeLessThan(halfWidth!);
+    }
+  });
+
+  it('does not take equal differences on three seeds for certainty', () => {
+    // Each seed one question better: the spread is 0, but one question is the smallest step there is.
+    const [one] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [501, 511, 506] }));
+    expect(one!.outcome).toBe('no-difference');
+    const [same] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [500, 510, 505] }));
+    expect(same).toMatchObject({ outcome: 'no-difference', pValue: 1, meanDifference: 0 });
+  });
+
+  it('calls a margin larger or smaller, never better', () => {
+    const result = comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [500, 510, 505] });
+    const runs = result.runs.map((run) =>
+      run.loss === 'dpo'
+        ? { ...run, evaluation: { ...run.evaluation!, meanMargin: 10 + run.seed / 10 } }
+        : run,
+    );
+    const margin = verdict({ ...result, runs }).find(({ measure }) => measure === 'margin')!;
+    expect(margin.primary).toBe(false);
+    expect(margin.words).toMatch(/^minor-dpo smaller in raw margin c − r by 8\.10 ± 0\.248 nats/);
+  });
+
+  it('leads with the preference accuracy where there is no task', () => {
+    const result = comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [500, 510, 505] });
+    const { pairs, preferenceAccuracyRaw, ties, meanMargin } = result.runs[0]!.evaluation!;
+    const evaluation = {
+      pairs,
+      preferenceAccuracy: 0.75,
+      preferenceAccuracyRaw,
+      ties,
+      meanMargin,
+      meanChosenLogRatio: 1,
+      meanRejectedLogRatio: -1,
+    };
+    const runs = result.runs.map((run) => ({ ...run, evaluation }));
+    expect(verdict({ ...result, runs }).map(({ measure, primary }) => [measure, primary])).toEqual([
+      ['preference', true],
+      ['margin', false],
+    ]);
+  });
+
+  it('compares every further arm with the first', () => {
+    const result = comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] });
+    const third = result.runs.filter(({ loss }) => loss === 'dpo').map((run) => ({ ...run, loss: 'sft' }));
+    const arms = ['dpo', 'minor-dpo', 'sft'];
+    const verdicts = primary({ ...result, arms, runs: [...result.runs, ...third] });
+    expect(verdicts.map(({ arm, against, outcome }) => [arm, against, outcome])).toEqual([
+      ['minor-dpo', 'dpo', 'higher'],
+      ['sft', 'dpo', 'no-difference'],
+    ]);
+  });
+});
