@@ -120,8 +120,9 @@ def make_trainer(model, pairs, loss_name, settings, peft_config=None, distinct=N
     """A trainer ready to run, its reference log-probs computed; `settings` go to DPOConfig as they are."""
     trainer_class = type("Trainer", (RecordingTrainer,), {"_compute_loss": compute_loss(loss_name)})
     probe = [Probe(distinct)] if distinct else []
+    scratch = tempfile.TemporaryDirectory()
     config = DPOConfig(
-        output_dir=tempfile.mkdtemp(prefix="oracle-"),
+        output_dir=scratch.name,
         loss_type="sft" if loss_name == "sft" else "sigmoid",
         train_sampling_strategy="sequential",
         precompute_ref_log_probs=True,
@@ -147,6 +148,7 @@ def make_trainer(model, pairs, loss_name, settings, peft_config=None, distinct=N
         peft_config=peft_config,
         callbacks=probe,
     )
+    trainer.scratch = scratch  # removed together with the trainer
     trainer.remove_callback(PrinterCallback)
     for callback in probe:
         callback.trainer = trainer
