@@ -3,7 +3,7 @@ import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts
 import { finalMetric, renderTable, summariseCells } from './comparison-table.ts';
 import { describePairing, evaluatePairs, pairingProofs, runsOf } from './comparison.ts';
 import type { ComparisonResult } from './comparison.ts';
-import { formatLearningRate, formatNumber, wrapText } from './format.ts';
+import { formatLearningRate, formatNumber, wrapText } from './comparison-format.ts';
 
 describe('evaluatePairs', () => {
   const reference = [

@@ -55,13 +55,13 @@ export interface ModelSummary {
   /** The family's name in its config, e.g. `llama`. */
   readonly architecture: string;
   readonly parameters: number;
-  /** How the file stores most weights, e.g. `BF16`, `Q8_0`. */
-  readonly weightType: string;
   readonly bytes: number;
   readonly layers: number;
   readonly vocabulary: number;
   readonly contextLength: number;
   readonly chatTemplate: boolean;
+  /** Its files are gone from where they were. */
+  readonly missing: boolean;
   /** SHA-256 over the weights, in hexadecimal. */
   readonly hash: string;
   /** ISO 8601, UTC. */

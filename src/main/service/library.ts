@@ -1,0 +1,185 @@
+import { existsSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { InputError } from '../../shared/errors.ts';
+import type { DataRow } from '../../shared/preferences.ts';
+import { importModel } from '../formats/import-model.ts';
+import { dataHash, readDataFile } from '../formats/preferences.ts';
+import type { Dataset } from '../store/datasets.ts';
+import type { Model } from '../store/models.ts';
+import type { Store } from '../store/database.ts';
+import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
+import type { AddDataResult, AddModelResult, CallOptions, DatasetSummary, ModelSummary } from './contract.ts';
+
+/** Imported models and datasets, and how a name or a path becomes one. */
+export interface Library {
+  readonly store: Store;
+  /** Where converted models lie. */
+  readonly modelsFolder: string;
+}
+
+export async function addModel(
+  library: Library,
+  path: string,
+  name: string | undefined,
+  call: CallOptions = {},
+): Promise<AddModelResult> {
+  const taken = name === undefined ? undefined : library.store.models.findByName(name);
+  const imported = await importModel(path, library.modelsFolder, {
+    supported: supportedArchitectures,
+    onProgress: ({ stage, done, total }) => {
+      call.signal?.throwIfAborted();
+      const label = stage === 'hash' ? 'reading the model' : 'converting to float32';
+      call.onProgress?.({ kind: 'progress', label, done, total, unit: 'B' });
+    },
+  });
+  const known = library.store.models.findByHash(imported.hash);
+  if (known && (name === undefined || known.name === name)) {
+    return { model: summariseModel(known), added: false };
+  }
+  if (taken)
+    throw new InputError(`another model is named ${name}; choose a name with --name`, { file: path });
+  const { hash, source, folder, weightsFolder, architecture, parameters } = imported;
+  // What is recorded must be whole: opening checks every tensor.
+  openBase({ name: imported.name, hash, folder, weightsFolder });
+  const model = library.store.models.add({
+    name: freeName(name ?? imported.name, (each) => library.store.models.findByName(each) !== undefined),
+    hash,
+    source,
+    folder,
+    weightsFolder,
+    architecture,
+    parameters,
+  });
+  return { model: summariseModel(model), added: true };
+}
+
+export function listModels(library: Library): ModelSummary[] {
+  return library.store.models.list().map(summariseModel);
+}
+
+function summariseModel(model: Model): ModelSummary {
+  const { name, source, hash, parameters } = model;
+  const missing = !existsSync(model.weightsFolder);
+  const opened = missing ? undefined : openBase(model);
+  const config = opened?.source.config;
+  return {
+    name,
+    path: source,
+    format: source.toLowerCase().endsWith('.gguf') ? 'gguf' : 'safetensors',
+    architecture: model.architecture,
+    parameters,
+    bytes: 4 * parameters,
+    layers: config?.layers ?? 0,
+    vocabulary: config?.vocabularySize ?? 0,
+    contextLength: config?.maxPositions ?? 0,
+    chatTemplate: opened?.tokenizer.chatTemplate !== undefined,
+    missing,
+    hash,
+    addedAt: new Date(model.addedAt).toISOString(),
+  };
+}
+
+/** A model by its imported name, or by a path, which is imported on the way. */
+export async function resolveModel(
+  library: Library,
+  nameOrPath: string,
+  call: CallOptions,
+): Promise<OpenModel> {
+  const named = library.store.models.findByName(nameOrPath);
+  if (!named && !existsSync(nameOrPath)) {
+    throw new InputError(`no model of this name was imported, and there is no such folder or file`, {
+      file: nameOrPath,
+    });
+  }
+  if (!named) {
+    const { model } = await addModel(library, nameOrPath, undefined, call);
+    return resolveModel(library, model.name, call);
+  }
+  if (!existsSync(named.weightsFolder)) {
+    throw new InputError(`the model's folder is gone: ${named.weightsFolder}`, { file: nameOrPath });
+  }
+  return openBase(named);
+}
+
+export interface OpenData {
+  readonly name: string;
+  readonly hash: string;
+  readonly rows: readonly DataRow[];
+}
+
+/** Rows by an imported name, or straight from a file. */
+export function resolveData(library: Library, nameOrPath: string): OpenData {
+  const named = library.store.datasets.findByName(nameOrPath);
+  if (named) return { name: named.name, hash: named.hash, rows: [...library.store.datasets.rows(named.id)] };
+  if (!existsSync(nameOrPath)) {
+    throw new InputError('no dataset of this name was imported, and there is no such file', {
+      file: nameOrPath,
+    });
+  }
+  const { rows } = readDataFile(nameOrPath);
+  return { name: basename(nameOrPath), hash: dataHash(rows), rows };
+}
+
+export function addData(library: Library, path: string, name: string | undefined): AddDataResult {
+  if (name !== undefined && library.store.datasets.findByName(name)) {
+    throw new InputError(`a dataset named ${name} exists already`, { file: path });
+  }
+  const { rows, format, conversational } = readDataFile(path);
+  const hash = dataHash(rows);
+  const known = library.store.datasets.findByHash(hash);
+  if (known && name === undefined) return { dataset: summariseData(library, known), added: false };
+  const plainName = basename(path)
+    .replace(/\.gz$/, '')
+    .replace(/\.[^.]+$/, '');
+  const dataset = library.store.datasets.add(
+    {
+      name: name ?? freeName(plainName, (each) => library.store.datasets.findByName(each) !== undefined),
+      hash,
+      source: resolve(path),
+      format,
+      conversational,
+    },
+    rows,
+  );
+  return { dataset: summariseData(library, dataset), added: true };
+}
+
+export function listData(library: Library): DatasetSummary[] {
+  return library.store.datasets.list().map((dataset) => summariseData(library, dataset));
+}
+
+function summariseData(library: Library, dataset: Dataset): DatasetSummary {
+  let answers = 0;
+  let bytes = 0;
+  for (const row of library.store.datasets.rows(dataset.id)) {
+    if (row.answer !== undefined) answers += 1;
+    bytes += Buffer.byteLength(JSON.stringify(row));
+  }
+  return {
+    name: dataset.name,
+    path: dataset.source,
+    kind: dataset.format,
+    text: dataset.conversational ? 'messages' : 'strings',
+    rows: dataset.rows,
+    answers,
+    bytes,
+    hash: dataset.hash,
+    addedAt: new Date(dataset.addedAt).toISOString(),
+  };
+}
+
+function freeName(wanted: string, taken: (name: string) => boolean): string {
+  if (!taken(wanted)) return wanted;
+  let number = 2;
+  while (taken(`${wanted}-${number}`)) number += 1;
+  return `${wanted}-${number}`;
+}
+
+/** Refuses early what could only fail after hours of work. */
+export function requireWritable(path: string): void {
+  const parent = resolve(path, '..');
+  if (existsSync(path) && statSync(path).isDirectory()) throw new InputError('is a folder', { file: path });
+  let existing = parent;
+  while (!existsSync(existing)) existing = join(existing, '..');
+  if (!statSync(existing).isDirectory()) throw new InputError(`${existing} is not a folder`, { file: path });
+}
