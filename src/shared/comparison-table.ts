@@ -1,12 +1,6 @@
 import { describePairing, measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, Measure, RunResult } from './comparison.ts';
-import {
-  commonDecimals,
-  formatFixed,
-  formatLearningRate,
-  formatShare,
-  wrapText,
-} from './comparison-format.ts';
+import { commonDecimals, formatFixed, formatLearningRate, formatShare, wrapText } from './format.ts';
 import type { MetricName } from './metrics.ts';
 import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
 import { verdict, verdictLine } from './verdict.ts';

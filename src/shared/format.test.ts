@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import {
+  commonDecimals,
   formatBytes,
   formatCount,
   formatDuration,
-  formatExponent,
+  formatFixed,
+  formatLearningRate,
+  formatMeasured,
   formatNumber,
   formatParameters,
+  formatPercent,
   formatRate,
   formatShare,
+  wrapText,
 } from './format.ts';
 
 describe('format', () => {
@@ -62,18 +67,45 @@ describe('format', () => {
     [0.001, '0.001'],
     [2, '2'],
     [0, '0'],
-    [4.9996e-6, '5e-6'],
-  ])('learning rate %d', (value, text) => expect(formatExponent(value)).toBe(text));
+    [4.9996e-6, '4.9996e-6'],
+    [1e-5 / 3, '3.333333e-6'],
+  ])('learning rate %d', (value, text) => expect(formatLearningRate(value)).toBe(text));
 
   it('counts, shares and rates', () => {
     expect(formatCount(1_234_567)).toBe('1,234,567');
-    expect(formatShare(0.625)).toBe('62.5%');
-    expect(formatShare(NaN)).toBe('NaN');
-    expect(formatShare(undefined)).toBe('–');
+    expect(formatPercent(0.625)).toBe('62.5%');
+    expect(formatPercent(NaN)).toBe('NaN');
+    expect(formatPercent(undefined)).toBe('–');
+    expect(formatShare(0.4125)).toBe('41.3');
+    expect([NaN, null, undefined].map(formatShare)).toEqual(['–', '–', '–']);
     expect(formatRate(1.8492, 'pairs')).toBe('1.85 pairs/s');
     expect(formatRate(0.0361, 'pairs')).toBe('0.0361 pairs/s');
     expect(formatRate(12_345.6, 'tokens')).toBe('12,346 tokens/s');
     expect(formatRate(undefined, 'pairs')).toBe('–');
     expect(formatRate(Infinity, 'pairs')).toBe('–');
+  });
+
+  it.each([
+    [-1.5, '−1.50'],
+    [0, '0.000'],
+    [0.25, '0.250'],
+    [12.34, '12.3'],
+    [-345.6, '−346'],
+    [0.0004, '4.0e−4'],
+    [123_456, '1.2e5'],
+    [null, '–'],
+    [Infinity, '–'],
+  ])('measured value %s', (value, text) => expect(formatMeasured(value)).toBe(text));
+
+  it('gives a column the decimals of its largest value', () => {
+    expect(commonDecimals([0.5, -12, undefined, NaN])).toBe(1);
+    expect(commonDecimals([undefined])).toBe(3);
+    expect(formatFixed(-0.04, 1)).toBe('0.0');
+    expect(formatFixed(-0.06, 1)).toBe('−0.1');
+  });
+
+  it('wraps text between words, with a lead and an indent', () => {
+    expect(wrapText('one two three', 9, '> ', '    ')).toEqual(['> one two', '    three']);
+    expect(wrapText('supercalifragilistic one', 7)).toEqual(['supercalifragilistic', 'one']);
   });
 });

@@ -37,35 +37,84 @@ export function formatParameters(count: number): string {
   return `${value >= 99.95 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, '')}${unit}`;
 }
 
-/** At most `digits` significant digits, without an exponent between 1e-4 and 1e6; `–` where undefined. */
+/**
+ * At most `digits` significant digits, trailing zeros dropped, without an exponent between 1e-4 and 1e6; `–` where
+ * undefined. NaN and infinities are named: a person watching a training must see them.
+ */
 export function formatNumber(value: number | undefined, digits = 4): string {
   if (value === undefined) return '–';
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '-∞';
   const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e6)) return formatExponent(value, digits);
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e6)) return shortExponent(value, digits);
   return String(Number(value.toPrecision(digits)));
 }
 
-/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.001`. */
-export function formatExponent(value: number, digits = 4): string {
-  if (value === 0) return '0';
-  const [mantissa = '', exponent = '0'] = value.toExponential(digits - 1).split('e');
-  return Number(exponent) >= -3 && Number(exponent) < 6
-    ? String(Number(value.toPrecision(digits)))
-    : `${Number(mantissa)}e${Number(exponent)}`;
+/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.001`. Takes one argument, so that it can be mapped over. */
+export function formatLearningRate(rate: number): string {
+  return rate === 0 || rate >= 0.001 ? String(rate) : shortExponent(rate, 7);
 }
 
-/** A share as per cent with one decimal: `0.625` as `62.5%`; `–` where undefined. */
-export function formatShare(share: number | undefined): string {
-  return share === undefined
-    ? '–'
-    : Number.isFinite(share)
-      ? `${(100 * share).toFixed(1)}%`
-      : formatNumber(share);
+/** `1.235e6`, `5e-6`: at most `digits` significant digits, trailing zeros dropped. */
+function shortExponent(value: number, digits: number): string {
+  const [mantissa = '', exponent = ''] = value.toExponential(digits - 1).split('e');
+  return `${Number(mantissa)}e${Number(exponent)}`;
+}
+
+/**
+ * A measured value with about three significant digits, trailing zeros kept, and a true minus sign, as tables and
+ * verdicts show it; `–` for a missing or not finite one.
+ */
+export function formatMeasured(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 100_000 || size < 0.0005)) {
+    return value.toExponential(1).replaceAll('-', '−').replace('e+', 'e');
+  }
+  return formatFixed(value, commonDecimals([value]));
+}
+
+/** Decimals that give the largest of some values three significant digits, so that a whole column lines up. */
+export function commonDecimals(values: readonly (number | undefined)[]): number {
+  const sizes = values.map((value) => (value !== undefined && Number.isFinite(value) ? Math.abs(value) : 0));
+  const largest = Math.max(0, ...sizes);
+  return largest >= 100 ? 0 : largest >= 10 ? 1 : largest >= 1 ? 2 : 3;
+}
+
+/** A number with fixed decimals and a true minus sign; `–` for a missing or not finite one. */
+export function formatFixed(value: number | null | undefined, decimals: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  const text = value.toFixed(decimals);
+  return (Number(text) === 0 ? text.replace('-', '') : text).replace('-', '−');
+}
+
+/** A share in per cent with one decimal, for columns whose heading says %: `0.4125` as `41.3`; `–` where missing. */
+export function formatShare(share: number | null | undefined): string {
+  return share === null || share === undefined || !Number.isFinite(share) ? '–' : (share * 100).toFixed(1);
+}
+
+/** A share with its per cent sign: `0.625` as `62.5%`; `–` where undefined, `NaN` where it is not a number. */
+export function formatPercent(share: number | undefined): string {
+  return share !== undefined && Number.isFinite(share) ? `${formatShare(share)}%` : formatNumber(share);
 }
 
 /** Units per second with three significant digits: `1.85 pairs/s`; `–` where unknown. */
 export function formatRate(perSecond: number | undefined, unit: string): string {
   if (perSecond === undefined || !Number.isFinite(perSecond)) return '–';
   return `${perSecond >= 1000 ? formatCount(perSecond) : formatNumber(perSecond, 3)} ${unit}/s`;
+}
+
+/** Breaks a text at spaces into lines of at most `width` characters: the first after `lead`, the rest after `indent`. */
+export function wrapText(text: string, width: number, lead = '', indent = ''): string[] {
+  const lines: string[] = [];
+  let line = lead;
+  for (const word of text.split(' ')) {
+    const longer = line === '' || line === lead ? line + word : `${line} ${word}`;
+    if (longer.length > width && line !== lead) {
+      lines.push(line);
+      line = indent + word;
+    } else {
+      line = longer;
+    }
+  }
+  return [...lines, line];
 }

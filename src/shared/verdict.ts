@@ -1,6 +1,6 @@
 import { measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, Measure } from './comparison.ts';
-import { formatLearningRate, formatNumber } from './comparison-format.ts';
+import { formatLearningRate, formatMeasured } from './format.ts';
 import { mean } from './statistics/descriptive.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { holm } from './statistics/significance.ts';
@@ -93,7 +93,7 @@ const plural = (count: number, noun: string): string => `${count} ${noun}${count
 
 /** A size with its unit: shares become points. */
 function amount(value: number, unit: Measure['unit']): string {
-  return unit === 'share' ? `${(value * 100).toFixed(1)} points` : `${formatNumber(value)} nats`;
+  return unit === 'share' ? `${(value * 100).toFixed(1)} points` : `${formatMeasured(value)} nats`;
 }
 
 function signedAmount(value: number, unit: Measure['unit']): string {

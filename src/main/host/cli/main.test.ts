@@ -1,151 +1,14 @@
 import { spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { InputError, UsageError } from '../../../shared/errors.ts';
-import type { CompareResult, ModelSummary, Services, TrainResult } from '../../service/contract.ts';
-import { main } from './main.ts';
+import type { Services } from '../../service/contract.ts';
+import { comparison, home, model, run, scratch, trainWords, words } from './testing.ts';
 
-const model: ModelSummary = {
-  name: 'small',
-  path: '/models/small',
-  format: 'safetensors',
-  architecture: 'llama',
-  parameters: 134_515_008,
-  weightType: 'BF16',
-  bytes: 269_060_552,
-  layers: 30,
-  vocabulary: 49_152,
-  contextLength: 8192,
-  chatTemplate: true,
-  hash: 'ab',
-  addedAt: '2025-01-01T00:00:00Z',
-};
-const counts = { rows: 66, skipped: 2, truncated: 1 };
-const hashes = { base: 'b', data: 'd', order: 'o' };
-const comparison: CompareResult = {
-  base: { pairs: 12, losses: {} },
-  runs: [],
-  verdicts: [
-    {
-      learningRate: 5e-6,
-      measure: 'task accuracy',
-      left: 'minor-dpo',
-      right: 'dpo',
-      difference: 0,
-      seeds: 1,
-      text: 'too few seeds to tell',
-    },
-  ],
-  table: 'arm  accuracy\ndpo  50%\n',
-  counts,
-  trainingPairs: 52,
-  evaluationPairs: 12,
-  report: 'r.html',
-  seconds: 61,
-};
-
-type Call = readonly [name: string, request: unknown];
-
-/** Stands in for the services to see what the command line asks of them; what they do is tested where they are. */
-async function run(args: readonly string[], overrides: Partial<Services> = {}) {
-  const calls: Call[] = [];
-  const out: string[] = [];
-  const err: string[] = [];
-  const homes: string[] = [];
-  let closed = 0;
-  const record =
-    <Result>(name: string, result: (request: unknown) => Result) =>
-    (request?: unknown) => {
-      calls.push([name, request]);
-      return Promise.resolve(result(request));
-    };
-  const services: Services = {
-    addModel: record('addModel', () => ({ model, added: true })),
-    listModels: record('listModels', () => ({ models: [model] })),
-    addData: record('addData', () => ({
-      dataset: {
-        name: 'pairs',
-        path: '/data/pairs.jsonl',
-        kind: 'preference' as const,
-        text: 'strings' as const,
-        rows: 1066,
-        answers: 1066,
-        bytes: 2_000_000,
-        hash: 'cd',
-        addedAt: '2025-01-01T00:00:00Z',
-      },
-      added: false,
-    })),
-    listData: record('listData', () => ({ datasets: [] })),
-    score: record('score', () => ({
-      out: 's.jsonl',
-      counts,
-      pairs: 64,
-      tokens: 12_800,
-      chosenPreferred: 0.625,
-      chosenLogpMean: -88.12,
-      rejectedLogpMean: -90.2,
-      seconds: 32,
-    })),
-    train: record('train', (request): TrainResult => {
-      const { config } = request as { config: TrainResult['config'] };
-      return {
-        metrics: 'm.jsonl',
-        adapterOut: 'out',
-        config,
-        counts,
-        steps: 8,
-        trainedParameters: 4_884_480,
-        first: { step: 1, loss: Math.LN2, 'gate/open': 0 },
-        last: { step: 8, loss: 0.5123, 'gate/open': 0.25 },
-        evaluation: { pairs: 12, preferenceAccuracy: 0.75, chosenLogRatio: -1.5, losses: { dpo: 0.6 } },
-        seconds: 75,
-        peakMemory: 2.1e9,
-        hashes,
-      };
-    }),
-    compare: record('compare', () => comparison),
-    generate: (request, call) => {
-      calls.push(['generate', request]);
-      for (const piece of ['4', '2']) call?.onToken?.(piece);
-      return Promise.resolve({
-        text: '42',
-        promptTokens: 9,
-        tokens: 2,
-        finish: 'end' as const,
-        seconds: 0.5,
-      });
-    },
-    demo: record('demo', () => comparison),
-    close: () => {
-      closed += 1;
-      return Promise.resolve();
-    },
-    ...overrides,
-  };
-  const interrupts = new EventEmitter();
-  const code = await main(
-    args,
-    ({ home }) => {
-      homes.push(home);
-      return Promise.resolve(services);
-    },
-    {
-      out: (text) => void out.push(text),
-      err: (text) => void err.push(text),
-      errIsTerminal: false,
-      columns: () => 80,
-      environment: { PLUMBLINE_HOME: '/from/environment' },
-      interrupts,
-      quit: () => undefined,
-    },
-  );
-  return { code, calls, out: out.join(''), err: err.join(''), homes, closed, interrupts };
-}
-
-const trainWords = 'train --data d --loss minor-dpo --metrics m.jsonl --adapter-out out';
-const words = (line: string) => line.split(' ');
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('requests', () => {
   it('translates each command', async () => {
@@ -240,11 +103,22 @@ describe('requests', () => {
     const named = (await run(words('compare --model m --data d --eval-data e'))).calls[0]![1];
     expect(named).toMatchObject({ shared: { evalData: 'e' }, arms: ['dpo', 'minor-dpo'], seeds: [0] });
     expect(named).not.toHaveProperty('shared.evalShare');
+    expect(named).not.toHaveProperty('taskTokens');
+  });
+
+  it('gives compare a task, with a longest answer in any case', async () => {
+    const line = 'compare --model m --data d --task-data q.jsonl';
+    expect((await run(words(line))).calls[0]![1]).toMatchObject({ taskData: 'q.jsonl', taskTokens: 256 });
+    const short = (await run(words(`${line} --task-tokens 64`))).calls[0]![1];
+    expect(short).toMatchObject({ taskData: 'q.jsonl', taskTokens: 64 });
+    expect(short).not.toHaveProperty('shared.taskTokens');
   });
 
   it('opens the home it is told, and closes what it opened', async () => {
-    expect(await run(words('models list'))).toMatchObject({ homes: ['/from/environment'], closed: 1 });
-    expect((await run(words('models list --home h'))).homes).toEqual(['h']);
+    expect(await run(words('models list'))).toMatchObject({ homes: [home], closed: 1 });
+    const other = join(scratch, 'from option');
+    const { homes } = await run([...words('models list --home'), relative('.', other)]);
+    expect(homes).toEqual([other]);
   });
 });
 
@@ -263,6 +137,7 @@ describe('refusals', () => {
     [`${trainWords} --init c --lora-r 4`, '--init and --lora-r exclude each other'],
     [`${trainWords} --model m --beta -1`, '--beta must be above 0, not -1'],
     ['compare --model m --data d --steps 1 --epochs 1', '--steps and --epochs exclude each other'],
+    ['compare --model m --data d --task-tokens 64', '--task-tokens needs --task-data FILE'],
     ['models', 'name a command: models add, models list'],
     ['nonsense', 'unknown command "nonsense"'],
   ])('%s', async (line, message) => {
@@ -338,12 +213,19 @@ describe('output', () => {
     expect(train).toContain('MinorDPO, beta 0.1, lr 5e-6, seed 0: 8 steps');
     expect(train).toMatch(/\nloss +0\.6931 +0\.5123\n/);
     expect(train).toMatch(/\ngate open +0\.0% +25\.0%\n/);
+    expect(train).toMatch(/held out, 12 pairs\n +task accuracy +25\.0% of 4 questions\n/);
+    expect(train).toMatch(/\n +preference accuracy +75\.0%, 1 with c = r\n +c \(chosen log-ratio\) +-1\.5\n/);
     expect(train).toMatch(
-      /held out, 12 pairs\n +preference accuracy +75\.0%\n +c \(chosen log-ratio\) +-1\.5/,
+      /\n +r \(rejected log-ratio\) +-4\n +margin c - r +2\.5\n +chosen above rejected +50\.0%\n/,
     );
     expect(train).not.toContain('r per token');
     const compare = (await run(words('demo'))).out;
-    expect(compare).toContain('arm  accuracy\ndpo  50%\n\ntoo few seeds to tell\n\nreport: r.html\n');
+    expect(compare).toMatch(
+      /^trained on 52 pairs, evaluated on 12 held-out ones \(.*2 skipped.*\), 1:01\n\narm/,
+    );
+    // The table holds the verdicts: each is said once.
+    expect(compare.endsWith('dpo  50%\n\n> lr 5e-6: too few seeds to tell\n\nreport: r.html\n')).toBe(true);
+    expect(compare.match(/too few seeds/g)).toHaveLength(1);
   });
 
   it('streams generated text, with figures on stderr unless quiet', async () => {
@@ -361,7 +243,11 @@ describe('output', () => {
     };
     const { out, err } = await run(words('demo --json'), noting);
     expect(err).toBe('2 rows skipped\n');
-    expect(JSON.parse(out)).toMatchObject({ schema: 1, command: 'demo', trainingPairs: 52 });
+    expect(JSON.parse(out)).toMatchObject({
+      schema: 1,
+      command: 'demo',
+      comparison: { data: { trainPairs: 52 } },
+    });
     expect((await run(words('demo --quiet'), noting)).err).toBe('');
   });
 });
@@ -392,7 +278,10 @@ describe('failures', () => {
       });
       process.exitCode = await main(['demo'], async () => ({ demo, close: async () => console.log('closed') }));
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { cwd: repository });
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: repository,
+      env: { ...process.env, PLUMBLINE_HOME: home },
+    });
     let out = '';
     let err = '';
     child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));

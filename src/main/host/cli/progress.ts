@@ -1,10 +1,10 @@
 import {
   formatCount,
   formatDuration,
-  formatExponent,
+  formatLearningRate,
   formatNumber,
   formatRate,
-  formatShare,
+  formatPercent,
 } from '../../../shared/format.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import type { ProgressEvent } from '../../service/contract.ts';
@@ -61,19 +61,23 @@ export function formatStep(metrics: StepMetrics, totalSteps: number): string {
     ['margin', optionalNumber(metrics['rewards/margins'])],
     [
       'accuracy',
-      metrics['rewards/accuracies'] === undefined ? undefined : formatShare(metrics['rewards/accuracies']),
+      metrics['rewards/accuracies'] === undefined ? undefined : formatPercent(metrics['rewards/accuracies']),
     ],
     ['c/token', optionalNumber(metrics['logratio/chosen_per_token'])],
     ['r/token', optionalNumber(metrics['logratio/rejected_per_token'])],
-    ['gate', metrics['gate/open'] === undefined ? undefined : formatShare(metrics['gate/open'])],
+    ['gate', metrics['gate/open'] === undefined ? undefined : formatPercent(metrics['gate/open'])],
     ['grad', optionalNumber(metrics.grad_norm)],
-    ['lr', metrics.learning_rate === undefined ? undefined : formatExponent(metrics.learning_rate, 3)],
+    ['lr', optionalLearningRate(metrics.learning_rate)],
   ];
   const shown = parts.filter(([, text]) => text !== undefined).map(([name, text]) => `${name} ${text}`);
   return [`step ${metrics.step}/${totalSteps}`, ...shown].join('  ');
 }
 function optionalNumber(value: number | undefined): string | undefined {
   return value === undefined ? undefined : formatNumber(value, 3);
+}
+/** Rounded: a scheduler's rates have no end of digits. */
+function optionalLearningRate(rate: number | undefined): string | undefined {
+  return rate === undefined ? undefined : formatLearningRate(Number(rate.toPrecision(3)));
 }
 
 export interface ProgressTarget {

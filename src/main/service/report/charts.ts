@@ -1,7 +1,7 @@
 import { measures, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
-import { formatLearningRate } from '../../../shared/comparison-format.ts';
+import { formatLearningRate } from '../../../shared/format.ts';
 import type { MetricName, StepMetrics } from '../../../shared/metrics.ts';
 import { mean, quantileOfSorted } from '../../../shared/statistics/descriptive.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { describePairing, pairingProofs } from '../../../shared/comparison.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
-import { formatLearningRate } from '../../../shared/comparison-format.ts';
+import { formatLearningRate } from '../../../shared/format.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { VerdictOutcome } from '../../../shared/verdict.ts';
 import { chartGroups } from './charts.ts';

@@ -4,7 +4,7 @@ import { measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
 import { formatSummaries, summariseCells } from '../../../shared/comparison-table.ts';
 import type { SeedSummary } from '../../../shared/comparison-table.ts';
-import { formatFixed, formatLearningRate, formatShare } from '../../../shared/comparison-format.ts';
+import { formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
 import { html, Markup } from './template.ts';
 
 const shapes: Readonly<Record<Mark, Markup>> = {

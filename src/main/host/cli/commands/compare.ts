@@ -1,27 +1,32 @@
 import { defaults, parseSharedSettings, settings, wholeNumber } from '../../../../shared/config.ts';
-import { formatDuration, formatExponent } from '../../../../shared/format.ts';
+import { UsageError } from '../../../../shared/errors.ts';
+import { formatDuration, formatLearningRate } from '../../../../shared/format.ts';
 import { lossNames } from '../../../../shared/losses.ts';
 import type { LossName } from '../../../../shared/losses.ts';
+import { fewestSeeds } from '../../../../shared/verdict.ts';
 import type { CompareResult } from '../../../service/contract.ts';
 import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
-import { requiredData, requiredModel } from './names.ts';
+import { given, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
 import { sharedSettingsOf, trainingOptions } from './training-options.ts';
 
 /** Held out where the person says nothing: without held-out pairs there is nothing to compare. */
 const defaultEvalShare = 0.2;
 
+/** Longest answer to a task's question. */
+const defaultTaskTokens = 256;
+
 const grid = 'Grid';
 
-/** The table, the verdicts and where things lie. */
+/** What was trained and measured on what, the table (it holds the verdicts), and where things lie. */
 export function describeComparison(result: CompareResult): string {
+  const { trainPairs, evalPairs } = result.comparison.data;
   return [
-    `trained on ${result.trainingPairs} pairs, evaluated on ${result.evaluationPairs} held-out ones ` +
+    `trained on ${trainPairs} pairs, evaluated on ${evalPairs} held-out ones ` +
       `(${describeCounts(result.counts)}), ${formatDuration(result.seconds)}`,
     '',
     result.table.trimEnd(),
-    ...(result.verdicts.length === 0 ? [] : ['', ...result.verdicts.map((verdict) => verdict.text)]),
     ...(result.out === undefined && result.report === undefined ? [] : ['']),
     ...(result.out === undefined ? [] : [`adapters and metrics: ${result.out}`]),
     ...(result.report === undefined ? [] : [`report: ${result.report}`]),
@@ -34,7 +39,8 @@ export const compare = defineCommand({
   details: [
     'Trains every loss of --arms at every learning rate of --lr with every seed of --seeds. Runs with the same seed ' +
       'start from the same adapter and see the same batches, so that at one learning rate only the loss differs. Every ' +
-      'run and the untrained model are evaluated on held-out pairs.',
+      'run and the untrained model are evaluated on held-out pairs, and with --task-data on ' +
+      'questions that have one right answer.',
   ],
   positionals: [],
   options: {
@@ -61,7 +67,7 @@ export const compare = defineCommand({
       placeholder: 'LIST',
       parse: listText(numberText(settings.learningRate)),
       absent: [defaults.learningRate],
-      defaultText: formatExponent(defaults.learningRate),
+      defaultText: formatLearningRate(defaults.learningRate),
       help: 'learning rates, e.g. 5e-6,5e-5',
       group: grid,
     }),
@@ -70,11 +76,26 @@ export const compare = defineCommand({
       placeholder: 'LIST',
       parse: listText(numberText(settings.seed)),
       absent: [defaults.seed],
-      help: 'seeds, e.g. 0,1; intervals need two or more',
+      help: `seeds, e.g. 0,1,2; a verdict needs ${fewestSeeds} or more`,
       group: grid,
     }),
     ...trainingOptions,
     evalShare: { ...trainingOptions.evalShare, defaultText: `${defaultEvalShare} without --eval-data` },
+    taskData: optional({
+      flag: 'task-data',
+      placeholder: 'FILE',
+      parse: textValue,
+      help: 'JSONL of questions, each with prompt and answer: every model answers greedily, exact match counts',
+      group: 'Evaluation',
+    }),
+    taskTokens: optional({
+      flag: 'task-tokens',
+      placeholder: 'N',
+      parse: numberText(wholeNumber(1)),
+      defaultText: String(defaultTaskTokens),
+      help: 'longest answer to a question, in tokens; with --task-data',
+      group: 'Evaluation',
+    }),
     report: optional({
       flag: 'report',
       placeholder: 'F.html',
@@ -90,9 +111,12 @@ export const compare = defineCommand({
       group: 'Output',
     }),
   },
-  examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1 --report report.html'],
+  examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
   run: async (context, { options }) => {
-    const { model, data, pairs, arms, learningRates, seeds, report, out, ...rest } = options;
+    const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...rest } =
+      options;
+    if (taskTokens !== undefined && taskData === undefined)
+      throw new UsageError('--task-tokens needs --task-data FILE');
     const input = sharedSettingsOf(rest, context.threads);
     const held =
       input.evalData === undefined && input.evalShare === undefined ? { evalShare: defaultEvalShare } : {};
@@ -106,9 +130,8 @@ export const compare = defineCommand({
         learningRates,
         seeds,
         shared,
-        ...(pairs === undefined ? {} : { pairs }),
-        ...(report === undefined ? {} : { report }),
-        ...(out === undefined ? {} : { out }),
+        ...given({ pairs, report, out, taskData }),
+        ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
       },
       context.call,
     );

@@ -4,7 +4,7 @@ import {
   formatDuration,
   formatNumber,
   formatRate,
-  formatShare,
+  formatPercent,
 } from '../../../../shared/format.ts';
 import type { RowCounts } from '../../../service/contract.ts';
 import { defineCommand } from '../command.ts';
@@ -60,7 +60,7 @@ export const score = defineCommand({
   render: (result) =>
     [
       `scored ${describeCounts(result.counts)}`,
-      `chosen above rejected   ${formatShare(result.chosenPreferred)}`,
+      `chosen above rejected   ${formatPercent(result.chosenPreferred)}`,
       `mean log-prob           chosen ${formatNumber(result.chosenLogpMean)}, rejected ${formatNumber(result.rejectedLogpMean)}`,
       `${formatCount(result.tokens)} completion tokens in ${formatDuration(result.seconds)} (${formatRate(result.pairs / result.seconds, 'pairs')})`,
       `written to ${result.out}`,

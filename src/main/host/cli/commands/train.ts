@@ -1,16 +1,18 @@
 import { defaults, parseRunConfig, settings } from '../../../../shared/config.ts';
+import type { Evaluation } from '../../../../shared/comparison.ts';
 import { UsageError } from '../../../../shared/errors.ts';
 import {
   formatBytes,
+  formatCount,
   formatDuration,
-  formatExponent,
+  formatLearningRate,
   formatNumber,
   formatParameters,
-  formatShare,
+  formatPercent,
 } from '../../../../shared/format.ts';
 import { describeLoss, lossNames } from '../../../../shared/losses.ts';
 import type { MetricName } from '../../../../shared/metrics.ts';
-import type { Evaluation, TrainResult } from '../../../service/contract.ts';
+import type { TrainResult } from '../../../service/contract.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, optional, required, textValue } from '../option.ts';
 import { renderTable } from '../table.ts';
@@ -39,7 +41,7 @@ const options = {
     flag: 'lr',
     placeholder: 'X',
     parse: numberText(settings.learningRate),
-    defaultText: formatExponent(defaults.learningRate),
+    defaultText: formatLearningRate(defaults.learningRate),
     help: 'learning rate after warm-up',
     group: 'Training',
   }),
@@ -71,31 +73,38 @@ const options = {
 const watched: readonly (readonly [string, MetricName, (value: number | undefined) => string])[] = [
   ['loss', 'loss', formatNumber],
   ['reward margin', 'rewards/margins', formatNumber],
-  ['reward accuracy', 'rewards/accuracies', formatShare],
+  ['reward accuracy', 'rewards/accuracies', formatPercent],
   ['c per token', 'logratio/chosen_per_token', formatNumber],
   ['r per token', 'logratio/rejected_per_token', formatNumber],
-  ['gate open', 'gate/open', formatShare],
+  ['gate open', 'gate/open', formatPercent],
   ['gradient norm', 'grad_norm', formatNumber],
-  ['token accuracy', 'mean_token_accuracy', formatShare],
+  ['token accuracy', 'mean_token_accuracy', formatPercent],
 ];
 
 /** Held-out measures, one a line; what does not apply is left out. */
 export function describeEvaluation(evaluation: Evaluation): string {
+  const { pairs, ties, task, preferenceAccuracy } = evaluation;
   const lines: [string, string][] = [];
-  const add = (name: string, value: number | undefined, format: (value: number) => string) => {
-    if (value !== undefined) lines.push([name, format(value)]);
-  };
-  add('task accuracy', evaluation.taskAccuracy, formatShare);
-  add('preference accuracy', evaluation.preferenceAccuracy, formatShare);
-  add('c (chosen log-ratio)', evaluation.chosenLogRatio, formatNumber);
-  add('r (rejected log-ratio)', evaluation.rejectedLogRatio, formatNumber);
-  add('gate open', evaluation.gateOpen, formatShare);
-  for (const name of lossNames)
-    add(`loss (${describeLoss(name).label})`, evaluation.losses[name], formatNumber);
-  return [
-    `held out, ${evaluation.pairs} pairs`,
-    ...lines.map(([name, text]) => `  ${name.padEnd(24)}${text}`),
-  ].join('\n');
+  if (task !== undefined)
+    lines.push([
+      'task accuracy',
+      `${formatPercent(task.correct / task.questions)} of ${formatCount(task.questions)} questions`,
+    ]);
+  // Without a reference c and r are 0 by definition, not by measurement.
+  if (preferenceAccuracy !== undefined)
+    lines.push(
+      [
+        'preference accuracy',
+        `${formatPercent(preferenceAccuracy)}${ties > 0 ? `, ${ties} with c = r` : ''}`,
+      ],
+      ['c (chosen log-ratio)', formatNumber(evaluation.meanChosenLogRatio)],
+      ['r (rejected log-ratio)', formatNumber(evaluation.meanRejectedLogRatio)],
+      ['margin c - r', formatNumber(evaluation.meanMargin)],
+    );
+  lines.push(['chosen above rejected', formatPercent(evaluation.preferenceAccuracyRaw)]);
+  return [`held out, ${pairs} pairs`, ...lines.map(([name, text]) => `  ${name.padEnd(24)}${text}`)].join(
+    '\n',
+  );
 }
 
 function describeTraining(result: TrainResult): string {
@@ -104,7 +113,7 @@ function describeTraining(result: TrainResult): string {
     .filter(([, metric]) => first[metric] !== undefined || last[metric] !== undefined)
     .map(([name, metric, format]) => [name, format(first[metric]), format(last[metric])]);
   return [
-    `${describeLoss(config.loss).label}, beta ${formatNumber(config.beta)}, lr ${formatExponent(config.learningRate)}, ` +
+    `${describeLoss(config.loss).label}, beta ${formatNumber(config.beta)}, lr ${formatLearningRate(config.learningRate)}, ` +
       `seed ${config.seed}: ${result.steps} steps on ${describeCounts(result.counts)}`,
     `${formatParameters(result.trainedParameters)} trained parameters, ${formatDuration(result.seconds)}, ` +
       `peak memory ${formatBytes(result.peakMemory)}`,

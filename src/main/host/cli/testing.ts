@@ -1,0 +1,182 @@
+import { EventEmitter } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CompareResult, ModelSummary, Services, TrainResult } from '../../service/contract.ts';
+import { main } from './main.ts';
+
+export const model: ModelSummary = {
+  name: 'small',
+  path: '/models/small',
+  format: 'safetensors',
+  architecture: 'llama',
+  parameters: 134_515_008,
+  weightType: 'BF16',
+  bytes: 269_060_552,
+  layers: 30,
+  vocabulary: 49_152,
+  contextLength: 8192,
+  chatTemplate: true,
+  hash: 'ab',
+  addedAt: '2025-01-01T00:00:00Z',
+};
+const counts = { rows: 66, skipped: 2, truncated: 1 };
+const hashes = { base: 'b', data: 'd', order: 'o' };
+const verdicts: CompareResult['verdicts'] = [
+  {
+    measure: 'preference',
+    primary: true,
+    learningRate: 5e-6,
+    arm: 'minor-dpo',
+    against: 'dpo',
+    outcome: 'too-few-seeds',
+    differences: [],
+    diverged: { arm: [], against: [] },
+    words: 'too few seeds to tell',
+  },
+];
+const untrained = {
+  pairs: 12,
+  preferenceAccuracyRaw: 0.5,
+  ties: 12,
+  meanChosenLogRatio: 0,
+  meanRejectedLogRatio: 0,
+  meanMargin: 0,
+};
+export const comparison: CompareResult = {
+  comparison: {
+    schema: 1,
+    createdAt: '2025-01-01T00:00:00Z',
+    command: 'plumbline demo',
+    versions: {},
+    model: { name: 'small', hash: 'ab', parameters: 134_515_008 },
+    data: { name: 'pairs', hash: 'cd', trainPairs: 52, evalPairs: 12, skipped: 2 },
+    config: { beta: 0.1 },
+    arms: ['dpo', 'minor-dpo'],
+    learningRates: [5e-6],
+    seeds: [0],
+    base: untrained,
+    runs: [],
+    onlyDiffers: ['loss'],
+  },
+  verdicts,
+  table: 'arm  accuracy\ndpo  50%\n\n> lr 5e-6: too few seeds to tell',
+  counts,
+  report: 'r.html',
+  seconds: 61,
+};
+
+/** Opening the services makes the home folder: every one lies in here. Tests remove it at their end. */
+export const scratch = mkdtempSync(join(tmpdir(), 'plumbline-cli-'));
+export const home = join(scratch, 'from-environment');
+
+type Call = readonly [name: string, request: unknown];
+
+/** Stands in for the services to see what the command line asks of them; what they do is tested where they are. */
+export async function run(args: readonly string[], overrides: Partial<Services> = {}) {
+  const calls: Call[] = [];
+  const out: string[] = [];
+  const err: string[] = [];
+  const homes: string[] = [];
+  let closed = 0;
+  const record =
+    <Result>(name: string, result: (request: unknown) => Result) =>
+    (request?: unknown) => {
+      calls.push([name, request]);
+      return Promise.resolve(result(request));
+    };
+  const services: Services = {
+    addModel: record('addModel', () => ({ model, added: true })),
+    listModels: record('listModels', () => ({ models: [model] })),
+    addData: record('addData', () => ({
+      dataset: {
+        name: 'pairs',
+        path: '/data/pairs.jsonl',
+        kind: 'preference' as const,
+        text: 'strings' as const,
+        rows: 1066,
+        answers: 1066,
+        bytes: 2_000_000,
+        hash: 'cd',
+        addedAt: '2025-01-01T00:00:00Z',
+      },
+      added: false,
+    })),
+    listData: record('listData', () => ({ datasets: [] })),
+    score: record('score', () => ({
+      out: 's.jsonl',
+      counts,
+      pairs: 64,
+      tokens: 12_800,
+      chosenPreferred: 0.625,
+      chosenLogpMean: -88.12,
+      rejectedLogpMean: -90.2,
+      seconds: 32,
+    })),
+    train: record('train', (request): TrainResult => {
+      const { config } = request as { config: TrainResult['config'] };
+      return {
+        metrics: 'm.jsonl',
+        adapterOut: 'out',
+        config,
+        counts,
+        steps: 8,
+        trainedParameters: 4_884_480,
+        first: { step: 1, loss: Math.LN2, 'gate/open': 0 },
+        last: { step: 8, loss: 0.5123, 'gate/open': 0.25 },
+        evaluation: {
+          pairs: 12,
+          preferenceAccuracy: 0.75,
+          preferenceAccuracyRaw: 0.5,
+          ties: 1,
+          meanChosenLogRatio: -1.5,
+          meanRejectedLogRatio: -4,
+          meanMargin: 2.5,
+          task: { questions: 4, correct: 1, perQuestion: [true, false, false, false] },
+        },
+        seconds: 75,
+        peakMemory: 2.1e9,
+        hashes,
+      };
+    }),
+    compare: record('compare', () => comparison),
+    generate: (request, call) => {
+      calls.push(['generate', request]);
+      for (const piece of ['4', '2']) call?.onToken?.(piece);
+      return Promise.resolve({
+        text: '42',
+        promptTokens: 9,
+        tokens: 2,
+        finish: 'end' as const,
+        seconds: 0.5,
+      });
+    },
+    demo: record('demo', () => comparison),
+    close: () => {
+      closed += 1;
+      return Promise.resolve();
+    },
+    ...overrides,
+  };
+  const interrupts = new EventEmitter();
+  const code = await main(
+    args,
+    (options) => {
+      homes.push(options.home);
+      return Promise.resolve(services);
+    },
+    {
+      out: (text) => void out.push(text),
+      err: (text) => void err.push(text),
+      errIsTerminal: false,
+      columns: () => 80,
+      environment: { PLUMBLINE_HOME: home },
+      interrupts,
+      quit: () => undefined,
+    },
+  );
+  return { code, calls, out: out.join(''), err: err.join(''), homes, closed, interrupts };
+}
+
+export const trainWords = 'train --data d --loss minor-dpo --metrics m.jsonl --adapter-out out';
+export const words = (line: string) => line.split(' ');
