@@ -30,7 +30,7 @@ export async function makeExample(folder: string, engine: ExampleEngine): Promis
   const sftFile = join(work, 'sft.jsonl');
   await writeLines(
     sftFile,
-    problems.sft.map(({ prompt, solution, answer }) => ({ prompt, completion: solution, answer })),
+    problems.sft.map(({ prompt, written, answer }) => ({ prompt, completion: written, answer })),
   );
   await engine.trainFromScratch({ modelFolder, dataFile: sftFile, seed: recipe.seed, settings: recipe.sft });
   await rm(sftFile); // 24,000 problems that the seed gives back; the example stays small.

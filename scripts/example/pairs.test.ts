@@ -6,6 +6,7 @@ const problem: Problem = {
   template: 'gain',
   prompt: 'Ana has 2 pens. Ben gives Ana 3 more. How many pens does Ana have now?\n',
   solution: '2+3=5\n#### 5',
+  written: '2+3=5\n#### 5',
   answer: '5',
   steps: [{ left: 2, operator: '+', right: 3, result: 5 }],
 };

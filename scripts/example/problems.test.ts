@@ -82,6 +82,31 @@ describe('makeProblems', () => {
     }
   });
 
+  it('stops after the first step in its share of the fine-tuning texts, never in one-step problems', () => {
+    const written = (template: string) => problems.sft.filter((problem) => problem.template === template);
+    for (const { steps, solution, written: text } of problems.sft) {
+      const [{ left, operator, right, result }] = steps as [Problem['steps'][number]];
+      expect([solution, `${left}${operator}${right}=${result}\n#### ${result}`]).toContain(text);
+    }
+    for (const [template, slips] of [
+      ['gain', 0],
+      ['loss', 0],
+      ['packs', 0],
+      ['gainThenLoss', 0.6],
+      ['packsThenLoss', 0.6],
+      ['packsAndLoose', 0.4],
+      ['moreTogether', 0.4],
+      ['timesTogether', 0.4],
+    ] as const) {
+      const texts = written(template);
+      const share = texts.filter((problem) => problem.written !== problem.solution).length / texts.length;
+      // Four standard deviations of a binomial share.
+      expect(Math.abs(share - slips)).toBeLessThanOrEqual(
+        4 * Math.sqrt((slips * (1 - slips)) / texts.length),
+      );
+    }
+  });
+
   it('draws the same from the same seed and other problems from another', () => {
     expect(makeProblems(7, counts)).toEqual(problems);
     const others = new Set(makeProblems(8, counts).test.map((problem) => problem.prompt));

@@ -14,6 +14,8 @@ export interface Problem {
   readonly prompt: string;
   /** The worked steps, one a line, then `#### ` and the answer (GSM8K's form). */
   readonly solution: string;
+  /** The solution as the fine-tuning texts have it: of some templates many stop after the first step. */
+  readonly written: string;
   /** The answer alone, in decimal digits. */
   readonly answer: string;
   readonly steps: readonly Step[];
@@ -45,6 +47,11 @@ interface Template {
   readonly numbers: (random: Random) => readonly [number, number, number];
   readonly question: (words: Words, a: number, b: number, c: number) => string;
   readonly steps: (a: number, b: number, c: number) => readonly Step[];
+  /**
+   * Share of fine-tuning texts that give the first step's result as the answer. It leaves the base model a
+   * habit that preference pairs can mend: a slip above one half is what it does when it takes the likeliest token.
+   */
+  readonly slips?: number;
 }
 
 function step(left: number, operator: Step['operator'], right: number): Step {
@@ -75,6 +82,7 @@ const templates: Readonly<Record<string, Template>> = {
     steps: (a, b) => [step(a, '*', b)],
   },
   gainThenLoss: {
+    slips: 0.6,
     numbers: (random) => {
       const a = random.integer(2, 15);
       const b = random.integer(2, 15);
@@ -85,12 +93,14 @@ const templates: Readonly<Record<string, Template>> = {
     steps: (a, b, c) => [step(a, '+', b), step(a + b, '-', c)],
   },
   packsAndLoose: {
+    slips: 0.4,
     numbers: (random) => [random.integer(2, 6), random.integer(2, 6), random.integer(2, 15)],
     question: (w, a, b, c) =>
       `${w.name} has ${a} ${w.containers} with ${b} ${w.objects} in each and ${c} loose ${w.objects}. How many in all?`,
     steps: (a, b, c) => [step(a, '*', b), step(a * b, '+', c)],
   },
   packsThenLoss: {
+    slips: 0.6,
     numbers: (random) => {
       const a = random.integer(2, 6);
       const b = random.integer(2, 6);
@@ -101,12 +111,14 @@ const templates: Readonly<Record<string, Template>> = {
     steps: (a, b, c) => [step(a, '*', b), step(a * b, '-', c)],
   },
   moreTogether: {
+    slips: 0.4,
     numbers: (random) => [random.integer(2, 15), random.integer(2, 15), 0],
     question: (w, a, b) =>
       `${w.name} has ${a} ${w.objects}. ${w.other} has ${b} more than ${w.name}. How many do they have together?`,
     steps: (a, b) => [step(a, '+', b), step(a, '+', a + b)],
   },
   timesTogether: {
+    slips: 0.4,
     numbers: (random) => [random.integer(2, 12), random.integer(2, 6), 0],
     question: (w, a, b) =>
       `${w.name} has ${a} ${w.objects}. ${w.other} has ${b} times as many. How many do they have together?`,
@@ -122,7 +134,7 @@ function solutionOf(steps: readonly Step[]): string {
 
 function drawProblem(random: Random): Problem {
   const template = random.pick(Object.keys(templates));
-  const { numbers, question, steps: stepsOf } = templates[template]!;
+  const { numbers, question, steps: stepsOf, slips = 0 } = templates[template]!;
   const name = random.pick(names);
   const words: Words = {
     name,
@@ -133,7 +145,10 @@ function drawProblem(random: Random): Problem {
   const [a, b, c] = numbers(random);
   const steps = stepsOf(a, b, c);
   const answer = String(steps.at(-1)!.result);
-  return { template, prompt: `${question(words, a, b, c)}\n`, solution: solutionOf(steps), answer, steps };
+  const prompt = `${question(words, a, b, c)}\n`;
+  const solution = solutionOf(steps);
+  const written = random.uniform() < slips ? solutionOf(steps.slice(0, 1)) : solution;
+  return { template, prompt, solution, written, answer, steps };
 }
 
 /** The steps without the order of what is added or multiplied: `12+15` and `15+12` are one calculation. */

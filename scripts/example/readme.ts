@@ -8,6 +8,9 @@ A tiny Llama-shaped model and preference pairs, all made by \`scripts/make-examp
 weights, no outside text. The model was trained by this project's own \`sft\` on ${recipe.problems.sft} arithmetic word problems
 and answers ${(100 * baseAccuracy).toFixed(1)} % of the test problems rightly (greedy, exact match).
 
+In the fine-tuning texts 40 to 60 % of the two-step problems stop after the first step, as hasty writers do. The
+model takes up that habit beside its own slips in arithmetic; the pairs can mend the one, and hardly the other.
+
 | file | what |
 |---|---|
 | model/ | ${recipe.model.layers} layers, hidden size ${recipe.model.hiddenSize}, fp16; its tokenizer has one token per word and small number |
