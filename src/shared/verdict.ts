@@ -139,10 +139,12 @@ function openVerdict(comparison: Comparison, seedCount: number): Verdict {
  */
 export function verdict(result: ComparisonResult): Verdict[] {
   // c and r alone say nothing about which arm is better; their difference is judged as the margin.
-  const judged = measures.filter(
-    ({ name, of }) =>
-      (name === 'task' || name === 'preference' || name === 'margin') &&
-      result.runs.some(({ evaluation }) => evaluation && of(evaluation) !== undefined),
+  // Where every run diverged there is nothing measured, and that has to be said of some measure.
+  const asked = [result.base, ...result.runs.map(({ evaluation }) => evaluation)];
+  const judged = measures.filter(({ name }) =>
+    name === 'task'
+      ? asked.some((evaluation) => evaluation?.task)
+      : name === 'preference' || name === 'margin',
   );
   return judged.flatMap((measure, place) => {
     const comparisons = result.learningRates.flatMap((learningRate) =>

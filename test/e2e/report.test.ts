@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -184,12 +184,13 @@ describe.skipIf(!present)('the report in Chromium', () => {
 describe('writing a report', () => {
   it('says which path it could not write, and leaves nothing behind', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'plumbline-report-'));
-    await expect(writeReport(folder, syntheticComparison({ steps: 3 }))).rejects.toThrow(
-      `${folder}: cannot write the report`,
+    // A folder stands where the report should go.
+    const path = join(folder, 'report.html');
+    await mkdir(path);
+    await expect(writeReport(path, syntheticComparison({ steps: 3 }))).rejects.toThrow(
+      `${path}: cannot write the report`,
     );
-    expect(
-      await readdir(join(folder, '..')).then((names) => names.filter((name) => name.endsWith('.partial'))),
-    ).toEqual([]);
+    expect(await readdir(folder)).toEqual(['report.html']);
     await rm(folder, { recursive: true });
   });
 });

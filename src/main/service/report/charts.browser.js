@@ -54,6 +54,7 @@
         label: group.label,
         data: toPoints(group.dots),
         showLine: false,
+        clip: false,
         pointStyle: marks[group.arm],
         pointRadius: 5,
         borderColor: armColour(group.arm),
@@ -64,6 +65,7 @@
         label: `${group.label}, mean`,
         data: group.mean ? toPoints([group.mean]) : [],
         showLine: false,
+        clip: false,
         pointStyle: 'line',
         pointRadius: 14,
         pointHitRadius: 0,
@@ -79,6 +81,7 @@
         data: ends.map((x) => ({ x, y: spec.base })),
         borderColor: colour('--arm-base'),
         borderDash: [6, 4],
+        clip: false,
         borderWidth: 1.5,
         pointRadius: 0,
         pointHitRadius: 0,
@@ -89,8 +92,9 @@
   }
 
   function scatterDatasets(spec, armColour) {
-    const all = spec.groups.flatMap((group) => group.points.flat());
-    const ends = [Math.min(0, ...all), Math.max(0, ...all)];
+    let ends = [0, 0];
+    for (const group of spec.groups)
+      for (const [c, r] of group.points) ends = [Math.min(ends[0], c, r), Math.max(ends[1], c, r)];
     return [
       ...spec.groups.map((group) => ({
         label: group.label,
@@ -103,6 +107,7 @@
       })),
       {
         label: 'c = r',
+        showLine: true,
         data: ends.map((x) => ({ x, y: x })),
         borderColor: colour('--axis'),
         borderDash: [4, 4],
@@ -129,11 +134,17 @@
   }
 
   // Room around the data, but no percentage below 0 or above 100.
-  const keepWithin = (limits) => (scale) => {
-    if (!limits) return;
-    scale.min = Math.max(scale.min, limits[0]);
-    scale.max = Math.min(scale.max, limits[1]);
-  };
+  function dotRange(spec) {
+    const values = spec.groups.flatMap((group) => group.dots.map(([, y]) => y));
+    if (typeof spec.base === 'number') values.push(spec.base);
+    if (!spec.limits || values.length === 0) return { grace: '10%' };
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const room = Math.max((high - low) * 0.1, 1);
+    return {
+      ...(low - room < spec.limits[0] ? { min: spec.limits[0] } : { suggestedMin: low - room }),
+      ...(high + room > spec.limits[1] ? { max: spec.limits[1] } : { suggestedMax: high + room }),
+    };
+  }
 
   function scales(spec) {
     if (spec.kind === 'steps') {
@@ -161,7 +172,7 @@
         }),
         y: axis(spec.yLabel, {
           zero: true,
-          scale: { grace: '10%', afterDataLimits: keepWithin(spec.limits) },
+          scale: dotRange(spec),
         }),
       };
     }

@@ -42,6 +42,21 @@ describe('the page', () => {
     expect(page).not.toMatch(/(src|href)=/);
   });
 
+  it('stands up to results with nothing in them: no runs, no metrics, every run diverged', () => {
+    const result = syntheticComparison({ steps: 6, questions: 0 });
+    const diverged = result.runs.map(({ evaluation: _evaluation, ...run }) => ({
+      ...run,
+      status: 'diverged' as const,
+      metrics: [{ step: 1, loss: Number.NaN }],
+    }));
+    for (const runs of [[], diverged, result.runs.map((run) => ({ ...run, metrics: [] }))]) {
+      const page = reportPage({ ...result, runs }, scripts);
+      expect(page.replace(/<script type[^]*?<\/script>/g, '')).not.toMatch(/NaN|undefined|Infinity/);
+    }
+    const page = reportPage({ ...result, runs: diverged }, scripts);
+    expect(page).toContain('dpo diverged on 3 of 3 seeds, minor-dpo diverged on 3 of 3 seeds');
+  });
+
   it('raises an alarm where the arms were not paired', () => {
     const result = syntheticComparison({ steps: 4 });
     const runs = result.runs.map((run, place) => (place === 0 ? { ...run, adapterStartHash: 'other' } : run));

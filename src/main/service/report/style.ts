@@ -77,7 +77,7 @@ summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
-  h2 { break-after: avoid; }
+  h2, h2 + p, .legend, summary { break-after: avoid; }
   tr, li { break-inside: avoid; }
   .scroll { overflow: visible; }
   .charts { grid-template-columns: 1fr 1fr; }
