@@ -3,7 +3,7 @@ import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts
 import { finalMetric, renderTable, summariseCells } from './comparison-table.ts';
 import { describePairing, evaluatePairs, pairingProofs, runsOf } from './comparison.ts';
 import type { ComparisonResult } from './comparison.ts';
-import { formatLearningRate, formatNumber, wrapText } from './comparison-format.ts';
+import { formatLearningRate, formatMeasured, wrapText } from './format.ts';
 
 describe('evaluatePairs', () => {
   const reference = [
@@ -167,7 +167,7 @@ describe('formats', () => {
 
   it('write numbers with three digits, a true minus and no negative zero', () => {
     const values = [-12.345, 0.12345, 1234.5, -0.0000001, 0, Number.NaN, undefined, 99999999];
-    expect(values.map(formatNumber)).toEqual([
+    expect(values.map(formatMeasured)).toEqual([
       '−12.3',
       '0.123',
       '1235',

@@ -11,12 +11,12 @@ export const model: ModelSummary = {
   format: 'safetensors',
   architecture: 'llama',
   parameters: 134_515_008,
-  weightType: 'BF16',
   bytes: 269_060_552,
   layers: 30,
   vocabulary: 49_152,
   contextLength: 8192,
   chatTemplate: true,
+  missing: false,
   hash: 'ab',
   addedAt: '2025-01-01T00:00:00Z',
 };

@@ -20,7 +20,7 @@ function modelTable(models: readonly ModelSummary[]): string {
       model.name,
       model.architecture,
       formatParameters(model.parameters),
-      `${model.format} ${model.weightType}`,
+      model.missing ? 'missing' : model.format,
       formatCount(model.contextLength),
       model.chatTemplate ? 'yes' : 'no',
       formatBytes(model.bytes),

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSharedSettings } from '../../shared/config.ts';
+import { InputError } from '../../shared/errors.ts';
+import { compare } from './compare.ts';
+import type { CallOptions, CompareResult, DemoRequest } from './contract.ts';
+import type { Library } from './library.ts';
+
+/** The bundled model and data (resources/example, made by scripts/make-example.ts). */
+const example = fileURLToPath(new URL('../../../resources/example', import.meta.url));
+
+/** Both losses on the bundled example, at a calm learning rate and at one that strains them. */
+export async function demo(
+  library: Library,
+  home: string,
+  request: DemoRequest,
+  call: CallOptions,
+): Promise<CompareResult> {
+  if (!existsSync(join(example, 'model', 'config.json'))) {
+    throw new InputError('the bundled example is missing; run "npm run make-example"', { file: example });
+  }
+  return compare(
+    library,
+    {
+      model: join(example, 'model'),
+      data: join(example, 'train.jsonl'),
+      arms: ['dpo', 'minor-dpo'],
+      learningRates: [5e-4, 5e-3],
+      seeds: [0, 1],
+      shared: parseSharedSettings({
+        beta: 0.1,
+        batchSize: 8,
+        epochs: 1,
+        lora: { rank: 8, alpha: 16, targets: 'all-linear' },
+        evalData: join(example, 'eval.jsonl'),
+        ...(request.threads === undefined ? {} : { threads: request.threads }),
+      }),
+      taskData: join(example, 'test.jsonl'),
+      taskTokens: 32,
+      report: request.report ?? join(home, 'demo.html'),
+    },
+    call,
+  );
+}
