@@ -35,46 +35,54 @@ export function packedAttention(config: DecoderConfig, batch: number, length: Di
 }
 
 export interface CachedAttention extends Attention {
-  /** Keys and values of every layer after this pass, [batch·KV, past + length, D], by output name. */
-  readonly present: Record<string, Value>;
+  /** Keys and values of the new tokens of every layer, [length, batch, keyValueHeads·D], by output name. */
+  readonly fresh: Readonly<Record<string, Value>>;
+}
+
+/** Names of one layer's cache: what is fed, and what the pass gives out to be appended to it. */
+export function cacheNames(layer: number): readonly { readonly past: string; readonly fresh: string }[] {
+  return ['key', 'value'].map((name) => ({ past: `past_${name}_${layer}`, fresh: `fresh_${name}_${layer}` }));
 }
 
 /**
- * Attention over a cache of earlier keys and values plus the new tokens. Inputs `past_key_0`, `past_value_0`, …
- * [batch·KV, P, D]; mask [batch·KV, groups·length, P + length] or with a leading 1.
+ * Attention over a cache of earlier keys and values plus the new tokens. The cache is fed as `past_key_0`,
+ * `past_value_0`, … [P, batch, keyValueHeads·D]: with the length first, new tokens are appended in place and the cache
+ * itself is neither given out nor copied between passes. The masks are added to the scores
+ * [batch·keyValueHeads, groups·length, P + length] and broadcast to them.
  */
 export function cachedAttention(
   config: DecoderConfig,
   batch: number,
   length: Dim,
-  mask: Value,
+  masks: readonly Value[],
 ): CachedAttention {
   const { heads, keyValueHeads, headSize } = config;
   const stackedLength = timesDim(length, heads / keyValueHeads);
-  const present: Record<string, Value> = {};
-  const extend = (name: string, layer: number, fresh: Value): Value => {
-    const past = input(`past_${name}_${layer}`, 'float32', [batch * keyValueHeads, 'P', headSize]);
-    const stacked = reshape(splitHeads(fresh, batch, length, headSize), [
-      batch * keyValueHeads,
-      length,
-      headSize,
-    ]);
-    const all = concat([past, stacked], 1);
-    present[`present_${name}_${layer}`] = all;
-    return all;
+  const width = keyValueHeads * headSize;
+  const fresh: Record<string, Value> = {};
+  const extend = (names: { readonly past: string; readonly fresh: string }, value: Value): Value => {
+    const past = input(names.past, 'float32', ['P', batch, width]);
+    const added =
+      batch === 1
+        ? reshape(value, [length, 1, width])
+        : transpose(reshape(value, [batch, length, width]), [1, 0, 2]);
+    fresh[names.fresh] = added;
+    const all = concat([past, added], 0); // [P + T, batch, KV·D]
+    return transpose(reshape(all, [all.shape[0]!, batch * keyValueHeads, headSize]), [1, 0, 2]);
   };
   return {
-    present,
+    fresh,
     attend(layer, query, key, value) {
-      const keys = extend('key', layer, key);
-      const values = extend('value', layer, value);
+      const [keyNames, valueNames] = cacheNames(layer);
+      const keys = extend(keyNames!, key); // [batch·KV, P + T, D]
+      const values = extend(valueNames!, value);
       const queries = reshape(splitHeads(query, batch, length, headSize), [
         batch * keyValueHeads,
         stackedLength,
         headSize,
       ]);
       const scores = matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) });
-      const mixed = matmul(softmax(add(scores, mask)), values);
+      const mixed = matmul(softmax(masks.reduce(add, scores)), values);
       const split = reshape(mixed, [batch, heads, length, headSize]);
       return reshape(transpose(split, [0, 2, 1, 3]), query.shape);
     },

@@ -1,0 +1,148 @@
+import { InputError } from '../../../shared/errors.ts';
+import type { ModelSource } from '../models/family.ts';
+import type { Trainable } from '../train/graphs.ts';
+import { Random } from '../train/random.ts';
+import { breathe, Decoder } from './decoder.ts';
+import { drawToken, likeliest, type SamplingOptions } from './sampling.ts';
+
+export interface GeneratorOptions {
+  /** Threads of one operation; 0 or absent lets the runtime choose. */
+  readonly threads?: number;
+  /** Sequences decoded side by side; 1 if absent. */
+  readonly batch?: number;
+  /** Most tokens of a sequence, prompt and answer together. */
+  readonly maxLength: number;
+  /** Repacks frozen weights: faster prompts for one more copy of the weights. */
+  readonly prepack?: boolean;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Flat trainable numbers; absent means the base (an adapter of zeros). */
+  readonly parameters?: Float32Array;
+  /** Most new tokens per sequence. */
+  readonly maxTokens: number;
+  readonly seed: number;
+  /** Tokens that end a sequence. */
+  readonly eosTokenIds: readonly number[];
+  /** Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. */
+  readonly onToken?: (sequence: number, tokenId: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Generated {
+  /** New token ids; where `finish` is `end`, the last one is the token that ended the sequence. */
+  readonly tokens: number[];
+  /** `length`: maxTokens, or the generator's maxLength, was reached first. */
+  readonly finish: 'end' | 'length';
+}
+
+interface Sequence {
+  readonly index: number;
+  readonly prompt: Int32Array;
+  readonly tokens: number[];
+  readonly random: Random;
+  readonly mostTokens: number;
+  finish?: 'end' | 'length';
+}
+
+/** Continues prompts, token by token, on one session for the base and every adapter of one shape. */
+export class Generator {
+  readonly #decoder: Decoder;
+
+  private constructor(decoder: Decoder) {
+    this.#decoder = decoder;
+  }
+
+  /** @param trainable the shape of what may be fed as `parameters`; its numbers come with each call */
+  static async create(
+    source: ModelSource,
+    trainable: Trainable,
+    { batch = 1, ...options }: GeneratorOptions,
+  ): Promise<Generator> {
+    return new Generator(await Decoder.create(source, trainable, { batch, ...options }));
+  }
+
+  /**
+   * Continues each prompt. Every sequence has a random stream of its own, from the seed and its index, so that what
+   * comes out does not depend on which sequences share a batch.
+   * @param prompts token ids, at least one each
+   * @returns in the order of the prompts
+   * @throws InputError for an option outside its range, an empty prompt or one that leaves no room in `maxLength`, and
+   *   logits that are not finite; `signal.reason` when aborted
+   */
+  async generate(prompts: readonly Int32Array[], options: GenerateOptions): Promise<Generated[]> {
+    checkOptions(options);
+    const sequences = prompts.map((prompt, index) => this.#begin(prompt, index, options));
+    const byLength = [...sequences].sort((a, b) => b.prompt.length - a.prompt.length);
+    const { batch } = this.#decoder;
+    options.signal?.throwIfAborted();
+    for (let start = 0; start < byLength.length; start += batch) {
+      await this.#generateBatch(byLength.slice(start, start + batch), options);
+    }
+    return sequences.map(({ tokens, finish }) => ({ tokens, finish: finish! }));
+  }
+
+  #begin(prompt: Int32Array, index: number, { maxTokens, seed }: GenerateOptions): Sequence {
+    const { maxLength } = this.#decoder;
+    if (prompt.length === 0) throw new InputError('the prompt is empty', { row: index });
+    if (prompt.length >= maxLength) {
+      throw new InputError(
+        `the prompt has ${prompt.length} tokens: no room for an answer within ${maxLength}`,
+        { row: index },
+      );
+    }
+    return {
+      index,
+      prompt,
+      tokens: [],
+      random: new Random(seed, `generate/${index}`),
+      mostTokens: Math.min(maxTokens, maxLength - prompt.length),
+    };
+  }
+
+  async #generateBatch(sequences: readonly Sequence[], options: GenerateOptions): Promise<void> {
+    const { batch, config } = this.#decoder;
+    const longest = Math.max(...sequences.map(({ prompt }) => prompt.length));
+    const mostTokens = Math.max(...sequences.map((sequence) => sequence.mostTokens));
+    // The last token is never read.
+    const decoding = this.#decoder.begin(options.parameters, longest + mostTokens - 1);
+    const nothing = new Int32Array();
+    const prompts = Array.from({ length: batch }, (_, place) => sequences[place]?.prompt ?? nothing);
+    let logits = await decoding.readPrompts(prompts, options.signal);
+    for (;;) {
+      sequences.forEach((sequence, place) => {
+        if (sequence.finish) return;
+        const row = logits.subarray(place * config.vocabularySize, (place + 1) * config.vocabularySize);
+        take(sequence, row, options);
+      });
+      if (sequences.every(({ finish }) => finish)) return;
+      await breathe(options.signal);
+      // A finished sequence only fills its place.
+      logits = await decoding.readTokens(
+        Array.from({ length: batch }, (_, place) => sequences[place]?.tokens.at(-1) ?? 0),
+      );
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#decoder.release();
+  }
+}
+
+function take(sequence: Sequence, logits: Float32Array, options: GenerateOptions): void {
+  const token = options.temperature === 0 ? likeliest(logits) : drawToken(logits, options, sequence.random);
+  sequence.tokens.push(token);
+  options.onToken?.(sequence.index, token);
+  if (options.eosTokenIds.includes(token)) sequence.finish = 'end';
+  else if (sequence.tokens.length >= sequence.mostTokens) sequence.finish = 'length';
+}
+
+function checkOptions({ maxTokens, temperature, topP }: GenerateOptions): void {
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+    throw new InputError(`max tokens must be a whole number from 1 up, not ${maxTokens}`);
+  }
+  if (!Number.isFinite(temperature) || temperature < 0) {
+    throw new InputError(`the temperature must be a number from 0 up, not ${temperature}`);
+  }
+  if (!(topP > 0 && topP <= 1)) throw new InputError(`top-p must lie above 0 and at most at 1, not ${topP}`);
+}
