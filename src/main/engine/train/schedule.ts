@@ -1,6 +1,6 @@
 import type { SchedulerName } from '../../../shared/config.ts';
 
-export { warmupSteps } from '../../../shared/config.ts';
+export { warmupSteps, type SchedulerName } from '../../../shared/config.ts';
 
 /**
  * Factor on the peak learning rate at a step counted from 0: linear warm-up from 0, then constant, linear to 0, or half
