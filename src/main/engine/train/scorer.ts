@@ -50,7 +50,7 @@ export function sessionOptions(source: ModelSource, options: EngineOptions): Ses
   };
 }
 
-/** Log-probs of one pair's answers, summed over completion tokens, in nats. */
+/** Log-probs of one pair's answers, summed over the completion tokens that are predicted, in nats. */
 export interface PairScore {
   readonly chosen: number;
   readonly rejected: number;
@@ -117,12 +117,12 @@ export class Scorer {
       parameters: { data: flat, shape: [flat.length] },
     });
     const rows = joinChunks(results, 'token_log_probs', this.#chunks);
-    const { chosenRows } = packed.sequences[0]!;
+    const { chosenRows, rejectedRows } = packed.sequences[0]!;
     return {
       chosen: Number(results['chosen']![0]),
       rejected: Number(results['rejected']![0]),
-      chosenTokens: pair.chosen.length,
-      rejectedTokens: pair.rejected.length,
+      chosenTokens: chosenRows,
+      rejectedTokens: rejectedRows,
       chosenLogProbs: rows.slice(0, chosenRows),
       rejectedLogProbs: rows.slice(chosenRows),
     };
