@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatElapsed,
   formatFixed,
   formatLearningRate,
   formatMeasured,
@@ -27,6 +28,16 @@ describe('format', () => {
     [Infinity, '–'],
     [-1, '–'],
   ])('duration %s', (seconds, text) => expect(formatDuration(seconds)).toBe(text));
+
+  it.each([
+    [0.04, '0.0 s'],
+    [9.94, '9.9 s'],
+    [9.96, '10 s'],
+    [59.4, '59 s'],
+    [59.6, '1:00'],
+    [61, '1:01'],
+    [NaN, '–'],
+  ])('elapsed %s', (seconds, text) => expect(formatElapsed(seconds)).toBe(text));
 
   it.each([
     [0, '0 B'],

@@ -10,6 +10,12 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
+/** How long something took: `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
+export function formatElapsed(seconds: number): string {
+  if (!(seconds >= 0 && seconds < 59.5)) return formatDuration(seconds);
+  return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+}
+
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
 /** Bytes in decimal units: `950 B`, `10.3 MB`, `1.2 GB`. */

@@ -29,7 +29,14 @@ import { orderHash, prepareData, type PreparedData } from '../training/prepare.t
 import { engineOptions, referenceLogProbs, scorePairs, withReference } from '../training/reference.ts';
 import { commandOf } from './command-line.ts';
 import type { CallOptions, CompareRequest, CompareResult } from './contract.ts';
-import { requireWritable, resolveData, resolveModel, type Library, type OpenData } from './library.ts';
+import {
+  requireWritable,
+  requireWritableFolder,
+  resolveData,
+  resolveModel,
+  type Library,
+  type OpenData,
+} from './library.ts';
 import { countsOf, tellNotes } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 import { writeReport } from './report.ts';
@@ -49,6 +56,7 @@ export async function compare(
 ): Promise<CompareResult> {
   const started = performance.now();
   if (request.report !== undefined) requireWritable(request.report);
+  if (request.out !== undefined) requireWritableFolder(request.out);
   const bench = await Workbench.open(library, request, call);
   const { store } = library;
   const comparison = store.comparisons.add({
@@ -109,10 +117,10 @@ class Workbench {
   }
 
   static async open(library: Library, request: CompareRequest, call: CallOptions): Promise<Workbench> {
-    const model = await resolveModel(library, request.model, call);
     const data = limitRows(resolveData(library, request.data), request.pairs);
     const { train, held } = holdOut(library, data, request.data, request.shared);
     if (!held) throw new InputError('a comparison needs held-out pairs', { file: request.data });
+    const model = await resolveModel(library, request.model, call);
     const { maxLength } = request.shared;
     const options = { maxLength, needsRejected: true, file: request.data };
     const training = prepareData(train, model.tokenizer, options);
@@ -329,6 +337,7 @@ async function openShared(
   const engine = engineOptions(shared.threads, training, held);
   const scores = await referenceLogProbs(library.store, model, reference, [...training, ...held], engine, {
     ...(call.signal ? { signal: call.signal } : {}),
+    fileOf: (place) => (place < training.length ? request.data : (shared.evalData ?? request.data)),
     onProgress: (done, total) =>
       call.onProgress?.({ kind: 'progress', label: 'reference log-probs', done, total, unit: 'pairs' }),
   });

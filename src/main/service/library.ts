@@ -1,10 +1,11 @@
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
-import { importModel } from '../formats/import-model.ts';
+import { importModel, type ImportedModel } from '../formats/import-model.ts';
 import { dataHash, readDataFile } from '../formats/preferences.ts';
 import type { Dataset } from '../store/datasets.ts';
+import type { FileStamp } from '../store/model-files.ts';
 import type { Model } from '../store/models.ts';
 import type { Store } from '../store/database.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
@@ -25,17 +26,14 @@ export async function addModel(
   suggestedName?: string,
 ): Promise<AddModelResult> {
   const taken = name === undefined ? undefined : library.store.models.findByName(name);
-  const imported = await importModel(path, library.modelsFolder, {
-    supported: supportedArchitectures,
-    onProgress: ({ stage, done, total }) => {
-      call.signal?.throwIfAborted();
-      const label = stage === 'hash' ? 'reading the model' : 'converting to float32';
-      call.onProgress?.({ kind: 'progress', label, done, total, unit: 'B' });
-    },
-  });
-  const known = library.store.models.findByHash(imported.hash);
+  const imported = await readModel(library, path, call);
+  const known = taken?.hash === imported.hash ? taken : library.store.models.findByHash(imported.hash);
   if (known && (name === undefined || known.name === name)) {
-    return { model: summariseModel(known), added: false };
+    // Where its folder is gone the same content has been found again elsewhere.
+    const moved = existsSync(known.weightsFolder)
+      ? undefined
+      : library.store.models.update(known.id, imported);
+    return { model: summariseModel(moved ?? known), added: false };
   }
   if (taken)
     throw new InputError(`another model is named ${name}; choose a name with --name`, { file: path });
@@ -57,14 +55,58 @@ export async function addModel(
   return { model: summariseModel(model), added: true };
 }
 
+/** Imports a model and remembers what its files looked like, so that a change behind our back is noticed. */
+async function readModel(library: Library, path: string, call: CallOptions): Promise<ImportedModel> {
+  const stamps = existsSync(path) && statSync(path).isDirectory() ? stampsOf(resolve(path)) : [];
+  const imported = await importModel(path, library.modelsFolder, {
+    supported: supportedArchitectures,
+    onProgress: ({ stage, done, total }) => {
+      call.signal?.throwIfAborted();
+      const label = stage === 'hash' ? 'reading the model' : 'converting to float32';
+      call.onProgress?.({ kind: 'progress', label, done, total, unit: 'B' });
+    },
+  });
+  if (liesInPlace(imported)) for (const stamp of stamps) library.store.modelFiles.put(stamp, imported.hash);
+  return imported;
+}
+
+const liesInPlace = ({ source, weightsFolder }: Pick<ImportedModel, 'source' | 'weightsFolder'>): boolean =>
+  weightsFolder === source;
+
+/** Stamps of the files that decide what a model is. */
+function stampsOf(folder: string): FileStamp[] {
+  return readdirSync(folder)
+    .filter((name) => /\.(safetensors|json|jinja)$/.test(name))
+    .map((name) => {
+      const path = join(folder, name);
+      const { size, mtimeNs } = statSync(path, { bigint: true });
+      return { path, size, mtimeNs };
+    });
+}
+
+/**
+ * The model as it lies on disk now. Weights are used in place, so a person may have trained into their folder again;
+ * what is cached under the old content must not be taken for the new.
+ */
+async function refresh(library: Library, model: Model, call: CallOptions): Promise<Model> {
+  const { store } = library;
+  if (!liesInPlace(model)) return model;
+  if (stampsOf(model.weightsFolder).every((stamp) => store.modelFiles.get(stamp) === model.hash))
+    return model;
+  const imported = await readModel(library, model.source, call);
+  if (imported.hash === model.hash) return model;
+  const text = `the files of model ${model.name} have changed since it was added; it is used as it is now`;
+  call.onProgress?.({ kind: 'note', text });
+  return store.models.update(model.id, imported) ?? model;
+}
+
 export function listModels(library: Library): ModelSummary[] {
   return library.store.models.list().map(summariseModel);
 }
 
 function summariseModel(model: Model): ModelSummary {
   const { name, source, hash, parameters } = model;
-  const missing = !existsSync(model.weightsFolder);
-  const opened = missing ? undefined : openBase(model);
+  const opened = openIfWhole(model);
   const config = opened?.source.config;
   return {
     name,
@@ -77,10 +119,21 @@ function summariseModel(model: Model): ModelSummary {
     vocabulary: config?.vocabularySize ?? 0,
     contextLength: config?.maxPositions ?? 0,
     chatTemplate: opened?.tokenizer.chatTemplate !== undefined,
-    missing,
+    missing: opened === undefined,
     hash,
     addedAt: new Date(model.addedAt).toISOString(),
   };
+}
+
+/** Undefined where files are gone or broken: one such model must not keep the others from being shown. */
+function openIfWhole(model: Model): OpenModel | undefined {
+  if (!existsSync(model.weightsFolder)) return undefined;
+  try {
+    return openBase(model);
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
 }
 
 /** A model by its imported name, or by a path, which is imported on the way. */
@@ -102,7 +155,7 @@ export async function resolveModel(
   if (!existsSync(named.weightsFolder)) {
     throw new InputError(`the model's folder is gone: ${named.weightsFolder}`, { file: nameOrPath });
   }
-  return openBase(named);
+  return openBase(await refresh(library, named, call));
 }
 
 export interface OpenData {
@@ -181,9 +234,24 @@ function freeName(wanted: string, taken: (name: string) => boolean): string {
 
 /** Refuses early what could only fail after hours of work. */
 export function requireWritable(path: string): void {
-  const parent = resolve(path, '..');
-  if (existsSync(path) && statSync(path).isDirectory()) throw new InputError('is a folder', { file: path });
-  let existing = parent;
+  if (existsSync(path) && statSync(path).isDirectory())
+    throw new InputError('cannot be written: it is a folder', { file: path });
+  requireFolderOnTheWay(path, resolve(path, '..'));
+}
+
+/** As `requireWritable`, for a folder that is made or filled. */
+export function requireWritableFolder(path: string): void {
+  requireFolderOnTheWay(path, resolve(path));
+}
+
+function requireFolderOnTheWay(path: string, folder: string): void {
+  let existing = folder;
   while (!existsSync(existing)) existing = join(existing, '..');
-  if (!statSync(existing).isDirectory()) throw new InputError(`${existing} is not a folder`, { file: path });
+  if (!statSync(existing).isDirectory())
+    throw new InputError(`cannot be written: ${existing} is a file, not a folder`, { file: path });
+  try {
+    accessSync(existing, constants.W_OK);
+  } catch {
+    throw new InputError(`cannot be written: no permission to write in ${existing}`, { file: path });
+  }
 }

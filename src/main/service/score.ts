@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { InputError } from '../../shared/errors.ts';
 import { Scorer } from '../engine/train/scorer.ts';
 import { engineOptions } from '../training/reference.ts';
 import { loadPolicy, writeWhole } from '../training/model.ts';
@@ -15,9 +16,9 @@ export async function score(
 ): Promise<ScoreResult> {
   const started = performance.now();
   requireWritable(request.out);
+  const { rows } = resolveData(library, request.data);
   const model = await resolveModel(library, request.model, call);
   const policy = request.adapter === undefined ? undefined : loadPolicy(model, request.adapter);
-  const { rows } = resolveData(library, request.data);
   const data = prepareData(rows, model.tokenizer, {
     maxLength: request.maxLength,
     needsRejected: true,
@@ -35,6 +36,12 @@ export async function score(
     await nextTurn();
     call.signal?.throwIfAborted();
     const { chosen, rejected, chosenTokens, rejectedTokens } = await scorer.score(pair, policy?.parameters);
+    if (!Number.isFinite(chosen + rejected)) {
+      throw new InputError('log-probs are not finite: the weights are broken or overflow', {
+        file: request.data,
+        row: pair.index,
+      });
+    }
     lines.push(
       JSON.stringify({
         index: pair.index,

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
 import { evaluatePairs, type Evaluation } from '../../shared/comparison.ts';
@@ -22,7 +24,14 @@ import {
 import { orderHash, prepareData, splitRows } from '../training/prepare.ts';
 import { engineOptions, referenceLogProbs, scorePairs, withReference } from '../training/reference.ts';
 import type { CallOptions, TrainRequest, TrainResult } from './contract.ts';
-import { requireWritable, resolveData, resolveModel, type Library, type OpenData } from './library.ts';
+import {
+  requireWritable,
+  requireWritableFolder,
+  resolveData,
+  resolveModel,
+  type Library,
+  type OpenData,
+} from './library.ts';
 import { countsOf, tellNotes } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 
@@ -38,13 +47,15 @@ export async function train(
   const started = performance.now();
   const { config } = request;
   requireWritable(request.metrics);
+  requireWritableFolder(request.adapterOut);
+  // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
+  const data = resolveData(library, request.data);
+  const { train: rows, held } = holdOut(library, data, request.data, config);
   const model = await openStart(library, request, call);
   const policy: Policy =
     'init' in request.start
       ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
       : startPolicy(model, config);
-  const data = resolveData(library, request.data);
-  const { train: rows, held } = holdOut(library, data, request.data, config);
   const { needsRejected, needsReference } = describeLoss(config.loss);
   const options = { maxLength: config.maxLength, needsRejected, file: request.data };
   const prepared = prepareData(rows, model.tokenizer, options);
@@ -64,6 +75,7 @@ export async function train(
       ? []
       : await referenceLogProbs(library.store, model, reference, needed, engine, {
           ...(call.signal ? { signal: call.signal } : {}),
+          fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
           onProgress: (done, total) =>
             call.onProgress?.({ kind: 'progress', label: 'reference log-probs', done, total, unit: 'pairs' }),
         });
@@ -142,11 +154,13 @@ export async function train(
 async function openStart(library: Library, { start }: TrainRequest, call: CallOptions): Promise<OpenModel> {
   if ('model' in start) return resolveModel(library, start.model, call);
   const folder = dirname(start.init);
+  const source = openConfig(start.init);
   return {
     name: start.init,
-    hash: 'random weights',
+    // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
+    hash: createHash('sha256').update(readFileSync(start.init)).digest('hex'),
     folder,
-    source: openConfig(start.init),
+    source,
     tokenizer: loadTokenizer(folder),
   };
 }

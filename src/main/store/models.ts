@@ -34,6 +34,7 @@ export class Models {
   readonly #all: Statement<[], Model>;
   readonly #byName: Statement<[string], Model>;
   readonly #byHash: Statement<[string], Model>;
+  readonly #update: Statement<[string, string, string, string, string, number, number], Model>;
   readonly #delete: Statement<[number]>;
 
   constructor(connection: Connection) {
@@ -45,6 +46,10 @@ export class Models {
     this.#all = connection.prepare(`SELECT ${columns} FROM models ORDER BY id`);
     this.#byName = connection.prepare(`SELECT ${columns} FROM models WHERE name = ?`);
     this.#byHash = connection.prepare(`SELECT ${columns} FROM models WHERE hash = ? ORDER BY id LIMIT 1`);
+    this.#update = connection.prepare(
+      `UPDATE models SET hash = ?, source = ?, folder = ?, weights_folder = ?, architecture = ?, parameters = ?
+       WHERE id = ? RETURNING ${columns}`,
+    );
     this.#delete = connection.prepare('DELETE FROM models WHERE id = ?');
   }
 
@@ -76,6 +81,14 @@ export class Models {
   /** The oldest model with this content. */
   findByHash(hash: string): Model | undefined {
     return this.#byHash.get(hash);
+  }
+
+  /** Records that a model's files have moved or changed; name and id stay. Undefined where there is no such model. */
+  update(id: number, model: Omit<NewModel, 'name'>): Model | undefined {
+    const { hash, source, folder, weightsFolder, architecture, parameters } = model;
+    return this.#connection.write(() =>
+      this.#update.get(hash, source, folder, weightsFolder, architecture, parameters, id),
+    );
   }
 
   /** Forgets a model; its files stay. False where there was none. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { InputError } from '../../shared/errors.ts';
 import type { PairLogProbs } from '../../shared/comparison.ts';
 import { pairHash } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
@@ -37,7 +38,10 @@ export async function referenceLogProbs(
   reference: Policy | undefined,
   pairs: readonly TrainingPair[],
   engine: EngineOptions,
-  options: WorkOptions,
+  options: WorkOptions & {
+    /** Names the file of a pair by its place, for errors. */
+    readonly fileOf: (place: number) => string;
+  },
 ): Promise<readonly PairLogProbs[]> {
   const trainable: Trainable = reference?.trainable ?? { kind: 'none' };
   const scorer = new Scorer(model.source, trainable, engine);
@@ -62,6 +66,14 @@ export async function referenceLogProbs(
     options.signal?.throwIfAborted();
     const score = await scorer.score(byHash.get(hash)!, reference?.parameters);
     const { chosen, rejected, chosenTokens, rejectedTokens } = score;
+    if (!Number.isFinite(chosen + rejected)) {
+      commit();
+      const place = hashes.indexOf(hash);
+      throw new InputError("the reference's log-probs are not finite: its weights are broken or overflow", {
+        file: options.fileOf(place),
+        row: pairs[place]!.index,
+      });
+    }
     const entry = { chosen, rejected, chosenTokens, rejectedTokens };
     known.set(hash, entry);
     fresh.push([hash, entry]);

@@ -1,6 +1,6 @@
 import { defaults, parseSharedSettings, settings, wholeNumber } from '../../../../shared/config.ts';
 import { UsageError } from '../../../../shared/errors.ts';
-import { formatDuration, formatLearningRate } from '../../../../shared/format.ts';
+import { formatElapsed, formatLearningRate } from '../../../../shared/format.ts';
 import { lossNames } from '../../../../shared/losses.ts';
 import type { LossName } from '../../../../shared/losses.ts';
 import { fewestSeeds } from '../../../../shared/verdict.ts';
@@ -22,9 +22,11 @@ const grid = 'Grid';
 /** What was trained and measured on what, the table (it holds the verdicts), and where things lie. */
 export function describeComparison(result: CompareResult): string {
   const { trainPairs, evalPairs } = result.comparison.data;
+  const { skipped, truncated } = result.counts;
+  const left = skipped + truncated > 0 ? describeCounts(result.counts) : '';
   return [
-    `trained on ${trainPairs} pairs, evaluated on ${evalPairs} held-out ones ` +
-      `(${describeCounts(result.counts)}), ${formatDuration(result.seconds)}`,
+    `trained on ${trainPairs} pairs${left === '' ? '' : ` (${left})`}, evaluated on ${evalPairs} held-out ones, ` +
+      formatElapsed(result.seconds),
     '',
     result.table.trimEnd(),
     ...(result.out === undefined && result.report === undefined ? [] : ['']),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defaults, settings, wholeNumber } from '../../../../shared/config.ts';
-import { formatDuration, formatRate } from '../../../../shared/format.ts';
+import { formatElapsed, formatRate } from '../../../../shared/format.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, required, textValue, toggle, withDefault } from '../option.ts';
 import { adapter, given, requiredModel } from './names.ts';
@@ -81,7 +81,7 @@ export const generate = defineCommand({
     );
     context.write('\n');
     context.note(
-      `${result.tokens} tokens in ${formatDuration(result.seconds)} (${formatRate(result.tokens / result.seconds, 'tokens')})` +
+      `${result.tokens} tokens in ${formatElapsed(result.seconds)} (${formatRate(result.tokens / result.seconds, 'tokens')})` +
         (result.finish === 'length' ? ', ended by --max-tokens' : ''),
     );
     return result;

@@ -1,7 +1,7 @@
 import { defaults, settings } from '../../../../shared/config.ts';
 import {
   formatCount,
-  formatDuration,
+  formatElapsed,
   formatNumber,
   formatRate,
   formatPercent,
@@ -62,7 +62,7 @@ export const score = defineCommand({
       `scored ${describeCounts(result.counts)}`,
       `chosen above rejected   ${formatPercent(result.chosenPreferred)}`,
       `mean log-prob           chosen ${formatNumber(result.chosenLogpMean)}, rejected ${formatNumber(result.rejectedLogpMean)}`,
-      `${formatCount(result.tokens)} completion tokens in ${formatDuration(result.seconds)} (${formatRate(result.pairs / result.seconds, 'pairs')})`,
+      `${formatCount(result.tokens)} completion tokens in ${formatElapsed(result.seconds)} (${formatRate(result.pairs / result.seconds, 'pairs')})`,
       `written to ${result.out}`,
     ].join('\n'),
 });

@@ -4,7 +4,7 @@ import { UsageError } from '../../../../shared/errors.ts';
 import {
   formatBytes,
   formatCount,
-  formatDuration,
+  formatElapsed,
   formatLearningRate,
   formatNumber,
   formatParameters,
@@ -113,9 +113,9 @@ function describeTraining(result: TrainResult): string {
     .filter(([, metric]) => first[metric] !== undefined || last[metric] !== undefined)
     .map(([name, metric, format]) => [name, format(first[metric]), format(last[metric])]);
   return [
-    `${describeLoss(config.loss).label}, beta ${formatNumber(config.beta)}, lr ${formatLearningRate(config.learningRate)}, ` +
+    `${describeLoss(config.loss).label}, ${describeLoss(config.loss).needsReference ? `beta ${formatNumber(config.beta)}, ` : ''}lr ${formatLearningRate(config.learningRate)}, ` +
       `seed ${config.seed}: ${result.steps} steps on ${describeCounts(result.counts)}`,
-    `${formatParameters(result.trainedParameters)} trained parameters, ${formatDuration(result.seconds)}, ` +
+    `${formatParameters(result.trainedParameters)} trained parameters, ${formatElapsed(result.seconds)}, ` +
       `peak memory ${formatBytes(result.peakMemory)}`,
     '',
     renderTable(
