@@ -104,15 +104,18 @@ export class Scorer {
     return createHash('sha256').update(JSON.stringify(context)).digest('hex');
   }
 
+  /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
+  open(): Promise<GraphSession> {
+    this.#session ??= GraphSession.open(this.#graph, this.#options);
+    return this.#session;
+  }
+
   /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
     const packed = packPair(pair, { groups: this.#groups, chunks: this.#chunks });
     const flat = parameters ?? new Float32Array(this.#size);
-    // Opened only when something must be computed: a full cache needs no session.
-    this.#session ??= GraphSession.open(this.#graph, this.#options);
-    const results = await (
-      await this.#session
-    ).run({
+    const session = await this.open();
+    const results = await session.run({
       ...packed.feeds,
       parameters: { data: flat, shape: [flat.length] },
     });
