@@ -25,11 +25,11 @@ export const recipe = {
   sampling: { perProblem: 4, temperature: 1, maxTokens: 28 },
   pairs: { train: 400, eval: 60 },
   /**
-   * What the demo compares on it: LoRA on all linear layers, one epoch. In a torch prototype of this recipe both
-   * losses lift exact match at the first learning rate; at the second DPO pushes chosen answers down as well.
+   * What the demo compares on it: LoRA on all linear layers, one epoch. In a torch prototype of this recipe, three
+   * seeds, both losses lifted exact match alike at the first rate; the second puts both under stress.
    */
   demo: {
-    learningRates: [3e-4, 3e-3],
+    learningRates: [1e-3, 1e-2],
     seeds: [0, 1],
     beta: 0.1,
     batchSize: 8,
