@@ -27,7 +27,7 @@ export async function demo(
       model: model.name,
       data: join(example, 'train.jsonl'),
       arms: ['dpo', 'minor-dpo'],
-      learningRates: [3e-4, 3e-3],
+      learningRates: [1e-3, 1e-2],
       seeds: [0, 1],
       shared: parseSharedSettings({
         beta: 0.1,
