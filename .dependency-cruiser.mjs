@@ -15,7 +15,7 @@ const mayImport = {
   engine: ['formats', 'shared'],
   store: ['shared'],
   training: ['engine', 'store', 'formats', 'shared'],
-  service: ['training', 'engine', 'store', 'formats', 'shared'],
+  service: ['training', 'store', 'formats', 'shared'],
   host: ['service', 'shared'],
   renderer: ['shared'],
 };

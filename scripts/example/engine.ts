@@ -15,7 +15,7 @@ import {
   supportedArchitectures,
 } from '../../src/main/training/model.ts';
 import { prepareData } from '../../src/main/training/prepare.ts';
-import { engineOptions } from '../../src/main/training/reference.ts';
+import { engineOptions } from '../../src/main/training/sessions.ts';
 import type { Sample } from './pairs.ts';
 import type { Recipe } from './recipe.ts';
 

@@ -38,8 +38,8 @@ export type ProgressEvent =
 
 /** What every long call takes beside its request. */
 export interface CallOptions {
-  readonly onProgress?: (event: ProgressEvent) => void;
-  readonly signal?: AbortSignal;
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AddModelRequest {

@@ -1,13 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InputError } from '../../shared/errors.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
-import { Scorer } from '../engine/train/scorer.ts';
-import { engineOptions } from '../training/reference.ts';
 import { loadPolicy } from '../training/model.ts';
 import { prepareData } from '../training/prepare.ts';
+import { isFiniteScore, scoreOnce } from '../training/score.ts';
+import { engineOptions } from '../training/sessions.ts';
 import type { CallOptions, ScoreRequest, ScoreResult } from './contract.ts';
 import { requireWritable, resolveData, resolveModel, type Library } from './library.ts';
-import { countsOf, tellNotes } from './notes.ts';
+import { asBar, countsOf, tellNotes } from './progress.ts';
 
 /** Log-probs of every pair's answers, one JSON line each. */
 export async function score(
@@ -27,50 +26,33 @@ export async function score(
   });
   tellNotes(data, call);
   const engine = engineOptions(request.threads, data.pairs);
-  const scorer = new Scorer(model.source, policy?.trainable ?? { kind: 'none' }, engine);
-  const lines: object[] = [];
-  let tokens = 0;
-  let preferred = 0;
-  let chosenSum = 0;
-  let rejectedSum = 0;
-  for (const pair of data.pairs) {
-    await nextTurn();
-    call.signal?.throwIfAborted();
-    const { chosen, rejected, chosenTokens, rejectedTokens } = await scorer.score(pair, policy?.parameters);
-    if (!Number.isFinite(chosen + rejected)) {
+  const scores = await scoreOnce(model, policy, data.pairs, engine, {
+    ...asBar(call, 'scoring', 'pairs'),
+    onScore(found) {
+      if (isFiniteScore(found)) return;
       throw new InputError('log-probs are not finite: the weights are broken or overflow', {
         file: request.data,
-        row: pair.index,
+        row: found.index,
       });
-    }
-    lines.push({
-      index: pair.index,
-      chosen: { logp: chosen, tokens: chosenTokens },
-      rejected: { logp: rejected, tokens: rejectedTokens },
-    });
-    tokens += chosenTokens + rejectedTokens;
-    preferred += chosen > rejected ? 1 : 0;
-    chosenSum += chosen;
-    rejectedSum += rejected;
-    call.onProgress?.({
-      kind: 'progress',
-      label: 'scoring',
-      done: lines.length,
-      total: data.pairs.length,
-      unit: 'pairs',
-    });
-  }
-  await scorer.release();
+    },
+  });
+  const lines = scores.map(({ index, chosen, rejected, chosenTokens, rejectedTokens }) => ({
+    index,
+    chosen: { logp: chosen, tokens: chosenTokens },
+    rejected: { logp: rejected, tokens: rejectedTokens },
+  }));
   writeAskedFile(request.out, toJsonLines(lines));
-  const pairs = data.pairs.length;
+  const total = (of: (each: (typeof scores)[number]) => number): number =>
+    scores.reduce((sum, each) => sum + of(each), 0);
+  const pairs = scores.length;
   return {
     out: request.out,
     counts: countsOf(data),
     pairs,
-    tokens,
-    chosenPreferred: preferred / pairs,
-    chosenLogpMean: chosenSum / pairs,
-    rejectedLogpMean: rejectedSum / pairs,
+    tokens: total(({ chosenTokens, rejectedTokens }) => chosenTokens + rejectedTokens),
+    chosenPreferred: total(({ chosen, rejected }) => Number(chosen > rejected)) / pairs,
+    chosenLogpMean: total(({ chosen }) => chosen) / pairs,
+    rejectedLogpMean: total(({ rejected }) => rejected) / pairs,
     seconds: (performance.now() - started) / 1000,
   };
 }

@@ -1,42 +1,32 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { InputError } from '../../shared/errors.ts';
 import { evaluatePairs, type Evaluation } from '../../shared/comparison.ts';
 import { describeLoss } from '../../shared/losses.ts';
-import type { RunConfig } from '../../shared/config.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
-import { Scorer } from '../engine/train/scorer.ts';
-import { NonFiniteError, Trainer, type TrainingPair } from '../engine/train/trainer.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
-import { loadTokenizer } from '../engine/tokens/tokenizer.ts';
-import { planBatches, runLoop } from '../training/loop.ts';
+import { planBatches, runOrExplain } from '../training/loop.ts';
 import {
-  loadPolicy,
-  openConfig,
+  openFresh,
   policyHash,
   randomWeights,
+  referencePolicy,
   savePolicy,
   startPolicy,
-  type OpenModel,
   type Policy,
 } from '../training/model.ts';
-import { orderHash, prepareData, splitRows } from '../training/prepare.ts';
-import { engineOptions, referenceLogProbs, scorePairs, withReference } from '../training/reference.ts';
+import { orderHash, prepareData } from '../training/prepare.ts';
+import { referenceLogProbs, withReference } from '../training/reference.ts';
+import { scoreOnce } from '../training/score.ts';
+import { engineOptions, openTrainer } from '../training/sessions.ts';
 import type { CallOptions, TrainRequest, TrainResult } from './contract.ts';
+import { holdOut } from './held-out.ts';
 import {
   requireWritable,
   requireWritableFolder,
   resolveData,
   resolveModel,
   type Library,
-  type OpenData,
 } from './library.ts';
-import { countsOf, tellNotes } from './notes.ts';
+import { asBar, countsOf, tellNotes } from './progress.ts';
 import { RunRecorder } from './recorder.ts';
-
-/** Longest padded batch of sequences that supervised fine-tuning of a whole small model runs side by side. */
-const sequencesAtOnce = 16;
 
 /** Trains one run and writes its metrics and its adapter (or whole model). */
 export async function train(
@@ -51,9 +41,10 @@ export async function train(
   // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
   const data = resolveData(library, request.data);
   const { train: rows, held } = holdOut(library, data, request.data, config);
-  const model = await openStart(library, request, call);
+  const { start } = request;
+  const model = 'init' in start ? openFresh(start.init) : await resolveModel(library, start.model, call);
   const policy: Policy =
-    'init' in request.start
+    'init' in start
       ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
       : startPolicy(model, config);
   const { needsRejected, needsReference } = describeLoss(config.loss);
@@ -74,10 +65,8 @@ export async function train(
     needed.length === 0
       ? []
       : await referenceLogProbs(library.store, model, reference, needed, engine, {
-          ...(call.signal ? { signal: call.signal } : {}),
+          ...asBar(call, 'reference log-probs', 'pairs'),
           fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
-          onProgress: (done, total) =>
-            call.onProgress?.({ kind: 'progress', label: 'reference log-probs', done, total, unit: 'pairs' }),
         });
   const pairs = needsReference
     ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
@@ -93,38 +82,20 @@ export async function train(
     orderHash: hashes.order,
   });
   try {
-    const trainer = await Trainer.create(model.source, policy.trainable, [config.loss], {
-      ...engine,
-      batch:
-        needsRejected || policy.trainable.kind === 'lora' ? 1 : Math.min(sequencesAtOnce, config.batchSize),
-    });
+    const trainer = await openTrainer(model, policy.trainable, config, engine);
     const state = trainer.newState(policy.parameters);
-    const metrics = await finiteOrNamed(
-      runLoop({
-        trainer,
-        state,
-        pairs,
-        batches,
-        config,
-        ...(call.signal ? { signal: call.signal } : {}),
-        onStep: (step, totalSteps) => {
-          recorder.step(step);
-          call.onProgress?.({ kind: 'step', metrics: step, totalSteps });
-        },
-      }),
-      request.data,
-    );
+    const loop = { trainer, state, pairs, batches, config, signal: call.signal };
+    const onStep = (step: StepMetrics, totalSteps: number): void => {
+      recorder.step(step);
+      call.onProgress?.({ kind: 'step', metrics: step, totalSteps });
+    };
+    const metrics = await runOrExplain({ ...loop, onStep }, request.data);
     const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
     let evaluation: Evaluation | undefined;
     if (heldData) {
-      evaluation = await evaluate(
-        model,
-        trained,
-        heldData.pairs,
-        scores.slice(-heldData.pairs.length),
-        engine,
-        call,
-      );
+      const bar = asBar(call, 'evaluating', 'pairs');
+      const after = await scoreOnce(model, trained, heldData.pairs, engine, bar);
+      evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
       recorder.evaluation(evaluation, metrics.length);
     }
     await trainer.release();
@@ -148,77 +119,5 @@ export async function train(
   } catch (error) {
     recorder.fail(error, call.signal);
     throw error;
-  }
-}
-
-async function openStart(library: Library, { start }: TrainRequest, call: CallOptions): Promise<OpenModel> {
-  if ('model' in start) return resolveModel(library, start.model, call);
-  const folder = dirname(start.init);
-  const source = openConfig(start.init);
-  return {
-    name: start.init,
-    // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
-    hash: createHash('sha256').update(readFileSync(start.init)).digest('hex'),
-    folder,
-    source,
-    tokenizer: loadTokenizer(folder),
-  };
-}
-
-/** Training rows and held-out rows, as the settings say. */
-export function holdOut(
-  library: Library,
-  data: OpenData,
-  file: string,
-  config: Pick<RunConfig, 'evalData' | 'evalShare'>,
-): { readonly train: OpenData['rows']; readonly held: OpenData['rows'] | undefined } {
-  if (config.evalData !== undefined)
-    return { train: data.rows, held: resolveData(library, config.evalData).rows };
-  if (config.evalShare !== undefined) return splitRows(data.rows, config.evalShare, file);
-  return { train: data.rows, held: undefined };
-}
-
-/** The policy at its start (undefined: the base itself), or what `reference` names. */
-export function referencePolicy(model: OpenModel, config: RunConfig, start: Policy): Policy | undefined {
-  if (config.reference === 'base') {
-    if (!model.source.weights) throw new InputError('training from scratch has no base to refer to');
-    return undefined;
-  }
-  if (config.reference !== undefined) return loadPolicy(model, config.reference);
-  if (config.initAdapter !== undefined) return start;
-  // A fresh adapter adds exactly nothing, and untouched weights are the base.
-  return model.source.weights ? undefined : start;
-}
-
-/** Measures on held-out pairs that do not depend on the loss. */
-export async function evaluate(
-  model: OpenModel,
-  policy: Policy,
-  pairs: readonly TrainingPair[],
-  reference: Parameters<typeof evaluatePairs>[0],
-  engine: ReturnType<typeof engineOptions>,
-  call: CallOptions,
-): Promise<Evaluation> {
-  const scorer = new Scorer(model.source, policy.trainable, engine);
-  const scores = await scorePairs(scorer, policy.parameters, pairs, {
-    ...(call.signal ? { signal: call.signal } : {}),
-    onProgress: (done, total) =>
-      call.onProgress?.({ kind: 'progress', label: 'evaluating', done, total, unit: 'pairs' }),
-  });
-  await scorer.release();
-  return evaluatePairs(scores, reference);
-}
-
-/** Turns a non-finite step into an error that names file and rows. */
-async function finiteOrNamed(work: Promise<StepMetrics[]>, file: string): Promise<StepMetrics[]> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!(error instanceof NonFiniteError)) throw error;
-    const advice = 'lower the learning rate or look at these rows';
-    throw new InputError(`${error.message}; ${advice}`, {
-      file,
-      ...(error.rows[0] === undefined ? {} : { row: error.rows[0] }),
-    });
   }
 }

@@ -1,9 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { stepCount, warmupSteps, type RunConfig } from '../../shared/config.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
+import { InputError } from '../../shared/errors.ts';
 import { Random } from '../engine/train/random.ts';
 import { scheduleFactor } from '../engine/train/schedule.ts';
-import type { Trainer, TrainingPair, TrainingState } from '../engine/train/trainer.ts';
+import {
+  NonFiniteError,
+  type Trainer,
+  type TrainingPair,
+  type TrainingState,
+} from '../engine/train/trainer.ts';
 
 /**
  * Which pairs make up each optimizer step, as places in the list of pairs. Every epoch is a new order (or the file's
@@ -33,8 +39,8 @@ export interface LoopOptions {
   readonly pairs: readonly TrainingPair[];
   readonly batches: readonly (readonly number[])[];
   readonly config: RunConfig;
-  readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
-  readonly signal?: AbortSignal;
+  readonly onStep?: ((metrics: StepMetrics, totalSteps: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -71,4 +77,44 @@ export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
     options.onStep?.(step, batches.length);
   }
   return metrics;
+}
+
+/**
+ * As `runLoop`, for one run by itself: a step that is not finite is its end.
+ * @throws InputError naming `file` and the row at fault
+ */
+export async function runOrExplain(options: LoopOptions, file: string): Promise<StepMetrics[]> {
+  try {
+    return await runLoop(options);
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    const advice = 'lower the learning rate or look at these rows';
+    throw new InputError(`${error.message}; ${advice}`, {
+      file,
+      ...(error.rows[0] === undefined ? {} : { row: error.rows[0] }),
+    });
+  }
+}
+
+export interface Outcome {
+  /** Of the steps that were taken. */
+  readonly metrics: readonly StepMetrics[];
+  /** The step that was not finite and so changed nothing, with what was wrong. */
+  readonly divergence?: { readonly step: number; readonly problem: string };
+}
+
+/** As `runLoop`, for a run among others: one that diverges is a finding, and ends before the step that is not finite. */
+export async function runUntilDivergence(options: LoopOptions): Promise<Outcome> {
+  const metrics: StepMetrics[] = [];
+  const onStep = (step: StepMetrics, totalSteps: number): void => {
+    metrics.push(step);
+    options.onStep?.(step, totalSteps);
+  };
+  try {
+    await runLoop({ ...options, onStep });
+    return { metrics };
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    return { metrics, divergence: { step: metrics.length + 1, problem: error.message } };
+  }
 }

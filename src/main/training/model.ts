@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, mkdirSync, renameSync, rmSync, copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
@@ -40,6 +40,30 @@ export function openBase(place: {
   };
 }
 
+/**
+ * A model without weights yet, from its config.json; its tokenizer lies beside that.
+ * @param configFile path of the config.json
+ */
+export function openFresh(configFile: string): OpenModel {
+  const folder = dirname(configFile);
+  return {
+    name: configFile,
+    // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
+    hash: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
+    folder,
+    source: openConfig(configFile),
+    tokenizer: loadTokenizer(folder),
+  };
+}
+
+/** How many numbers the model's tensors hold. */
+export function parameterCount({ source }: OpenModel): number {
+  return [...source.family.parameterShapes(source.config).values()].reduce(
+    (sum, shape) => sum + shape.reduce((product, dim) => product * dim, 1),
+    0,
+  );
+}
+
 /** What a policy is: which numbers are trained on top of what, and their values. */
 export interface Policy {
   readonly trainable: Trainable;
@@ -58,6 +82,18 @@ export function startPolicy(model: OpenModel, config: RunConfig): Policy {
     targets: selectTargets(model.source, targets),
   };
   return { trainable, parameters: startAdapter(trainable, config.seed) };
+}
+
+/** The policy at its start (undefined: the base itself), or what `reference` names. */
+export function referencePolicy(model: OpenModel, config: RunConfig, start: Policy): Policy | undefined {
+  if (config.reference === 'base') {
+    if (!model.source.weights) throw new InputError('training from scratch has no base to refer to');
+    return undefined;
+  }
+  if (config.reference !== undefined) return loadPolicy(model, config.reference);
+  if (config.initAdapter !== undefined) return start;
+  // A fresh adapter adds exactly nothing, and untouched weights are the base.
+  return model.source.weights ? undefined : start;
 }
 
 /** A PEFT adapter's folder as a policy. */

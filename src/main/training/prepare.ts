@@ -4,13 +4,14 @@ import {
   pairHash,
   tokenizeCompletions,
   tokenizePreferences,
-  tokenizePrompt,
   type TokenizingNotes,
 } from '../engine/tokens/pairs.ts';
 import type { Tokenizer } from '../engine/tokens/tokenizer.ts';
 import type { TrainingPair } from '../engine/train/trainer.ts';
 import { Random } from '../engine/train/random.ts';
 import { InputError } from '../../shared/errors.ts';
+
+export type { TrainingPair };
 
 /** Rows ready for the engine, with what happened to those that are not among them. */
 export interface PreparedData extends TokenizingNotes {
@@ -107,5 +108,3 @@ export function orderHash(pairs: readonly TrainingPair[], batches: readonly (rea
   for (const batch of batches) hash.update(`${batch.map((place) => hashes[place]).join(' ')}\n`);
   return hash.digest('hex');
 }
-
-export { pairHash, tokenizePrompt };

@@ -1,31 +1,16 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InputError } from '../../shared/errors.ts';
 import type { PairLogProbs } from '../../shared/comparison.ts';
 import { pairHash } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
-import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
+import { Scorer, type EngineOptions } from '../engine/train/scorer.ts';
 import type { TrainingPair } from '../engine/train/trainer.ts';
 import type { Store } from '../store/database.ts';
 import { policyHash, type OpenModel, type Policy } from './model.ts';
-
-export interface WorkOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
-}
+import { isFiniteScore, scorePairs, type PairScore } from './score.ts';
+import type { WorkOptions } from './work.ts';
 
 /** Pairs between two commits: an interrupted pass loses no more. */
 const pairsPerCommit = 8;
-
-/**
- * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
- * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree.
- */
-export function engineOptions(
-  threads: number | undefined,
-  ...pairs: readonly (readonly TrainingPair[])[]
-): EngineOptions {
-  return { ...sizesOf(pairs.flat()), ...(threads === undefined ? {} : { threads }) };
-}
 
 /**
  * Reference log-probs of pairs, from the cache where they are known: keyed by base, reference policy, token ids and
@@ -50,39 +35,41 @@ export async function referenceLogProbs(
   const known = new Map(store.referenceLogProbs.getMany(context, hashes));
   const missing = [...new Set(hashes)].filter((hash) => !known.has(hash));
   const byHash = new Map(hashes.map((hash, place) => [hash, pairs[place]!]));
-  const fresh: [
-    string,
-    { chosen: number; rejected: number; chosenTokens: number; rejectedTokens: number },
-  ][] = [];
+  const fresh: [string, PairScore][] = [];
   let done = hashes.length - missing.length;
   const commit = (): void => {
     store.referenceLogProbs.putMany(context, fresh);
     fresh.length = 0;
   };
   options.onProgress?.(done, hashes.length);
-  for (const hash of missing) {
-    await nextTurn();
-    if (options.signal?.aborted) commit();
-    options.signal?.throwIfAborted();
-    const score = await scorer.score(byHash.get(hash)!, reference?.parameters);
-    const { chosen, rejected, chosenTokens, rejectedTokens } = score;
-    if (!Number.isFinite(chosen + rejected)) {
-      commit();
-      const place = hashes.indexOf(hash);
-      throw new InputError("the reference's log-probs are not finite: its weights are broken or overflow", {
-        file: options.fileOf(place),
-        row: pairs[place]!.index,
-      });
-    }
-    const entry = { chosen, rejected, chosenTokens, rejectedTokens };
-    known.set(hash, entry);
-    fresh.push([hash, entry]);
-    if (fresh.length === pairsPerCommit) commit();
-    done += 1;
-    options.onProgress?.(done, hashes.length);
+  try {
+    await scorePairs(
+      scorer,
+      reference?.parameters,
+      missing.map((hash) => byHash.get(hash)!),
+      {
+        signal: options.signal,
+        onScore(score, place) {
+          const hash = missing[place]!;
+          if (!isFiniteScore(score)) {
+            const first = hashes.indexOf(hash);
+            throw new InputError(
+              "the reference's log-probs are not finite: its weights are broken or overflow",
+              { file: options.fileOf(first), row: pairs[first]!.index },
+            );
+          }
+          known.set(hash, score);
+          fresh.push([hash, score]);
+          if (fresh.length === pairsPerCommit) commit();
+          done += 1;
+          options.onProgress?.(done, hashes.length);
+        },
+      },
+    );
+  } finally {
+    commit();
+    await scorer.release();
   }
-  commit();
-  await scorer.release();
   return pairs.map(({ index }, place) => {
     const { chosen, rejected } = known.get(hashes[place]!)!;
     return { index, chosen, rejected };
@@ -98,22 +85,4 @@ export function withReference(
     const { chosen, rejected } = reference[place]!;
     return { ...pair, reference: { chosen, rejected } };
   });
-}
-
-/** Log-probs of pairs under a policy. */
-export async function scorePairs(
-  scorer: Scorer,
-  parameters: Float32Array | undefined,
-  pairs: readonly TrainingPair[],
-  options: WorkOptions,
-): Promise<PairLogProbs[]> {
-  const scores: PairLogProbs[] = [];
-  for (const pair of pairs) {
-    await nextTurn();
-    options.signal?.throwIfAborted();
-    const { chosen, rejected } = await scorer.score(pair, parameters);
-    scores.push({ index: pair.index, chosen, rejected });
-    options.onProgress?.(scores.length, pairs.length);
-  }
-  return scores;
 }

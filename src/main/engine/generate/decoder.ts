@@ -8,9 +8,9 @@ import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
 
 export interface DecoderOptions extends DecodingSizes {
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Repacks frozen weights: faster prompts for one more copy of the weights. */
-  readonly prepack?: boolean;
+  readonly prepack?: boolean | undefined;
 }
 
 /**
@@ -45,9 +45,9 @@ export class Decoder {
 
   static async create(source: ModelSource, trainable: Trainable, options: DecoderOptions): Promise<Decoder> {
     const session = await GraphSession.create(decodingGraph(source, trainable, options), {
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-      ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
-      ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
+      threads: options.threads,
+      prepack: options.prepack,
+      weightsFolder: source.weights?.folder,
     });
     return new Decoder(session, trainableLayout(source, trainable), source.config, options);
   }

@@ -7,18 +7,18 @@ import { drawToken, likeliest, type SamplingOptions } from './sampling.ts';
 
 export interface GeneratorOptions {
   /** Threads of one operation; 0 or absent lets the runtime choose. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Sequences decoded side by side; 1 if absent. */
   readonly batch?: number;
   /** Most tokens of a sequence, prompt and answer together. */
   readonly maxLength: number;
   /** Repacks frozen weights: faster prompts for one more copy of the weights. */
-  readonly prepack?: boolean;
+  readonly prepack?: boolean | undefined;
 }
 
 export interface GenerateOptions extends SamplingOptions {
   /** Flat trainable numbers; absent means the base (an adapter of zeros). */
-  readonly parameters?: Float32Array;
+  readonly parameters?: Float32Array | undefined;
   /** Most new tokens per sequence. */
   readonly maxTokens: number;
   readonly seed: number;
@@ -26,7 +26,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly eosTokenIds: readonly number[];
   /** Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. */
   readonly onToken?: (sequence: number, tokenId: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Generated {

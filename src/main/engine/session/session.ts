@@ -13,15 +13,15 @@ export interface Feed {
 
 export interface SessionOptions {
   /** Threads of one operation. 0 lets the runtime choose: one per physical core. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Folder of the `.safetensors` files that the graph's weights point into. */
-  readonly weightsFolder?: string;
+  readonly weightsFolder?: string | undefined;
   readonly target?: Target;
   /** The runtime's own graph rewriting. Off by default: the graph is emitted as it is to run, and equal graphs then
    * give equal bits whatever they are part of. */
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Repacks frozen weights for faster products, at the cost of one more copy of each per use. */
-  readonly prepack?: boolean;
+  readonly prepack?: boolean | undefined;
 }
 
 /** The version of the runtime library that computes the numbers. */

@@ -11,12 +11,12 @@ import { scoreGraph, trainableLayout, type Trainable } from './graphs.ts';
 import { packPair, type PackablePair } from './packing.ts';
 
 export interface EngineOptions {
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Longest packed sequence (prompt + chosen + rejected) to be run. */
   readonly longestSequence: number;
   /** Most completion tokens in one sequence: decides how many chunks their log-probs are computed in. */
   readonly mostRows: number;
-  readonly prepack?: boolean;
+  readonly prepack?: boolean | undefined;
 }
 
 /** Rows of logits held at once: 512 × 49,152 × 4 bytes = 100 MB. */
@@ -44,9 +44,9 @@ export function sizesOf(pairs: Iterable<PackablePair>): Pick<EngineOptions, 'lon
 
 export function sessionOptions(source: ModelSource, options: EngineOptions): SessionOptions {
   return {
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
-    ...(options.prepack === undefined ? {} : { prepack: options.prepack }),
-    ...(source.weights ? { weightsFolder: source.weights.folder } : {}),
+    threads: options.threads,
+    prepack: options.prepack,
+    weightsFolder: source.weights?.folder,
   };
 }
 

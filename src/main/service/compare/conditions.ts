@@ -1,0 +1,86 @@
+import type { PairLogProbs } from '../../../shared/comparison.ts';
+import { runConfigOf } from '../../../shared/config.ts';
+import { InputError } from '../../../shared/errors.ts';
+import { referencePolicy, startPolicy, type OpenModel } from '../../training/model.ts';
+import { prepareData, type PreparedData, type TrainingPair } from '../../training/prepare.ts';
+import { referenceLogProbs, withReference } from '../../training/reference.ts';
+import { engineOptions, openShared, type SharedSessions } from '../../training/sessions.ts';
+import type { CallOptions, CompareRequest } from '../contract.ts';
+import { holdOut, refuseLeaks } from '../held-out.ts';
+import { resolveData, resolveModel, type Library, type OpenData } from '../library.ts';
+import { asBar, tellNotes } from '../progress.ts';
+import { TaskRunner } from '../task.ts';
+
+const defaultTaskTokens = 256;
+
+/** What all runs of one comparison share: opened once, used by each. */
+export interface Conditions {
+  readonly model: OpenModel;
+  readonly data: OpenData;
+  readonly training: PreparedData;
+  readonly held: PreparedData;
+  /** Training pairs with their reference log-probs. */
+  readonly pairs: readonly TrainingPair[];
+  readonly heldReference: readonly PairLogProbs[];
+  readonly sessions: SharedSessions;
+  readonly task: TaskRunner | undefined;
+  /** Full training feeds the base's own weights; absent for adapters, where zeros are the base. */
+  readonly baseParameters: Float32Array | undefined;
+  release(): Promise<void>;
+}
+
+/** @throws InputError where nothing is held out, or a held-out prompt is trained on */
+export async function openConditions(
+  library: Library,
+  request: CompareRequest,
+  call: CallOptions,
+): Promise<Conditions> {
+  const { arms, learningRates, seeds, shared } = request;
+  const whole = resolveData(library, request.data);
+  const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
+  const { train, held: heldRows } = holdOut(library, data, request.data, shared);
+  if (!heldRows) throw new InputError('a comparison needs held-out pairs', { file: request.data });
+  const heldFile = shared.evalData ?? request.data;
+
+  const model = await resolveModel(library, request.model, call);
+  const options = { maxLength: shared.maxLength, needsRejected: true };
+  const training = prepareData(train, model.tokenizer, { ...options, file: request.data });
+  const held = prepareData(heldRows, model.tokenizer, { ...options, file: heldFile });
+  refuseLeaks(training.pairs, held.pairs, heldFile);
+  tellNotes(training, call);
+
+  // The shape of the policy and its reference are the same in every run; only the numbers change with the seed.
+  const config = runConfigOf(shared, { loss: arms[0]!, learningRate: learningRates[0]!, seed: seeds[0]! });
+  const policy = startPolicy(model, config);
+  const reference = referencePolicy(model, config, policy);
+  const engine = engineOptions(shared.threads, training.pairs, held.pairs);
+  const trained = training.pairs.length;
+  const all = [...training.pairs, ...held.pairs];
+  const scores = await referenceLogProbs(library.store, model, reference, all, engine, {
+    ...asBar(call, 'reference log-probs', 'pairs'),
+    fileOf: (place) => (place < trained ? request.data : heldFile),
+  });
+  const task =
+    request.taskData === undefined
+      ? undefined
+      : await TaskRunner.open(model, policy.trainable, request.taskData, {
+          maxTokens: request.taskTokens ?? defaultTaskTokens,
+          threads: shared.threads,
+        });
+  const sessions = await openShared(model, policy.trainable, arms, engine);
+  return {
+    model,
+    data,
+    training,
+    held,
+    pairs: withReference(training.pairs, scores.slice(0, trained)),
+    heldReference: scores.slice(trained),
+    sessions,
+    task,
+    baseParameters: policy.trainable.kind === 'full' ? policy.parameters : undefined,
+    async release() {
+      await sessions.release();
+      await task?.release();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { RunConfig } from '../../shared/config.ts';
+import { InputError } from '../../shared/errors.ts';
+import { splitRows, type TrainingPair } from '../training/prepare.ts';
+import { resolveData, type Library, type OpenData } from './library.ts';
+
+/** Training rows and held-out rows, as the settings say. */
+export function holdOut(
+  library: Library,
+  data: OpenData,
+  file: string,
+  config: Pick<RunConfig, 'evalData' | 'evalShare'>,
+): { readonly train: OpenData['rows']; readonly held: OpenData['rows'] | undefined } {
+  if (config.evalData !== undefined)
+    return { train: data.rows, held: resolveData(library, config.evalData).rows };
+  if (config.evalShare !== undefined) return splitRows(data.rows, config.evalShare, file);
+  return { train: data.rows, held: undefined };
+}
+
+/**
+ * A question on both sides would be held out in name only.
+ * @throws InputError naming the held-out row in `file`
+ */
+export function refuseLeaks(
+  training: readonly TrainingPair[],
+  held: readonly TrainingPair[],
+  file: string,
+): void {
+  const key = ({ prompt }: TrainingPair): string => prompt.join();
+  const trained = new Set(training.map(key));
+  const leaked = held.find((pair) => trained.has(key(pair)));
+  if (leaked) {
+    throw new InputError('this held-out prompt is trained on as well', { file, row: leaked.index });
+  }
+}

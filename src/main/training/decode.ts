@@ -1,0 +1,143 @@
+import type { Text } from '../../shared/preferences.ts';
+import { Generator, type Generated } from '../engine/generate/generator.ts';
+import type { SamplingOptions } from '../engine/generate/sampling.ts';
+import { tokenizeChat } from '../engine/tokens/chat-template.ts';
+import { tokenizePrompt } from '../engine/tokens/pairs.ts';
+import type { Trainable } from '../engine/train/graphs.ts';
+import type { OpenModel, Policy } from './model.ts';
+import type { WorkOptions } from './work.ts';
+
+/** Prompts answered side by side. */
+const promptsAtOnce = 16;
+
+/** Ids that end a model's answer. */
+function endTokens(model: OpenModel): number[] {
+  return [...new Set([...model.source.config.eosTokenIds, model.tokenizer.eosTokenId])];
+}
+
+/** The same prompts answered greedily by one policy after another, in one session and one order. */
+export class Answerer {
+  readonly #model: OpenModel;
+  readonly #prompts: readonly Int32Array[];
+  readonly #generator: Generator;
+  readonly #maxTokens: number;
+
+  private constructor(
+    model: OpenModel,
+    prompts: readonly Int32Array[],
+    generator: Generator,
+    maxTokens: number,
+  ) {
+    this.#model = model;
+    this.#prompts = prompts;
+    this.#generator = generator;
+    this.#maxTokens = maxTokens;
+  }
+
+  /** @param trainable the shape of the policies; their numbers come with each call */
+  static async open(
+    model: OpenModel,
+    trainable: Trainable,
+    questions: readonly { readonly index: number; readonly prompt: Text; readonly answer: string }[],
+    options: { readonly maxTokens: number; readonly threads?: number | undefined },
+  ): Promise<Answerer> {
+    const prompts = questions.map(({ index, prompt, answer }) =>
+      Int32Array.from(
+        tokenizePrompt({ kind: 'completion', index, prompt, completion: answer }, model.tokenizer),
+      ),
+    );
+    const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
+    const generator = await Generator.create(model.source, trainable, {
+      batch: Math.min(promptsAtOnce, prompts.length),
+      maxLength: longest + options.maxTokens,
+      threads: options.threads,
+    });
+    return new Answerer(model, prompts, generator, options.maxTokens);
+  }
+
+  /**
+   * @param parameters trained numbers; absent for the base
+   * @returns one answer per prompt, without special tokens and outer space
+   */
+  async answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<string[]> {
+    let done = 0;
+    const end = new Set(endTokens(this.#model));
+    const generated = await this.#generator.generate(this.#prompts, {
+      parameters,
+      maxTokens: this.#maxTokens,
+      temperature: 0,
+      topP: 1,
+      seed: 0,
+      eosTokenIds: [...end],
+      signal: options.signal,
+      onToken: (_sequence, token) => {
+        if (!end.has(token)) return;
+        done += 1;
+        options.onProgress?.(done, this.#prompts.length);
+      },
+    });
+    return generated.map(({ tokens }) =>
+      this.#model.tokenizer.decode(tokens, { skipSpecialTokens: true }).trim(),
+    );
+  }
+
+  release(): Promise<void> {
+    return this.#generator.release();
+  }
+}
+
+export interface Continuation extends SamplingOptions {
+  readonly prompt: string;
+  /** Render the prompt as a user's message through the chat template. */
+  readonly chat: boolean;
+  readonly maxTokens: number;
+  readonly seed: number;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each piece of text once its characters are complete; never empty. */
+  readonly onText?: ((text: string) => void) | undefined;
+}
+
+/**
+ * Continues one prompt.
+ * @param policy absent for the base
+ * @throws InputError where a chat is asked for and the model has no template
+ */
+export async function continueText(
+  model: OpenModel,
+  policy: Policy | undefined,
+  options: Continuation,
+): Promise<{ readonly text: string; readonly promptTokens: number } & Generated> {
+  const { tokenizer } = model;
+  const ids = options.chat
+    ? tokenizeChat(tokenizer, [{ role: 'user', content: options.prompt }], { addGenerationPrompt: true })
+    : tokenizer.encode(options.prompt);
+  const prompt = Int32Array.from(ids);
+  const generator = await Generator.create(model.source, policy?.trainable ?? { kind: 'none' }, {
+    maxLength: prompt.length + options.maxTokens,
+    threads: options.threads,
+  });
+  const stream = tokenizer.decodeStream({ skipSpecialTokens: true });
+  let text = '';
+  const tell = (piece: string): void => {
+    if (piece === '') return;
+    text += piece;
+    options.onText?.(piece);
+  };
+  try {
+    const [generated] = await generator.generate([prompt], {
+      parameters: policy?.parameters,
+      maxTokens: options.maxTokens,
+      temperature: options.temperature,
+      topP: options.topP,
+      seed: options.seed,
+      eosTokenIds: endTokens(model),
+      signal: options.signal,
+      onToken: (_sequence, token) => tell(stream.push(token)),
+    });
+    tell(stream.end());
+    return { text, promptTokens: prompt.length, ...generated! };
+  } finally {
+    await generator.release();
+  }
+}

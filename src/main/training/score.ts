@@ -1,0 +1,63 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { PairLogProbs } from '../../shared/comparison.ts';
+import { Scorer, type EngineOptions } from '../engine/train/scorer.ts';
+import type { TrainingPair } from '../engine/train/trainer.ts';
+import type { OpenModel, Policy } from './model.ts';
+import type { WorkOptions } from './work.ts';
+
+/** Summed log-probs of one pair's answers in nats, and over how many tokens. */
+export interface PairScore extends PairLogProbs {
+  readonly chosenTokens: number;
+  readonly rejectedTokens: number;
+}
+
+export interface ScoreOptions extends WorkOptions {
+  /** Told of each score as it comes; what it throws ends the work. `place` is the pair's among those given. */
+  readonly onScore?: (score: PairScore, place: number) => void;
+}
+
+/**
+ * Log-probs of pairs under a policy whose numbers change from call to call.
+ * @param parameters absent for the base
+ * @throws the signal's reason where that is aborted
+ */
+export async function scorePairs(
+  scorer: Scorer,
+  parameters: Float32Array | undefined,
+  pairs: readonly TrainingPair[],
+  options: ScoreOptions = {},
+): Promise<PairScore[]> {
+  const scores: PairScore[] = [];
+  for (const [place, pair] of pairs.entries()) {
+    // The runtime's run blocks the event loop: let a signal and the screen have their turn.
+    await nextTurn();
+    options.signal?.throwIfAborted();
+    const { chosen, rejected, chosenTokens, rejectedTokens } = await scorer.score(pair, parameters);
+    const score = { index: pair.index, chosen, rejected, chosenTokens, rejectedTokens };
+    options.onScore?.(score, place);
+    scores.push(score);
+    options.onProgress?.(scores.length, pairs.length);
+  }
+  return scores;
+}
+
+/** As `scorePairs`, for a policy that is scored once. @param policy absent for the base */
+export async function scoreOnce(
+  model: OpenModel,
+  policy: Policy | undefined,
+  pairs: readonly TrainingPair[],
+  engine: EngineOptions,
+  options: ScoreOptions = {},
+): Promise<PairScore[]> {
+  const scorer = new Scorer(model.source, policy?.trainable ?? { kind: 'none' }, engine);
+  try {
+    return await scorePairs(scorer, policy?.parameters, pairs, options);
+  } finally {
+    await scorer.release();
+  }
+}
+
+/** False where weights are broken or overflow. */
+export function isFiniteScore({ chosen, rejected }: PairLogProbs): boolean {
+  return Number.isFinite(chosen + rejected);
+}
