@@ -33,7 +33,7 @@ export async function makeExample(folder: string, engine: ExampleEngine): Promis
     problems.sft.map(({ prompt, written, answer }) => ({ prompt, completion: written, answer })),
   );
   await engine.trainFromScratch({ modelFolder, dataFile: sftFile, seed: recipe.seed, settings: recipe.sft });
-  await rm(sftFile); // 24,000 problems that the seed gives back; the example stays small.
+  await rm(sftFile); // Problems that the seed gives back; the example stays small.
 
   const answer = (part: readonly Problem[], perPrompt: number, temperature: number, seed: number) =>
     engine.sample({

@@ -19,6 +19,6 @@ model takes up that habit beside its own slips in arithmetic; the pairs can mend
 | test.jsonl | ${recipe.problems.test} problems with their answers, for exact match |
 | manifest.json | the recipe and every file's SHA-256 |
 
-No two parts (nor the fine-tuning data) share a question or a calculation.
+No two parts (nor the fine-tuning data) share a question or a whole calculation; single steps recur, as 3+4 must.
 `;
 }

@@ -55,9 +55,9 @@ export function formatNumber(value: number | undefined, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.001`. Takes one argument, so that it can be mapped over. */
+/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.01`. Takes one argument, so that it can be mapped over. */
 export function formatLearningRate(rate: number): string {
-  return rate === 0 || rate >= 0.001 ? String(rate) : shortExponent(rate, 7);
+  return rate === 0 || rate >= 0.01 ? String(rate) : shortExponent(rate, 7);
 }
 
 /** `1.235e6`, `5e-6`: at most `digits` significant digits, trailing zeros dropped. */

@@ -1,9 +1,9 @@
 """TRL's half of `npm run bench`: one epoch of DPOTrainer over ready token ids, timed from the outside.
 
-    python trl_bench.py --model DIR --pairs F.json --threads 2 --out F.json
+    python trl_bench.py --model DIR --pairs F.json [--adapter DIR] --threads 2 --out F.json
 
 DIR holds a Llama-shaped model as safetensors or as one .gguf file; F.json is a list of {"prompt", "chosen",
-"rejected"} token ids. Settings: LoRA r 16, alpha 32 on all linear layers, float32, batch 1, no accumulation, no gradient
+"rejected"} token ids; the adapter folder, in PEFT's format, holds the start instead of a random one. Settings: LoRA r 16, alpha 32 on all linear layers, float32, batch 1, no accumulation, no gradient
 checkpointing, reference precomputed, max_length 1024, learning rate 5e-6, AdamW. The model's loading is not timed.
 The reference pass and the training loop are timed whole; beside the loop's total stands the total without its first
 step, which also pays for warming up.
@@ -23,6 +23,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--model", type=Path, required=True)
 parser.add_argument("--pairs", type=Path, required=True)
+parser.add_argument("--adapter", type=Path)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--out", type=Path, required=True)
 arguments = parser.parse_args()
@@ -36,8 +37,8 @@ os.environ |= {
 
 import torch  # noqa: E402
 from datasets import Dataset, disable_progress_bars  # noqa: E402
-from peft import LoraConfig  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from peft import LoraConfig, set_peft_model_state_dict  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 from tokenizers.models import WordLevel  # noqa: E402
 from transformers import (  # noqa: E402
@@ -59,13 +60,14 @@ transformers_logging.disable_progress_bar()
 class TimedTrainer(DPOTrainer):
     """DPOTrainer that takes token ids as they are, and keeps times, losses and log-probs.
 
-    Losses are kept as tensors and read after training, so that recording adds nothing to the loop.
+    Losses and inputs are kept as tensors and read after training, so that recording adds nothing to the loop.
     """
 
     reference_seconds = 0.0
 
     def __init__(self, *args, **kwargs):
         self.losses = []
+        self.inputs = []
         super().__init__(*args, **kwargs)
 
     def _prepare_dataset(self, dataset, *_):
@@ -77,8 +79,9 @@ class TimedTrainer(DPOTrainer):
         self.reference_seconds += time.perf_counter() - start
         return dataset
 
-    def compute_loss(self, *args, **kwargs):
-        loss = super().compute_loss(*args, **kwargs)
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        self.inputs.append((inputs["input_ids"], inputs["attention_mask"], inputs["completion_mask"]))
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
         self.losses.append(loss.detach())
         return loss
 
@@ -118,6 +121,36 @@ def load(folder, scratch):
             sys.exit(f"cannot dequantise {folder}")
         folder = scratch
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def start_from(model, folder):
+    """Copy a PEFT folder's numbers into the trainer's own adapter: given a PeftModel, TRL would keep a second copy."""
+    result = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    missing = [key for key in result.missing_keys if "lora_" in key]
+    if missing or result.unexpected_keys:
+        sys.exit(f"{folder} does not fit the model: {(missing + result.unexpected_keys)[0]}")
+
+
+def pair_seen(input_ids, attention_mask, completion_mask):
+    """The token ids of a step of one pair, as the model saw them: row 0 holds the chosen answer, row 1 the rejected."""
+    whole = [row[mask.bool()].tolist() for row, mask in zip(input_ids, attention_mask)]
+    answers = [row[mask.bool()].tolist() for row, mask in zip(input_ids, completion_mask)]
+    return {
+        "prompt": whole[0][: len(whole[0]) - len(answers[0])],
+        "rejected_prompt": whole[1][: len(whole[1]) - len(answers[1])],
+        "chosen": answers[0],
+        "rejected": answers[1],
+    }
+
+
+def peak_memory():
+    """Peak resident bytes of this program: ru_maxrss can hold what the parent had when it started this process."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) * 1024
+    except (OSError, StopIteration):
+        # In bytes on macOS and in KiB elsewhere.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main():
@@ -165,14 +198,14 @@ def measure(scratch):
         callbacks=[clock],
     )
     trainer.remove_callback(PrinterCallback)
+    if arguments.adapter:
+        start_from(trainer.model, arguments.adapter)
     start = time.perf_counter()
     trainer.train()
     train_call = time.perf_counter() - start
     reference = {name: list(trainer.train_dataset[f"ref_{name}_logps"]) for name in ("chosen", "rejected")}
 
     steps = [after - before for before, after in zip(clock.times, clock.times[1:])]
-    # ru_maxrss is in bytes on macOS and in KiB elsewhere.
-    unit = 1 if sys.platform == "darwin" else 1024
     from importlib.metadata import version
 
     report = {
@@ -187,8 +220,9 @@ def measure(scratch):
         "pairs_per_second": len(pairs) / sum(steps),
         "pairs_per_second_with_reference": len(pairs) / (sum(steps) + trainer.reference_seconds),
         "losses": [loss.item() for loss in trainer.losses],
-        "policy_log_probs_at_start": reference,
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "reference_log_probs": reference,
+        "peak_rss_bytes": peak_memory(),
+        "pairs_seen": [pair_seen(*inputs) for inputs in trainer.inputs],
         "versions": {
             "python": sys.version.split()[0],
             **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},

@@ -97,13 +97,13 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
     found.forEach((own, place) => {
       const { chosen, rejected } = expected[place]!;
       expect(largestDifference(own.logProbs, [...chosen.log_probs, ...rejected.log_probs])).toBeLessThan(
-        2e-5,
+        4e-5,
       );
       expect(largestDifference([own.chosen, own.rejected], [chosen.sum, rejected.sum])).toBeLessThan(5e-5);
       expect(
         largestDifference(own.meanLogits, [...chosen.mean_logits, ...rejected.mean_logits]),
-      ).toBeLessThan(2e-5);
-      expect(largestDifference(own.entropy, [...chosen.entropy, ...rejected.entropy])).toBeLessThan(2e-5);
+      ).toBeLessThan(4e-5);
+      expect(largestDifference(own.entropy, [...chosen.entropy, ...rejected.entropy])).toBeLessThan(4e-5);
       expect([...own.topTokens]).toEqual([...chosen.is_argmax, ...rejected.is_argmax].map(Number));
     });
     expect(found.some(({ topTokens }) => topTokens.includes(1))).toBe(true);
@@ -118,7 +118,7 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
         const { sum, log_probs: logProbs } = expected[place]![answer];
         expect(Math.abs(score[answer] - sum)).toBeLessThan(5e-5);
         expect(score[`${answer}Tokens`]).toBe(logProbs.length);
-        expect(largestDifference(score[`${answer}LogProbs`], logProbs)).toBeLessThan(2e-5);
+        expect(largestDifference(score[`${answer}LogProbs`], logProbs)).toBeLessThan(4e-5);
       }
     }
     await scorer.release();
@@ -178,6 +178,37 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
     expectClose(await runGraph(source, pairs, 1, { optimization: 'all' }), plain, 1e-5);
     expectClose(await runGraph(source, pairs, 1, { prepack: false }), plain, 1e-5);
   });
+});
+
+test('without a prompt the first token of an answer is given, not predicted, and counts nowhere', async () => {
+  const source = llamaModel('tied');
+  const [long] = randomPairs(9, [[3, 6, 5]]);
+  const { chosen, rejected } = long!;
+  // The answers' first tokens become their prompt: the same predictions, said in two ways.
+  const bare = { prompt: new Int32Array(), chosen, rejected };
+  const said = (answer: Int32Array): PackablePair => ({
+    prompt: answer.slice(0, 1),
+    chosen: answer.slice(1),
+    rejected: new Int32Array(),
+  });
+  const scorer = await Scorer.create(source, none, { ...sizesOf([long!]), threads: 1 });
+  const found = await scorer.score(bare);
+  const expected = [await scorer.score(said(chosen)), await scorer.score(said(rejected))];
+  const sums = expected.map((score) => score.chosen);
+  expect(largestDifference([found.chosen, found.rejected], sums)).toBeLessThan(4e-5);
+  expect([found.chosenTokens, found.rejectedTokens]).toEqual([5, 4]);
+  await scorer.release();
+
+  const trainer = await Trainer.create(source, loraOn(source), ['sft'], { ...sizesOf([long!]), threads: 1 });
+  const start = startAdapter(loraOn(source), 1);
+  const losses = [];
+  for (const pair of [bare, said(chosen)]) {
+    const telemetry = new StepTelemetry(1);
+    await trainer.accumulate(start, trainingPairs([pair]), { loss: 'sft', beta: 1 }, telemetry);
+    losses.push(telemetry.metrics().loss!);
+  }
+  expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThan(2e-5);
+  await trainer.release();
 });
 
 test('an adapter that PEFT saved gives PEFT’s log-probs', async () => {

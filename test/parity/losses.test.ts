@@ -5,6 +5,7 @@ import { input, scalar, type Value } from '../../src/main/engine/graph/types.ts'
 import { lossByName, losses } from '../../src/main/engine/losses/index.ts';
 import type { Loss, LossInputs } from '../../src/main/engine/losses/loss.ts';
 import { GraphSession, type Feed } from '../../src/main/engine/session/session.ts';
+import { describeLoss, lossNames } from '../../src/shared/losses.ts';
 import { readJson } from './support.ts';
 
 interface LossEntry {
@@ -102,6 +103,14 @@ test('the fixtures cover every loss', () => {
   expect(losses.map(({ name }) => name).sort()).toEqual([...covered, 'sft'].sort());
   expect(Math.max(...entries.map(({ c }) => Math.abs(c)))).toBe(1e4);
   expect(Math.max(...entries.map(({ r }) => Math.abs(r)))).toBe(1e4);
+});
+
+test('what people are told of each loss agrees with the engine', () => {
+  expect(losses.map(({ name }) => name)).toEqual(lossNames);
+  for (const name of lossNames) {
+    const { needsReference, needsRejected } = lossByName(name);
+    expect(describeLoss(name)).toMatchObject({ needsReference, needsRejected });
+  }
 });
 
 describe.each(pairLosses)('$name equals torch', (loss) => {

@@ -5,7 +5,9 @@ is left out where the file is absent. Its folder also holds per-token log-probs 
 by TRL's DPOTrainer. Every greedy step comes with its lead (first logit minus second): a lead near 0 could tip.
 """
 
+import hashlib
 import json
+import struct
 import random
 
 import torch
@@ -82,6 +84,12 @@ def tokenise_by_trl(tokenizer, rows):
     return [{name: row[f"{name}_ids"] for name in ("prompt", "chosen", "rejected")} for row in prepared]
 
 
+def ids_hash(parts):
+    """SHA-256 over the parts' lengths and then all ids, as little-endian 32-bit integers."""
+    words = [len(part) for part in parts] + [token for part in parts for token in part]
+    return hashlib.sha256(struct.pack(f"<{len(words)}i", *words)).hexdigest()
+
+
 def make_smollm2():
     if not (SMOLLM2 / SMOLLM2_GGUF).exists():
         print("SmolLM2 is absent: fixtures/smollm2 left as it is")
@@ -116,6 +124,8 @@ def make_smollm2():
             pair[f"{answer}_sum"] = sum(figures["log_probs"])
         lengths = " ".join(str(len(pair[name])) for name in ("prompt", "chosen", "rejected"))
         print(f"SmolLM2 pair {index}: {lengths} tokens, {pair['chosen_sum']:.3f} {pair['rejected_sum']:.3f}")
+        # The data's ids stay where the data is: a hash tells that both sides scored the same.
+        pair["ids_sha256"] = ids_hash([pair.pop(name) for name in ("prompt", "chosen", "rejected")])
     write_json(
         FIXTURES / "smollm2" / "gsm8k-log-probs.json",
         {**source, "data": "first 8 rows of gsm8k-pairs.jsonl, tokenised by TRL; sums in float64", "pairs": pairs},

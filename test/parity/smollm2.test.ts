@@ -5,15 +5,21 @@ import { expect, test } from 'vitest';
 import { supportedArchitectures } from '../../src/main/engine/models/index.ts';
 import { openModel } from '../../src/main/engine/models/load.ts';
 import { Scorer, sizesOf } from '../../src/main/engine/train/scorer.ts';
+import { pairHash, tokenizePreferences } from '../../src/main/engine/tokens/pairs.ts';
+import { loadTokenizer } from '../../src/main/engine/tokens/tokenizer.ts';
+import { readDataFile } from '../../src/main/formats/preferences.ts';
+import type { PreferenceRow } from '../../src/shared/preferences.ts';
 import { importModel } from '../../src/main/formats/import-model.ts';
-import { largestDifference, packable, readJson, sharedPath, type FixturePair } from './support.ts';
+import { largestDifference, readJson, sharedPath } from './support.ts';
 
-type ScoredPair = FixturePair & {
+interface ScoredPair {
+  /** Of the ids that transformers scored; the ids themselves come from the data beside the repository. */
+  readonly ids_sha256: string;
   readonly chosen_log_probs: number[];
   readonly rejected_log_probs: number[];
   readonly chosen_sum: number;
   readonly rejected_sum: number;
-};
+}
 
 test('SmolLM2 from GGUF scores GSM8K pairs as transformers does', async ({ skip, onTestFinished }) => {
   const model = sharedPath('models/smollm2-135m-instruct');
@@ -23,7 +29,10 @@ test('SmolLM2 from GGUF scores GSM8K pairs as transformers does', async ({ skip,
   const { folder, weightsFolder } = await importModel(model, store, { supported: supportedArchitectures });
   const source = openModel(folder, weightsFolder);
   const expected = readJson<{ pairs: ScoredPair[] }>('smollm2/gsm8k-log-probs.json').pairs;
-  const pairs = expected.map(packable);
+  const { rows } = readDataFile(sharedPath('data/gsm8k-pairs.jsonl'));
+  const first = rows.slice(0, expected.length) as PreferenceRow[];
+  const { pairs } = tokenizePreferences(first, loadTokenizer(folder));
+  expect(pairs.map(pairHash)).toEqual(expected.map((pair) => pair.ids_sha256));
   const scorer = await Scorer.create(source, { kind: 'none' }, sizesOf(pairs));
   let token = 0;
   let sequence = 0;

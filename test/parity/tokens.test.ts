@@ -132,7 +132,6 @@ describe.skipIf(!isShared)(
     interface Run {
       readonly count: number;
       readonly sha256: string;
-      readonly first: Tokens[];
     }
     const expected = readJson<Record<string, Run>>('smollm2.json');
     const { ids, decoded, pieces } = expected['texts'] as unknown as {
@@ -150,11 +149,8 @@ describe.skipIf(!isShared)(
       const [data, kind, maxLength] = name.split(', ') as [string, string, string];
       const prepare = kind === 'preferences' ? preferences : completions;
       const result = prepare(rowsOf(data), tokenizer, Number(maxLength));
-      const { count, sha256, first } = expected[name]!;
+      const { count, sha256 } = expected[name]!;
       expect(result).toHaveLength(count);
-      expect(
-        result.slice(0, 2).map(([index, ...rest]) => [index, ...rest.map((part) => part.slice(0, 12))]),
-      ).toEqual(first);
       expect(digest(result)).toBe(sha256);
     });
 

@@ -5,7 +5,7 @@ import { parseSharedSettings } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
 import { compare } from './compare.ts';
 import type { CallOptions, CompareResult, DemoRequest } from './contract.ts';
-import type { Library } from './library.ts';
+import { addModel, type Library } from './library.ts';
 
 /** The bundled model and data (resources/example, made by scripts/make-example.ts). */
 const example = fileURLToPath(new URL('../../../resources/example', import.meta.url));
@@ -20,13 +20,14 @@ export async function demo(
   if (!existsSync(join(example, 'model', 'config.json'))) {
     throw new InputError('the bundled example is missing; run "npm run make-example"', { file: example });
   }
+  const { model } = await addModel(library, join(example, 'model'), undefined, call, 'example');
   return compare(
     library,
     {
-      model: join(example, 'model'),
+      model: model.name,
       data: join(example, 'train.jsonl'),
       arms: ['dpo', 'minor-dpo'],
-      learningRates: [5e-4, 5e-3],
+      learningRates: [1e-3, 1e-2],
       seeds: [0, 1],
       shared: parseSharedSettings({
         beta: 0.1,

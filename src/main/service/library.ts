@@ -23,6 +23,7 @@ export async function addModel(
   path: string,
   name: string | undefined,
   call: CallOptions = {},
+  suggestedName?: string,
 ): Promise<AddModelResult> {
   const taken = name === undefined ? undefined : library.store.models.findByName(name);
   const imported = await readModel(library, path, call);
@@ -40,7 +41,10 @@ export async function addModel(
   // What is recorded must be whole: opening checks every tensor.
   openBase({ name: imported.name, hash, folder, weightsFolder });
   const model = library.store.models.add({
-    name: freeName(name ?? imported.name, (each) => library.store.models.findByName(each) !== undefined),
+    name: freeName(
+      name ?? suggestedName ?? imported.name,
+      (each) => library.store.models.findByName(each) !== undefined,
+    ),
     hash,
     source,
     folder,

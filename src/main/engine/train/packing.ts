@@ -67,6 +67,11 @@ function layOut(pair: PackablePair): Layout {
   };
 }
 
+/** Tokens of an answer that something before them predicts: all, or all but the first where there is no prompt. */
+export function predictedTokens({ prompt }: Pick<PackablePair, 'prompt'>, answer: Int32Array): number {
+  return prompt.length > 0 ? answer.length : Math.max(0, answer.length - 1);
+}
+
 export interface PackingOptions {
   /** Query heads per key head: the mask's rows are repeated so often. */
   readonly groups: number;

@@ -50,7 +50,7 @@ export function sessionOptions(source: ModelSource, options: EngineOptions): Ses
   };
 }
 
-/** Log-probs of one pair's answers, summed over completion tokens, in nats. */
+/** Log-probs of one pair's answers, summed over the completion tokens that are predicted, in nats. */
 export interface PairScore {
   readonly chosen: number;
   readonly rejected: number;
@@ -104,25 +104,28 @@ export class Scorer {
     return createHash('sha256').update(JSON.stringify(context)).digest('hex');
   }
 
+  /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
+  open(): Promise<GraphSession> {
+    this.#session ??= GraphSession.open(this.#graph, this.#options);
+    return this.#session;
+  }
+
   /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
     const packed = packPair(pair, { groups: this.#groups, chunks: this.#chunks });
     const flat = parameters ?? new Float32Array(this.#size);
-    // Opened only when something must be computed: a full cache needs no session.
-    this.#session ??= GraphSession.open(this.#graph, this.#options);
-    const results = await (
-      await this.#session
-    ).run({
+    const session = await this.open();
+    const results = await session.run({
       ...packed.feeds,
       parameters: { data: flat, shape: [flat.length] },
     });
     const rows = joinChunks(results, 'token_log_probs', this.#chunks);
-    const { chosenRows } = packed.sequences[0]!;
+    const { chosenRows, rejectedRows } = packed.sequences[0]!;
     return {
       chosen: Number(results['chosen']![0]),
       rejected: Number(results['rejected']![0]),
-      chosenTokens: pair.chosen.length,
-      rejectedTokens: pair.rejected.length,
+      chosenTokens: chosenRows,
+      rejectedTokens: rejectedRows,
       chosenLogProbs: rows.slice(0, chosenRows),
       rejectedLogProbs: rows.slice(chosenRows),
     };

@@ -1,6 +1,7 @@
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { TensorData } from '../session/session.ts';
+import { predictedTokens } from './packing.ts';
 import type { TrainingPair } from './trainer.ts';
 
 /** One pair's part in a step. c and r are present where there is a reference. */
@@ -72,13 +73,11 @@ export class StepTelemetry {
           ? { c: Math.fround(chosen - reference.chosen), r: Math.fround(rejected - reference.rejected) }
           : {}),
       });
-      // A first token without a prompt before it has no row.
-      const unpredicted = pair.prompt.length === 0 ? 1 : 0;
       this.tokens += pair.prompt.length + pair.chosen.length;
-      row = this.#addRows(results, row, pair.chosen.length - unpredicted, true);
+      row = this.#addRows(results, row, predictedTokens(pair, pair.chosen), true);
       if (!loss.needsRejected) return;
       this.tokens += pair.prompt.length + pair.rejected.length;
-      row = this.#addRows(results, row, pair.rejected.length - unpredicted, false);
+      row = this.#addRows(results, row, predictedTokens(pair, pair.rejected), false);
     });
     return bad;
   }

@@ -14,7 +14,7 @@ import {
   type DecaySpan,
   type OptimizerState,
 } from './optimizer.ts';
-import { packBatch, packPair, type PackablePair } from './packing.ts';
+import { packBatch, packPair, predictedTokens, type PackablePair } from './packing.ts';
 import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
 
 /** One pair to train on, with its reference log-probs where the loss needs them. */
@@ -178,7 +178,7 @@ export class Trainer {
     const weight =
       loss.normalise === 'pairs'
         ? 1 / pairs.length
-        : 1 / pairs.reduce((sum, pair) => sum + pair.chosen.length, 0);
+        : 1 / pairs.reduce((sum, pair) => sum + predictedTokens(pair, pair.chosen), 0);
     let total: Float32Array | undefined;
     for (let start = 0; start < pairs.length; start += this.#batch) {
       const group = pairs.slice(start, start + this.#batch);

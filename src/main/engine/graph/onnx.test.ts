@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { GraphSession } from '../session/session.ts';
+import { encodeOnnx } from './onnx.ts';
+import { add, matmul, mul, reshape, softmax } from './ops/index.ts';
+import { constant, input, scalar, type Value } from './types.ts';
+
+/** The same graph, made anew. */
+function build(factor = 2): Record<string, Value> {
+  const x = input('x', 'float32', ['T', 3]);
+  const table = constant([1, 2, 3, 4, 5, 6], [2, 3]);
+  const scores = matmul(mul(x, scalar(factor)), table, { transposeB: true });
+  return { scores, shares: softmax(add(scores, scalar(factor))), flat: reshape(x, ['3*T']) };
+}
+
+test('the same graph always encodes to the same bytes, whatever was made before it', () => {
+  const first = encodeOnnx(build());
+  for (let time = 0; time < 7; time++) input('unrelated', 'float32', [1]);
+  expect(Buffer.from(encodeOnnx(build()).bytes).equals(Buffer.from(first.bytes))).toBe(true);
+  expect(Buffer.from(encodeOnnx(build(3)).bytes).equals(Buffer.from(first.bytes))).toBe(false);
+  expect([...first.inputs.keys()]).toEqual(['x']);
+  expect(first.hasExternalWeights).toBe(false);
+});
+
+test('the bytes are a model that runs, for any length', async () => {
+  const session = await GraphSession.create(build(), { threads: 1 });
+  for (const rows of [
+    [[1, 0, 0]],
+    [
+      [0, 1, 0],
+      [0, 0, -1],
+    ],
+  ]) {
+    const data = Float32Array.from(rows.flat());
+    const results = await session.run({ x: { data, shape: [rows.length, 3] } });
+    const scores = rows.flatMap(([a, b, c]) => [2 * (a! + 2 * b! + 3 * c!), 2 * (4 * a! + 5 * b! + 6 * c!)]);
+    expect([...(results['scores'] as Float32Array)]).toEqual(scores);
+    expect([...(results['flat'] as Float32Array)]).toEqual(rows.flat());
+    rows.forEach((_, row) => {
+      const [one, two] = scores.slice(2 * row, 2 * row + 2) as [number, number];
+      expect(results['shares']![2 * row]).toBeCloseTo(1 / (1 + Math.exp(two - one)), 6);
+    });
+  }
+  await session.release();
+});
+
+test('a missing input is named', async () => {
+  const session = await GraphSession.create(build(), { threads: 1 });
+  await expect(session.run({})).rejects.toThrow("the graph's input x is not fed");
+  await session.release();
+});
+
+test('constants of one value are stored once, of another dtype or shape apart', () => {
+  const x = input('x', 'float32', [1]);
+  const size = (...constants: Value[]): number =>
+    encodeOnnx({ y: constants.reduce((sum, value) => add(sum, value), x as Value) }).bytes.length;
+  const data = Array.from({ length: 1000 }, (_, place) => place);
+  const big = (): Value => constant(data, [1000]);
+  expect(size(big(), big()) - size(big())).toBeLessThan(100);
+  expect(size(big(), constant(data, [1, 1000])) - size(big())).toBeGreaterThan(4000);
+});
