@@ -152,6 +152,9 @@ describe('compare', () => {
     expect(runs[1]!.divergedAt).toBe(2);
     const human = await plumbline(home, line);
     expect(human.err).toMatch(/dpo, lr 1e\+30, seed 0: the loss is not finite .* at step 2/);
-    expect(human.out).toContain('diverged');
+    expect(human.out).toMatch(/Diverged: dpo at lr 1e\+30, seed 0, step 2\./);
+    // One arm has nothing to be paired with.
+    expect(human.out).not.toContain('Only the loss differs');
+    expect(human.out).not.toContain('\n\n\n');
   });
 });
