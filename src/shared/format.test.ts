@@ -30,7 +30,8 @@ describe('format', () => {
   ])('duration %s', (seconds, text) => expect(formatDuration(seconds)).toBe(text));
 
   it.each([
-    [0.04, '0.0 s'],
+    [0.04, '0.04 s'],
+    [0.5, '0.5 s'],
     [9.94, '9.9 s'],
     [9.96, '10 s'],
     [59.4, '59 s'],

@@ -10,9 +10,10 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** How long something took: `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
+/** How long something took: `0.04 s`, `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
 export function formatElapsed(seconds: number): string {
   if (!(seconds >= 0 && seconds < 59.5)) return formatDuration(seconds);
+  if (seconds < 0.095) return `${seconds.toFixed(2)} s`;
   return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
 }
 

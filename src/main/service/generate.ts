@@ -34,16 +34,21 @@ export async function generate(
     text += piece;
     call.onToken?.(piece);
   };
-  const [generated] = await generator.generate([prompt], {
-    ...(policy ? { parameters: policy.parameters } : {}),
-    maxTokens: request.maxTokens,
-    temperature: request.temperature,
-    topP: request.topP,
-    seed: request.seed,
-    eosTokenIds: endTokens(model),
-    ...(call.signal ? { signal: call.signal } : {}),
-    onToken: (_sequence, token) => tell(stream.push(token)),
-  });
+  const [generated] = await generator
+    .generate([prompt], {
+      ...(policy ? { parameters: policy.parameters } : {}),
+      maxTokens: request.maxTokens,
+      temperature: request.temperature,
+      topP: request.topP,
+      seed: request.seed,
+      eosTokenIds: endTokens(model),
+      ...(call.signal ? { signal: call.signal } : {}),
+      onToken: (_sequence, token) => tell(stream.push(token)),
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof InputError) || error.place.file !== undefined) throw error;
+      throw new InputError(error.message, { file: request.adapter ?? request.model });
+    });
   tell(stream.end());
   await generator.release();
   return {

@@ -114,6 +114,10 @@ export async function train(
       }),
       request.data,
     );
+    if (!state.parameters.every(Number.isFinite)) {
+      const cause = 'trained numbers are not finite after the last step; lower the learning rate';
+      throw new InputError(cause, { file: request.data });
+    }
     const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
     let evaluation: Evaluation | undefined;
     if (heldData) {
@@ -123,6 +127,7 @@ export async function train(
         heldData.pairs,
         scores.slice(-heldData.pairs.length),
         engine,
+        heldFile,
         call,
       );
       recorder.evaluation(evaluation, metrics.length);
@@ -181,7 +186,8 @@ export function holdOut(
 /** The policy at its start (undefined: the base itself), or what `reference` names. */
 export function referencePolicy(model: OpenModel, config: RunConfig, start: Policy): Policy | undefined {
   if (config.reference === 'base') {
-    if (!model.source.weights) throw new InputError('training from scratch has no base to refer to');
+    if (!model.source.weights)
+      throw new InputError('training from scratch has no base to refer to; leave out --reference base');
     return undefined;
   }
   if (config.reference !== undefined) return loadPolicy(model, config.reference);
@@ -197,6 +203,7 @@ export async function evaluate(
   pairs: readonly TrainingPair[],
   reference: Parameters<typeof evaluatePairs>[0],
   engine: ReturnType<typeof engineOptions>,
+  file: string,
   call: CallOptions,
 ): Promise<Evaluation> {
   const scorer = new Scorer(model.source, policy.trainable, engine);
@@ -206,6 +213,12 @@ export async function evaluate(
       call.onProgress?.({ kind: 'progress', label: 'evaluating', done, total, unit: 'pairs' }),
   });
   await scorer.release();
+  const overflown = scores.find(({ chosen, rejected }) => !Number.isFinite(chosen + rejected));
+  if (overflown) {
+    const cause =
+      'after training the log-probs of this held-out pair are not finite; lower the learning rate';
+    throw new InputError(cause, { file, row: overflown.index });
+  }
   return evaluatePairs(scores, reference);
 }
 
@@ -216,7 +229,8 @@ async function finiteOrNamed(work: Promise<StepMetrics[]>, file: string): Promis
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     const advice = 'lower the learning rate or look at these rows';
-    throw new InputError(`${error.message}; ${advice}`, {
+    const [cause] = error.rows.length === 1 ? error.message.split(' (') : [error.message];
+    throw new InputError(`${cause}; ${advice}`, {
       file,
       ...(error.rows[0] === undefined ? {} : { row: error.rows[0] }),
     });
