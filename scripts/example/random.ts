@@ -1,6 +1,7 @@
 /**
  * A seeded stream of random numbers (mulberry32: 32 bits of state, period 2^32).
- * Equal seeds give equal streams on every machine, as only 32-bit integer arithmetic is used.
+ * Equal seeds give equal streams on every machine, as only 32-bit integer arithmetic is used. Not the engine's
+ * generator (engine/train/random.ts): the bundled example's problems were drawn from this one, and must stay as they are.
  */
 export interface Random {
   /** Uniform in [0, 1). */

@@ -1,3 +1,5 @@
+import { demoSettings } from '../../src/shared/demo.ts';
+
 /** Everything the bundled example depends on. One seed gives one example, bit for bit on the same machine. */
 export const recipe = {
   seed: 0,
@@ -24,21 +26,7 @@ export const recipe = {
   /** The model's own answers, of which preference pairs are made. */
   sampling: { perProblem: 4, temperature: 1, maxTokens: 28 },
   pairs: { train: 400, eval: 60 },
-  /**
-   * What the demo compares on it: LoRA on all linear layers, one epoch. In a torch prototype of this recipe, three
-   * seeds, both losses lifted exact match alike at the first rate; the second puts both under stress.
-   */
-  demo: {
-    learningRates: [1e-3, 1e-2],
-    seeds: [0, 1],
-    beta: 0.1,
-    batchSize: 8,
-    epochs: 1,
-    rank: 8,
-    alpha: 16,
-    scheduler: 'cosine',
-    warmup: 0.1,
-  },
+  demo: demoSettings,
 } as const;
 
 export type Recipe = typeof recipe;

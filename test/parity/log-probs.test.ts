@@ -111,7 +111,7 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
 
   test('the scorer says the same', async () => {
     const expected = readJson<Expected>(`llama/${name}/expected.json`).float64;
-    const scorer = await Scorer.create(source, none, { ...sizesOf(pairs), threads: 1 });
+    const scorer = new Scorer(source, none, { ...sizesOf(pairs), threads: 1 });
     for (const [place, pair] of pairs.entries()) {
       const score = await scorer.score(pair);
       for (const answer of ['chosen', 'rejected'] as const) {
@@ -191,7 +191,7 @@ test('without a prompt the first token of an answer is given, not predicted, and
     chosen: answer.slice(1),
     rejected: new Int32Array(),
   });
-  const scorer = await Scorer.create(source, none, { ...sizesOf([long!]), threads: 1 });
+  const scorer = new Scorer(source, none, { ...sizesOf([long!]), threads: 1 });
   const found = await scorer.score(bare);
   const expected = [await scorer.score(said(chosen)), await scorer.score(said(rejected))];
   const sums = expected.map((score) => score.chosen);
@@ -220,7 +220,7 @@ test('an adapter that PEFT saved gives PEFT’s log-probs', async () => {
     const source = llamaModel(name);
     const folder = fixture(`gradients/${name}-lora/adapter`);
     const { trainable, parameters } = fromPeft(source, readAdapter(folder), folder);
-    const scorer = await Scorer.create(source, trainable, { longestSequence: 64, mostRows: 64, threads: 1 });
+    const scorer = new Scorer(source, trainable, { longestSequence: 64, mostRows: 64, threads: 1 });
     const score = await scorer.score(packable(expected.pair), parameters);
     const [{ policy_chosen: chosen, policy_rejected: rejected }] = expected.entries as [
       (typeof expected.entries)[0],
@@ -258,8 +258,8 @@ test.each(exactCases)(
     const lora = loraOn(source);
     const start = startAdapter(lora, 3);
     expect(start.some((value) => value !== 0)).toBe(true);
-    const base = await Scorer.create(source, none, options);
-    const adapted = await Scorer.create(source, lora, options);
+    const base = new Scorer(source, none, options);
+    const adapted = new Scorer(source, lora, options);
     const trainer = await Trainer.create(source, lora, ['dpo', 'minor-dpo'], options);
     const references: PairScore[] = [];
     for (const pair of pairs) {

@@ -33,7 +33,7 @@ test('SmolLM2 from GGUF scores GSM8K pairs as transformers does', async ({ skip,
   const first = rows.slice(0, expected.length) as PreferenceRow[];
   const { pairs } = tokenizePreferences(first, loadTokenizer(folder));
   expect(pairs.map(pairHash)).toEqual(expected.map((pair) => pair.ids_sha256));
-  const scorer = await Scorer.create(source, { kind: 'none' }, sizesOf(pairs));
+  const scorer = new Scorer(source, { kind: 'none' }, sizesOf(pairs));
   let token = 0;
   let sequence = 0;
   for (const [place, pair] of pairs.entries()) {

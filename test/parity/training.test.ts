@@ -159,7 +159,7 @@ describe.each(['dpo', 'minor-dpo'])('twenty steps of %s', async (name) => {
   const { source, start, final } = adapterRun(name);
   const config = readJson<Config>(`training/${name}/config.json`);
   const rows = readJson<FixturePair[]>(`training/${name}/pairs.json`).map(packable);
-  const scorer = await Scorer.create(source, { kind: 'none' }, { ...sizesOf(rows), threads: 1 });
+  const scorer = new Scorer(source, { kind: 'none' }, { ...sizesOf(rows), threads: 1 });
   const reference = await Promise.all(rows.map((row) => scorer.score(row)));
   const run = await follow(name, source, start.trainable, start.parameters, trainingPairs(rows, reference));
 

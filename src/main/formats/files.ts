@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -102,6 +103,24 @@ export function writeFileWhole(path: string, content: string | Uint8Array): void
   } finally {
     pending.discard();
   }
+}
+
+/**
+ * As `writeFileWhole`, for a file that a person asked for: its folder is made where it is not there.
+ * @throws InputError naming the file where it cannot be written, its message begun by `problem`
+ */
+export function writeAskedFile(path: string, text: string, problem = 'cannot be written'): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileWhole(path, text);
+  } catch (error) {
+    throw new InputError(`${problem}: ${(error as Error).message}`, { file: path });
+  }
+}
+
+/** JSON Lines: one value a line, each line ended. */
+export function toJsonLines(values: readonly unknown[]): string {
+  return values.map((value) => `${JSON.stringify(value)}\n`).join('');
 }
 
 /**

@@ -13,18 +13,12 @@ import { describeLoss } from '../../shared/losses.ts';
 import { formatLearningRate } from '../../shared/format.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
 import { verdict } from '../../shared/verdict.ts';
+import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import { runtimeVersion } from '../engine/session/session.ts';
 import { Scorer } from '../engine/train/scorer.ts';
 import { NonFiniteError, Trainer, type TrainingPair } from '../engine/train/trainer.ts';
 import { planBatches, runLoop } from '../training/loop.ts';
-import {
-  policyHash,
-  savePolicy,
-  startPolicy,
-  writeWhole,
-  type OpenModel,
-  type Policy,
-} from '../training/model.ts';
+import { policyHash, savePolicy, startPolicy, type OpenModel, type Policy } from '../training/model.ts';
 import { orderHash, prepareData, type PreparedData } from '../training/prepare.ts';
 import { engineOptions, referenceLogProbs, scorePairs, withReference } from '../training/reference.ts';
 import { commandOf } from './command-line.ts';
@@ -300,7 +294,7 @@ class Workbench {
       `${config.loss}-lr${formatLearningRate(config.learningRate)}-seed${config.seed}`,
     );
     savePolicy(folder, { trainable: policy.trainable, parameters }, this.model);
-    writeWhole(join(folder, 'metrics.jsonl'), metrics.map((step) => `${JSON.stringify(step)}\n`).join(''));
+    writeAskedFile(join(folder, 'metrics.jsonl'), toJsonLines(metrics));
     return folder;
   }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSharedSettings } from '../../shared/config.ts';
+import { demoSettings } from '../../shared/demo.ts';
 import { InputError } from '../../shared/errors.ts';
 import { compare } from './compare.ts';
 import type { CallOptions, CompareResult, DemoRequest } from './contract.ts';
@@ -26,19 +27,13 @@ export async function demo(
     {
       model: model.name,
       data: join(example, 'train.jsonl'),
-      arms: ['dpo', 'minor-dpo'],
-      learningRates: [1e-3, 1e-2],
-      seeds: [0, 1],
+      ...demoSettings,
       shared: parseSharedSettings({
-        beta: 0.1,
-        batchSize: 8,
-        epochs: 1,
-        lora: { rank: 8, alpha: 16, targets: 'all-linear' },
+        ...demoSettings.shared,
         evalData: join(example, 'eval.jsonl'),
         ...(request.threads === undefined ? {} : { threads: request.threads }),
       }),
       taskData: join(example, 'test.jsonl'),
-      taskTokens: 32,
       report: request.report ?? join(home, 'demo.html'),
     },
     call,

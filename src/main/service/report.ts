@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { ComparisonResult } from '../../shared/comparison.ts';
-import { InputError } from '../../shared/errors.ts';
+import { writeAskedFile } from '../formats/files.ts';
 import { reportPage } from './report/page.ts';
 
 /** Inline scripts must not hold the sequences that end or comment out their element, nor name a source map to fetch. */
@@ -31,19 +29,5 @@ export async function writeReport(path: string, result: ComparisonResult): Promi
     await readFile(fileURLToPath(new URL('./report/charts.browser.js', import.meta.url)), 'utf8'),
   );
   const page = reportPage(result, { library, drawing });
-  const target = resolve(path);
-  const partial = `${target}.${randomUUID()}.partial`;
-  try {
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(partial, page, { flag: 'wx' });
-    await rename(partial, target);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw new InputError(
-      `cannot write the report: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        file: path,
-      },
-    );
-  }
+  writeAskedFile(path, page, 'cannot write the report');
 }

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InputError } from '../../shared/errors.ts';
+import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import { Scorer } from '../engine/train/scorer.ts';
 import { engineOptions } from '../training/reference.ts';
-import { loadPolicy, writeWhole } from '../training/model.ts';
+import { loadPolicy } from '../training/model.ts';
 import { prepareData } from '../training/prepare.ts';
 import type { CallOptions, ScoreRequest, ScoreResult } from './contract.ts';
 import { requireWritable, resolveData, resolveModel, type Library } from './library.ts';
@@ -27,7 +28,7 @@ export async function score(
   tellNotes(data, call);
   const engine = engineOptions(request.threads, data.pairs);
   const scorer = new Scorer(model.source, policy?.trainable ?? { kind: 'none' }, engine);
-  const lines: string[] = [];
+  const lines: object[] = [];
   let tokens = 0;
   let preferred = 0;
   let chosenSum = 0;
@@ -42,13 +43,11 @@ export async function score(
         row: pair.index,
       });
     }
-    lines.push(
-      JSON.stringify({
-        index: pair.index,
-        chosen: { logp: chosen, tokens: chosenTokens },
-        rejected: { logp: rejected, tokens: rejectedTokens },
-      }),
-    );
+    lines.push({
+      index: pair.index,
+      chosen: { logp: chosen, tokens: chosenTokens },
+      rejected: { logp: rejected, tokens: rejectedTokens },
+    });
     tokens += chosenTokens + rejectedTokens;
     preferred += chosen > rejected ? 1 : 0;
     chosenSum += chosen;
@@ -62,7 +61,7 @@ export async function score(
     });
   }
   await scorer.release();
-  writeWhole(request.out, `${lines.join('\n')}\n`);
+  writeAskedFile(request.out, toJsonLines(lines));
   const pairs = data.pairs.length;
   return {
     out: request.out,

@@ -8,6 +8,7 @@ import type { RunConfig } from '../../shared/config.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
 import { Scorer } from '../engine/train/scorer.ts';
 import { NonFiniteError, Trainer, type TrainingPair } from '../engine/train/trainer.ts';
+import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import { loadTokenizer } from '../engine/tokens/tokenizer.ts';
 import { planBatches, runLoop } from '../training/loop.ts';
 import {
@@ -17,7 +18,6 @@ import {
   randomWeights,
   savePolicy,
   startPolicy,
-  writeWhole,
   type OpenModel,
   type Policy,
 } from '../training/model.ts';
@@ -134,7 +134,7 @@ export async function train(
     }
     await trainer.release();
     savePolicy(request.adapterOut, trained, model);
-    writeWhole(request.metrics, `${metrics.map((step) => JSON.stringify(step)).join('\n')}\n`);
+    writeAskedFile(request.metrics, toJsonLines(metrics));
     recorder.finish(metrics.length, request.adapterOut);
     return {
       metrics: request.metrics,

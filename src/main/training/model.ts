@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, mkdirSync, renameSync, rmSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, renameSync, rmSync, copyFileSync, existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
@@ -155,16 +155,3 @@ const copied = [
   'tokenizer_config.json',
   'chat_template.jinja',
 ];
-
-/** Writes lines so that a reader never sees half of them. */
-export function writeWhole(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(temporary, text);
-    renameSync(temporary, file);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new InputError(`cannot be written: ${(error as Error).message}`, { file });
-  }
-}

@@ -4,32 +4,47 @@ import { input, type Dim, type Value } from '../graph/types.ts';
 import type { DecoderConfig } from './config.ts';
 import type { Attention } from './family.ts';
 
-/** [batch·length, heads·D] → [batch, heads, length, D] */
-function splitHeads(value: Value, batch: number, length: Dim, headSize: number): Value {
+/**
+ * Query, key or value heads as attention wants them: [batch·length, heads·D] → [batch·keyValueHeads, groups·length, D].
+ * Query heads that share a key head are stacked along the length, so keys and values are never repeated.
+ */
+function stackHeads(config: DecoderConfig, batch: number, length: Dim, value: Value): Value {
+  const { keyValueHeads, headSize } = config;
   const heads = (value.shape[1] as number) / headSize;
-  return transpose(reshape(value, [batch, length, heads, headSize]), [0, 2, 1, 3]);
+  const split = transpose(reshape(value, [batch, length, heads, headSize]), [0, 2, 1, 3]);
+  return reshape(split, [batch * keyValueHeads, timesDim(length, heads / keyValueHeads), headSize]);
+}
+
+/**
+ * Scaled dot-product attention; each mask is added to the scores [batch·keyValueHeads, groups·length, K] in turn.
+ * @param queries [batch·keyValueHeads, groups·length, D]
+ * @param keys, values [batch·keyValueHeads, K, D]
+ * @returns [batch·length, heads·D]
+ */
+function mix(
+  { heads, headSize }: DecoderConfig,
+  batch: number,
+  length: Dim,
+  [queries, keys, values]: readonly [Value, Value, Value],
+  masks: readonly Value[],
+): Value {
+  const scores = matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) });
+  const mixed = matmul(softmax(masks.reduce(add, scores)), values); // [batch·KV, groups·T, D]
+  const split = reshape(mixed, [batch, heads, length, headSize]);
+  return reshape(transpose(split, [0, 2, 1, 3]), [timesDim(length, batch), heads * headSize]);
 }
 
 /**
  * Attention of whole sequences under one additive mask [groups·length, length]: 0 where a query sees a key, −∞ where
- * not. Query heads that share a key head are stacked along the length, so keys and values are never repeated; the
- * mask therefore comes with its rows repeated once per group.
+ * not, its rows repeated once per group of query heads.
  */
 export function packedAttention(config: DecoderConfig, batch: number, length: Dim, mask: Value): Attention {
-  const { heads, keyValueHeads, headSize } = config;
-  const groups = heads / keyValueHeads;
-  const stackedLength = timesDim(length, groups);
   return {
     attend(_layer, query, key, value) {
-      const stack = (x: Value, rows: Dim): Value =>
-        reshape(splitHeads(x, batch, length, headSize), [batch * keyValueHeads, rows, headSize]);
-      const queries = stack(query, stackedLength); // [batch·KV, groups·T, D]
-      const keys = stack(key, length); // [batch·KV, T, D]
-      const values = stack(value, length);
-      const scores = matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) });
-      const mixed = matmul(softmax(add(scores, mask)), values); // [batch·KV, groups·T, D]
-      const split = reshape(mixed, [batch, heads, length, headSize]);
-      return reshape(transpose(split, [0, 2, 1, 3]), query.shape);
+      const queries = stackHeads(config, batch, length, query);
+      const keys = stackHeads(config, batch, length, key);
+      const values = stackHeads(config, batch, length, value);
+      return mix(config, batch, length, [queries, keys, values], [mask]);
     },
   };
 }
@@ -56,8 +71,7 @@ export function cachedAttention(
   length: Dim,
   masks: readonly Value[],
 ): CachedAttention {
-  const { heads, keyValueHeads, headSize } = config;
-  const stackedLength = timesDim(length, heads / keyValueHeads);
+  const { keyValueHeads, headSize } = config;
   const width = keyValueHeads * headSize;
   const fresh: Record<string, Value> = {};
   const extend = (names: { readonly past: string; readonly fresh: string }, value: Value): Value => {
@@ -76,15 +90,8 @@ export function cachedAttention(
       const [keyNames, valueNames] = cacheNames(layer);
       const keys = extend(keyNames!, key); // [batch·KV, P + T, D]
       const values = extend(valueNames!, value);
-      const queries = reshape(splitHeads(query, batch, length, headSize), [
-        batch * keyValueHeads,
-        stackedLength,
-        headSize,
-      ]);
-      const scores = matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) });
-      const mixed = matmul(softmax(masks.reduce(add, scores)), values);
-      const split = reshape(mixed, [batch, heads, length, headSize]);
-      return reshape(transpose(split, [0, 2, 1, 3]), query.shape);
+      const queries = stackHeads(config, batch, length, query);
+      return mix(config, batch, length, [queries, keys, values], masks);
     },
   };
 }

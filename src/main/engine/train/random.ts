@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { xoshiro128StarStar } from '../../../shared/statistics/random.ts';
 
 /**
  * A seeded stream of numbers: xoshiro128** (Blackman & Vigna 2018), its state filled from SHA-256 of seed and purpose,
@@ -14,17 +15,7 @@ export class Random {
 
   /** A whole number in [0, 2³²). */
   next(): number {
-    const s = this.#state;
-    const scrambled = Math.imul(s[1]!, 5);
-    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
-    const shifted = s[1]! << 9;
-    s[2]! ^= s[0]!;
-    s[3]! ^= s[1]!;
-    s[1]! ^= s[2]!;
-    s[0]! ^= s[3]!;
-    s[2]! ^= shifted;
-    s[3] = (s[3]! << 11) | (s[3]! >>> 21);
-    return result;
+    return xoshiro128StarStar(this.#state);
   }
 
   /** Uniform in [0, 1), 53 bits. */

@@ -80,10 +80,6 @@ export class Scorer {
     this.#size = trainableLayout(source, trainable).size;
   }
 
-  static async create(source: ModelSource, trainable: Trainable, options: EngineOptions): Promise<Scorer> {
-    return new Scorer(source, trainable, options);
-  }
-
   /**
    * Names everything that may change the last bits of a score, for the reference cache.
    * @param base hash of the base weights
