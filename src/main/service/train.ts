@@ -182,12 +182,13 @@ export function holdOut(
 export function referencePolicy(model: OpenModel, config: RunConfig, start: Policy): Policy | undefined {
   if (config.reference === 'base') {
     if (!model.source.weights) throw new InputError('training from scratch has no base to refer to');
-    return undefined;
+    return config.full ? start : undefined;
   }
   if (config.reference !== undefined) return loadPolicy(model, config.reference);
   if (config.initAdapter !== undefined) return start;
-  // A fresh adapter adds exactly nothing, and untouched weights are the base.
-  return model.source.weights ? undefined : start;
+  // A fresh adapter adds exactly nothing. Weights that are trained are fed, though, and the runtime sums products with
+  // fed weights in another order than those with the base's frozen ones, which it repacks: c and r would not start at 0.
+  return config.full ? start : undefined;
 }
 
 /** Measures on held-out pairs that do not depend on the loss. */
