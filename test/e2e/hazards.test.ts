@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
@@ -41,5 +42,35 @@ describe('log-ratios at the start', () => {
     for (const step of readLines<StepMetrics>(at('m.jsonl'))) {
       expect([step['rewards/chosen'], step['rewards/rejected'], step['gate/open']]).toEqual([0, 0, 0]);
     }
+  });
+});
+
+describe('a model by its path', () => {
+  it('is what lies there, where the folder it was first found in has changed since', async () => {
+    writeTinyModel(at('first'), { seed: 1 });
+    cpSync(at('first'), at('copy'), { recursive: true });
+    const score = async (model: string, out: string): Promise<unknown[]> => {
+      await run('score', '--model', model, '--data', at('pairs.jsonl'), '--out', at(out));
+      return readLines(at(out));
+    };
+    await run('models', 'add', at('first'), '--name', 'original');
+    const before = await score(at('copy'), 'before.jsonl');
+    writeTinyModel(at('first'), { seed: 2 });
+    expect(await score(at('copy'), 'after.jsonl')).toEqual(before);
+    expect(await score('original', 'named.jsonl')).toEqual(before);
+    expect(await score(at('first'), 'changed.jsonl')).not.toEqual(before);
+  });
+});
+
+describe('seeds that change nothing', () => {
+  it.each([
+    ['no shuffling', ['--full', '--no-shuffle', '--batch-size', 4]],
+    ['one batch of all pairs', ['--full', '--batch-size', 3, '--grad-accum', 4]],
+  ])('are refused, for equal runs are no replicates: %s', async (_, flags) => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--eval-data', at('held.jsonl')];
+    const many = await plumbline(home, ['compare', ...common, ...flags, '--seeds', '0,1,2']);
+    expect([many.code, many.err]).toEqual([2, expect.stringContaining('seeds would change nothing')]);
+    await run('compare', ...common, ...flags, '--seeds', '0', '--lr', '1e-3');
   });
 });
