@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
@@ -7,8 +7,10 @@ import {
   readLines,
   scratchFolder,
   sums,
+  tinyConfig,
   writeLines,
   writeTinyModel,
+  writeTinyShell,
   type Outcome,
 } from './support.ts';
 
@@ -72,5 +74,18 @@ describe('seeds that change nothing', () => {
     const many = await plumbline(home, ['compare', ...common, ...flags, '--seeds', '0,1,2']);
     expect([many.code, many.err]).toEqual([2, expect.stringContaining('seeds would change nothing')]);
     await run('compare', ...common, ...flags, '--seeds', '0', '--lr', '1e-3');
+  });
+});
+
+describe('a model trained from scratch', () => {
+  it('is written with the config it was made from, whatever that is called', async () => {
+    const shapes = writeTinyShell(at('shapes'));
+    const config = { ...tinyConfig(), num_hidden_layers: 3, intermediate_size: 96 };
+    writeFileSync(join(shapes, 'deeper.json'), JSON.stringify(config));
+    const common = ['--data', at('pairs.jsonl'), '--loss', 'sft', '--steps', 2, '--metrics', at('m.jsonl')];
+    await run('train', '--init', join(shapes, 'deeper.json'), ...common, '--adapter-out', at('deeper'));
+    await run('score', '--model', at('deeper'), '--data', at('pairs.jsonl'), '--out', at('deeper.jsonl'));
+    const written = JSON.parse(readFileSync(join(at('deeper'), 'config.json'), 'utf8')) as unknown;
+    expect(written).toEqual(config);
   });
 });

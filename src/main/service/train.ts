@@ -160,6 +160,7 @@ async function openStart(library: Library, { start }: TrainRequest, call: CallOp
     // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
     hash: createHash('sha256').update(readFileSync(start.init)).digest('hex'),
     folder,
+    configFile: start.init,
     source,
     tokenizer: loadTokenizer(folder),
   };
