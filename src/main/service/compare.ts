@@ -33,6 +33,7 @@ import {
 } from './library.ts';
 import { countsOf, tellNotes } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
+import { refuseEmptySeeds } from './replicates.ts';
 import { writeReport } from './report.ts';
 import { TaskRunner } from './task.ts';
 import { holdOut, referencePolicy } from './train.ts';
@@ -123,6 +124,7 @@ class Workbench {
       file: request.shared.evalData ?? request.data,
     });
     refuseLeaks(training.pairs, heldData.pairs, request);
+    refuseEmptySeeds(request, training.pairs.length);
     tellNotes(training, call);
     const shared = await openShared(library, request, call, model, training.pairs, heldData.pairs);
     return new Workbench(library, request, call, { model, data, training, held: heldData, shared });

@@ -165,6 +165,7 @@ async function openStart(library: Library, { start }: TrainRequest, call: CallOp
     // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
     hash: createHash('sha256').update(readFileSync(start.init)).digest('hex'),
     folder,
+    configFile: start.init,
     source,
     tokenizer: loadTokenizer(folder),
   };
@@ -188,12 +189,13 @@ export function referencePolicy(model: OpenModel, config: RunConfig, start: Poli
   if (config.reference === 'base') {
     if (!model.source.weights)
       throw new InputError('training from scratch has no base to refer to; leave out --reference base');
-    return undefined;
+    return config.full ? start : undefined;
   }
   if (config.reference !== undefined) return loadPolicy(model, config.reference);
   if (config.initAdapter !== undefined) return start;
-  // A fresh adapter adds exactly nothing, and untouched weights are the base.
-  return model.source.weights ? undefined : start;
+  // A fresh adapter adds exactly nothing. Weights that are trained are fed, though, and the runtime sums products with
+  // fed weights in another order than those with the base's frozen ones, which it repacks: c and r would not start at 0.
+  return config.full ? start : undefined;
 }
 
 /** Measures on held-out pairs that do not depend on the loss. */

@@ -21,6 +21,8 @@ export interface OpenModel {
   /** Identifies the base: SHA-256 over its content. */
   readonly hash: string;
   readonly folder: string;
+  /** Where it is not the folder's `config.json`. */
+  readonly configFile?: string;
   readonly source: ModelSource;
   readonly tokenizer: Tokenizer;
 }
@@ -112,7 +114,7 @@ export function policyHash({ trainable, parameters }: Policy): string {
 export function savePolicy(
   folder: string,
   policy: Policy,
-  base: { readonly source: ModelSource; readonly folder: string; readonly name: string },
+  base: Pick<OpenModel, 'source' | 'folder' | 'configFile' | 'name'>,
   dtype: 'F32' | 'F16' = 'F32',
 ): void {
   const { trainable, parameters } = policy;
@@ -131,7 +133,8 @@ export function savePolicy(
     }));
     writeSafetensors(join(temporary, 'model.safetensors'), tensors, { metadata: { format: 'pt' }, dtype });
     for (const name of copied) {
-      if (existsSync(join(base.folder, name))) copyFileSync(join(base.folder, name), join(temporary, name));
+      const from = (name === 'config.json' && base.configFile) || join(base.folder, name);
+      if (existsSync(from)) copyFileSync(from, join(temporary, name));
     }
     if (existsSync(folder)) {
       // Only files of a model are replaced; whatever else a person keeps there stays.

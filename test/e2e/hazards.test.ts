@@ -1,0 +1,91 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StepMetrics } from '../../src/shared/metrics.ts';
+import {
+  plumbline,
+  readLines,
+  scratchFolder,
+  sums,
+  tinyConfig,
+  writeLines,
+  writeTinyModel,
+  writeTinyShell,
+  type Outcome,
+} from './support.ts';
+
+/** What would give wrong numbers, or lose work, without a word. */
+const { path: folder, remove } = scratchFolder();
+const home = join(folder, 'home');
+const at = (name: string): string => join(folder, name);
+const run = async (...args: (string | number)[]): Promise<Outcome> => {
+  const outcome = await plumbline(home, args);
+  expect(outcome.code, outcome.err).toBe(0);
+  return outcome;
+};
+
+beforeAll(() => {
+  writeLines(at('pairs.jsonl'), sums(12));
+  writeLines(at('held.jsonl'), sums(4, 100));
+});
+afterAll(remove);
+
+describe('log-ratios at the start', () => {
+  it.each([
+    ['an adapter', []],
+    ['every weight', ['--full']],
+    ['every weight against the base', ['--full', '--reference', 'base']],
+  ])('are exactly 0 when %s is trained, also where sums are long enough to be blocked', async (_, flags) => {
+    const wide = { hidden_size: 320, intermediate_size: 640, num_attention_heads: 8, head_dim: 40 };
+    writeTinyModel(at('wide'), { config: { ...wide, num_key_value_heads: 4, initializer_range: 0.05 } });
+    const common = ['--model', at('wide'), '--data', at('pairs.jsonl'), '--loss', 'minor-dpo'];
+    const steps = ['--lr', 0, '--batch-size', 1, '--steps', 12];
+    await run('train', ...common, ...steps, ...flags, '--metrics', at('m.jsonl'), '--adapter-out', at('out'));
+    for (const step of readLines<StepMetrics>(at('m.jsonl'))) {
+      expect([step['rewards/chosen'], step['rewards/rejected'], step['gate/open']]).toEqual([0, 0, 0]);
+    }
+  });
+});
+
+describe('a model by its path', () => {
+  it('is what lies there, where the folder it was first found in has changed since', async () => {
+    writeTinyModel(at('first'), { seed: 1 });
+    cpSync(at('first'), at('copy'), { recursive: true });
+    const score = async (model: string, out: string): Promise<unknown[]> => {
+      await run('score', '--model', model, '--data', at('pairs.jsonl'), '--out', at(out));
+      return readLines(at(out));
+    };
+    await run('models', 'add', at('first'), '--name', 'original');
+    const before = await score(at('copy'), 'before.jsonl');
+    writeTinyModel(at('first'), { seed: 2 });
+    expect(await score(at('copy'), 'after.jsonl')).toEqual(before);
+    expect(await score('original', 'named.jsonl')).toEqual(before);
+    expect(await score(at('first'), 'changed.jsonl')).not.toEqual(before);
+  });
+});
+
+describe('seeds that change nothing', () => {
+  it.each([
+    ['no shuffling', ['--full', '--no-shuffle', '--batch-size', 4]],
+    ['one batch of all pairs', ['--full', '--batch-size', 3, '--grad-accum', 4]],
+  ])('are refused, for equal runs are no replicates: %s', async (_, flags) => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--eval-data', at('held.jsonl')];
+    const many = await plumbline(home, ['compare', ...common, ...flags, '--seeds', '0,1,2']);
+    expect([many.code, many.err]).toEqual([2, expect.stringContaining('seeds would change nothing')]);
+    await run('compare', ...common, ...flags, '--seeds', '0', '--lr', '1e-3');
+  });
+});
+
+describe('a model trained from scratch', () => {
+  it('is written with the config it was made from, whatever that is called', async () => {
+    const shapes = writeTinyShell(at('shapes'));
+    const config = { ...tinyConfig(), num_hidden_layers: 3, intermediate_size: 96 };
+    writeFileSync(join(shapes, 'deeper.json'), JSON.stringify(config));
+    const common = ['--data', at('pairs.jsonl'), '--loss', 'sft', '--steps', 2, '--metrics', at('m.jsonl')];
+    await run('train', '--init', join(shapes, 'deeper.json'), ...common, '--adapter-out', at('deeper'));
+    await run('score', '--model', at('deeper'), '--data', at('pairs.jsonl'), '--out', at('deeper.jsonl'));
+    const written = JSON.parse(readFileSync(join(at('deeper'), 'config.json'), 'utf8')) as unknown;
+    expect(written).toEqual(config);
+  });
+});
