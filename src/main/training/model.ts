@@ -119,7 +119,8 @@ export function savePolicy(
 ): void {
   const { trainable, parameters } = policy;
   if (trainable.kind === 'lora') {
-    writeAdapter(folder, toPeft(trainable, parameters, base.name));
+    const layers = base.source.family.linearLayers(base.source.config);
+    writeAdapter(folder, toPeft(trainable, parameters, base.name, layers));
     return;
   }
   const layout = trainableLayout(base.source, trainable);
