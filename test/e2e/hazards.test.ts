@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
@@ -87,5 +87,61 @@ describe('a model trained from scratch', () => {
     await run('score', '--model', at('deeper'), '--data', at('pairs.jsonl'), '--out', at('deeper.jsonl'));
     const written = JSON.parse(readFileSync(join(at('deeper'), 'config.json'), 'utf8')) as unknown;
     expect(written).toEqual(config);
+  });
+});
+
+describe('an adapter of some layers', () => {
+  it('names them in full, since PEFT would adapt every layer of that name', async () => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--loss', 'dpo', '--lr', '1e-2'];
+    const train = (out: string, ...flags: string[]): Promise<Outcome> =>
+      run('train', ...common, ...flags, '--metrics', at('m.jsonl'), '--adapter-out', at(out));
+    const targets = (out: string): unknown => {
+      const text = readFileSync(join(at(out), 'adapter_config.json'), 'utf8');
+      return (JSON.parse(text) as { target_modules: unknown }).target_modules;
+    };
+    const layers = ['model.layers.0.mlp.up_proj', 'model.layers.1.self_attn.q_proj'];
+    await train('some', '--lora-targets', layers.join());
+    expect(targets('some')).toEqual(layers);
+    await train('more', '--init-adapter', at('some'));
+    expect(targets('more')).toEqual(layers);
+    await train('every', '--lora-targets', 'up_proj,q_proj');
+    expect(targets('every')).toEqual(['q_proj', 'up_proj']);
+  });
+});
+
+describe('data that is read', () => {
+  it('is never written over', async () => {
+    writeTinyModel(at('tiny'));
+    writeLines(at('mine.jsonl'), sums(6));
+    const before = readFileSync(at('mine.jsonl'), 'utf8');
+    symlinkSync(at('mine.jsonl'), at('link.jsonl'));
+    const common = ['--model', at('tiny'), '--data', at('mine.jsonl')];
+    for (const args of [
+      ['score', ...common, '--out', at('mine.jsonl')],
+      ['score', ...common, '--out', at('link.jsonl')],
+      ['train', ...common, '--loss', 'dpo', '--metrics', at('mine.jsonl'), '--adapter-out', at('lost')],
+      ['compare', ...common, '--report', at('mine.jsonl')],
+    ]) {
+      const { code, err } = await plumbline(home, args);
+      expect([code, err]).toEqual([1, expect.stringContaining('it is what is read')]);
+    }
+    expect(readFileSync(at('mine.jsonl'), 'utf8')).toBe(before);
+  });
+});
+
+describe('a warm-up without an end', () => {
+  it.each([
+    ['one step', ['--steps', 1], 'changes nothing'],
+    ['fewer steps than asked for', ['--steps', 3, '--warmup', 5], 'never reached'],
+  ])('is told of: %s', async (_, flags, words) => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl')];
+    const outputs = ['--metrics', at('m.jsonl'), '--adapter-out', at('out')];
+    const { err } = await run('train', ...common, '--loss', 'dpo', ...flags, ...outputs);
+    expect(err).toContain(words);
+    expect((await run('compare', ...common, ...flags)).err).toContain(words);
+    const enough = await run('train', ...common, '--loss', 'dpo', '--steps', 2, ...outputs);
+    expect(enough.err).not.toContain('warm-up');
   });
 });

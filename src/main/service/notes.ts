@@ -1,3 +1,4 @@
+import { warmupSteps, type RunConfig } from '../../shared/config.ts';
 import type { TokenizingNotes } from '../engine/tokens/pairs.ts';
 import type { CallOptions, RowCounts } from './contract.ts';
 
@@ -15,6 +16,20 @@ export function tellNotes(notes: TokenizingNotes, call: CallOptions): void {
   if (shifted.length > 0) {
     tell(`prompt and answer merge into one token in rows ${some(shifted.map(({ index }) => index))}`);
   }
+}
+
+/** Tells of a warm-up that leaves no step at the learning rate asked for: the first has one of 0. */
+export function tellWarmup({ warmup }: Pick<RunConfig, 'warmup'>, steps: number, call: CallOptions): void {
+  const warm = warmupSteps(warmup, steps);
+  if (warm < steps) return;
+  const told =
+    steps === 1
+      ? 'its only step has a learning rate of 0 and changes nothing'
+      : 'the learning rate is never reached';
+  call.onProgress?.({
+    kind: 'note',
+    text: `the warm-up takes ${warm} of ${steps} steps: ${told}; lower --warmup`,
+  });
 }
 
 export function countsOf(data: TokenizingNotes & { readonly rows: number }): RowCounts {
