@@ -145,3 +145,23 @@ describe('a warm-up without an end', () => {
     expect(enough.err).not.toContain('warm-up');
   });
 });
+
+describe('what is measured on and trained on as well', () => {
+  it('is told of', async () => {
+    writeTinyModel(at('tiny'));
+    const pairs = sums(12);
+    const seen = pairs.slice(0, 3);
+    writeLines(at('seen.jsonl'), [...seen, ...sums(4, 100)]);
+    const questions = [...seen, ...sums(2, 200)].map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
+    writeLines(at('questions.jsonl'), questions);
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--steps', 2];
+    const outputs = ['--loss', 'dpo', '--metrics', at('m.jsonl'), '--adapter-out', at('out')];
+    const trained = await run('train', ...common, ...outputs, '--eval-data', at('seen.jsonl'));
+    expect(trained.err).toContain('3 of 7 held-out prompts are trained on as well');
+    const tasks = ['--task-data', at('questions.jsonl'), '--task-tokens', 2];
+    const compared = await run('compare', ...common, '--eval-data', at('held.jsonl'), ...tasks);
+    expect(compared.err).toContain('3 of 5 task questions are trained on as well');
+    const clean = await run('train', ...common, ...outputs, '--eval-data', at('held.jsonl'));
+    expect(clean.err).not.toContain('as well');
+  });
+});

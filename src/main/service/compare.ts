@@ -31,7 +31,7 @@ import {
   type Library,
   type OpenData,
 } from './library.ts';
-import { countsOf, tellNotes, tellWarmup } from './notes.ts';
+import { countsOf, tellLeaks, tellNotes, tellWarmup } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 import { refuseEmptySeeds } from './replicates.ts';
 import { writeReport } from './report.ts';
@@ -346,6 +346,7 @@ async function openShared(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           ...(shared.threads === undefined ? {} : { threads: shared.threads }),
         });
+  tellLeaks(training, task?.prompts ?? [], 'task questions', call);
   const shapes = model.source.family.parameterShapes(model.source.config).values();
   const sizes = [...shapes].map((shape) => shape.reduce((product, dim) => product * dim, 1));
   return {

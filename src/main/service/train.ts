@@ -32,7 +32,7 @@ import {
   type Library,
   type OpenData,
 } from './library.ts';
-import { countsOf, tellNotes, tellWarmup } from './notes.ts';
+import { countsOf, tellLeaks, tellNotes, tellWarmup } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 
 /** Longest padded batch of sequences that supervised fine-tuning of a whole small model runs side by side. */
@@ -65,6 +65,9 @@ export async function train(
     held === undefined
       ? undefined
       : prepareData(held, model.tokenizer, { ...options, needsRejected: true, file: heldFile });
+
+  const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
+  tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
 
   const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
   const reference = referencePolicy(model, config, policy);
