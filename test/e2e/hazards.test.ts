@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ListModelsResult } from '../../src/main/service/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import {
   plumbline,
@@ -163,5 +164,30 @@ describe('what is measured on and trained on as well', () => {
     expect(compared.err).toContain('3 of 5 task questions are trained on as well');
     const clean = await run('train', ...common, ...outputs, '--eval-data', at('held.jsonl'));
     expect(clean.err).not.toContain('as well');
+  });
+});
+
+describe('a half-precision model in the older layout', () => {
+  it('keeps its special tokens, and its weights once they are trained in float32', async () => {
+    writeTinyModel(at('half'), { dtype: 'F16', config: { torch_dtype: 'float16' } });
+    const file = join(at('half'), 'tokenizer_config.json');
+    const { eos_token: end, ...config } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    delete config['added_tokens_decoder'];
+    writeFileSync(file, JSON.stringify(config));
+    const map = join(at('half'), 'special_tokens_map.json');
+    writeFileSync(map, JSON.stringify({ eos_token: end }));
+    const common = ['--model', at('half'), '--data', at('pairs.jsonl'), '--loss', 'sft', '--steps', 2];
+    const outputs = ['--metrics', at('m.jsonl'), '--adapter-out', at('trained')];
+    await run('train', ...common, '--full', ...outputs);
+    const written = JSON.parse(readFileSync(join(at('trained'), 'config.json'), 'utf8')) as object;
+    expect(written).toMatchObject({ torch_dtype: 'float32' });
+    await run('score', '--model', at('trained'), '--data', at('pairs.jsonl'), '--out', at('trained.jsonl'));
+    // Another end token makes another model: what is cached must not be shared.
+    const hashes = async (): Promise<string[]> =>
+      (await run('models', 'list', '--json')).json<ListModelsResult>().models.map(({ hash }) => hash);
+    const before = await hashes();
+    writeFileSync(map, JSON.stringify({ eos_token: end, pad_token: end }));
+    await run('models', 'add', at('half'));
+    expect(await hashes()).toHaveLength(before.length + 1);
   });
 });
