@@ -1,6 +1,7 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ListModelsResult } from '../../src/main/service/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import {
   plumbline,
@@ -87,5 +88,106 @@ describe('a model trained from scratch', () => {
     await run('score', '--model', at('deeper'), '--data', at('pairs.jsonl'), '--out', at('deeper.jsonl'));
     const written = JSON.parse(readFileSync(join(at('deeper'), 'config.json'), 'utf8')) as unknown;
     expect(written).toEqual(config);
+  });
+});
+
+describe('an adapter of some layers', () => {
+  it('names them in full, since PEFT would adapt every layer of that name', async () => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--loss', 'dpo', '--lr', '1e-2'];
+    const train = (out: string, ...flags: string[]): Promise<Outcome> =>
+      run('train', ...common, ...flags, '--metrics', at('m.jsonl'), '--adapter-out', at(out));
+    const targets = (out: string): unknown => {
+      const text = readFileSync(join(at(out), 'adapter_config.json'), 'utf8');
+      return (JSON.parse(text) as { target_modules: unknown }).target_modules;
+    };
+    const layers = ['model.layers.0.mlp.up_proj', 'model.layers.1.self_attn.q_proj'];
+    await train('some', '--lora-targets', layers.join());
+    expect(targets('some')).toEqual(layers);
+    await train('more', '--init-adapter', at('some'));
+    expect(targets('more')).toEqual(layers);
+    await train('every', '--lora-targets', 'up_proj,q_proj');
+    expect(targets('every')).toEqual(['q_proj', 'up_proj']);
+  });
+});
+
+describe('data that is read', () => {
+  it('is never written over', async () => {
+    writeTinyModel(at('tiny'));
+    writeLines(at('mine.jsonl'), sums(6));
+    const before = readFileSync(at('mine.jsonl'), 'utf8');
+    symlinkSync(at('mine.jsonl'), at('link.jsonl'));
+    const common = ['--model', at('tiny'), '--data', at('mine.jsonl')];
+    for (const args of [
+      ['score', ...common, '--out', at('mine.jsonl')],
+      ['score', ...common, '--out', at('link.jsonl')],
+      ['train', ...common, '--loss', 'dpo', '--metrics', at('mine.jsonl'), '--adapter-out', at('lost')],
+      ['compare', ...common, '--report', at('mine.jsonl')],
+    ]) {
+      const { code, err } = await plumbline(home, args);
+      expect([code, err]).toEqual([1, expect.stringContaining('it is what is read')]);
+    }
+    expect(readFileSync(at('mine.jsonl'), 'utf8')).toBe(before);
+  });
+});
+
+describe('a warm-up without an end', () => {
+  it.each([
+    ['one step', ['--steps', 1], 'changes nothing'],
+    ['fewer steps than asked for', ['--steps', 3, '--warmup', 5], 'never reached'],
+  ])('is told of: %s', async (_, flags, words) => {
+    writeTinyModel(at('tiny'));
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl')];
+    const outputs = ['--metrics', at('m.jsonl'), '--adapter-out', at('out')];
+    const { err } = await run('train', ...common, '--loss', 'dpo', ...flags, ...outputs);
+    expect(err).toContain(words);
+    expect((await run('compare', ...common, ...flags)).err).toContain(words);
+    const enough = await run('train', ...common, '--loss', 'dpo', '--steps', 2, ...outputs);
+    expect(enough.err).not.toContain('warm-up');
+  });
+});
+
+describe('what is measured on and trained on as well', () => {
+  it('is told of', async () => {
+    writeTinyModel(at('tiny'));
+    const pairs = sums(12);
+    const seen = pairs.slice(0, 3);
+    writeLines(at('seen.jsonl'), [...seen, ...sums(4, 100)]);
+    const questions = [...seen, ...sums(2, 200)].map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
+    writeLines(at('questions.jsonl'), questions);
+    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--steps', 2];
+    const outputs = ['--loss', 'dpo', '--metrics', at('m.jsonl'), '--adapter-out', at('out')];
+    const trained = await run('train', ...common, ...outputs, '--eval-data', at('seen.jsonl'));
+    expect(trained.err).toContain('3 of 7 held-out prompts are trained on as well');
+    const tasks = ['--task-data', at('questions.jsonl'), '--task-tokens', 2];
+    const compared = await run('compare', ...common, '--eval-data', at('held.jsonl'), ...tasks);
+    expect(compared.err).toContain('3 of 5 task questions are trained on as well');
+    const clean = await run('train', ...common, ...outputs, '--eval-data', at('held.jsonl'));
+    expect(clean.err).not.toContain('as well');
+  });
+});
+
+describe('a half-precision model in the older layout', () => {
+  it('keeps its special tokens, and its weights once they are trained in float32', async () => {
+    writeTinyModel(at('half'), { dtype: 'F16', config: { torch_dtype: 'float16' } });
+    const file = join(at('half'), 'tokenizer_config.json');
+    const { eos_token: end, ...config } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    delete config['added_tokens_decoder'];
+    writeFileSync(file, JSON.stringify(config));
+    const map = join(at('half'), 'special_tokens_map.json');
+    writeFileSync(map, JSON.stringify({ eos_token: end }));
+    const common = ['--model', at('half'), '--data', at('pairs.jsonl'), '--loss', 'sft', '--steps', 2];
+    const outputs = ['--metrics', at('m.jsonl'), '--adapter-out', at('trained')];
+    await run('train', ...common, '--full', ...outputs);
+    const written = JSON.parse(readFileSync(join(at('trained'), 'config.json'), 'utf8')) as object;
+    expect(written).toMatchObject({ torch_dtype: 'float32' });
+    await run('score', '--model', at('trained'), '--data', at('pairs.jsonl'), '--out', at('trained.jsonl'));
+    // Another end token makes another model: what is cached must not be shared.
+    const hashes = async (): Promise<string[]> =>
+      (await run('models', 'list', '--json')).json<ListModelsResult>().models.map(({ hash }) => hash);
+    const before = await hashes();
+    writeFileSync(map, JSON.stringify({ eos_token: end, pad_token: end }));
+    await run('models', 'add', at('half'));
+    expect(await hashes()).toHaveLength(before.length + 1);
   });
 });

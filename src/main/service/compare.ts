@@ -7,7 +7,7 @@ import {
   type RunResult,
 } from '../../shared/comparison.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
-import { runConfigOf, type RunConfig } from '../../shared/config.ts';
+import { runConfigOf, stepCount, type RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
 import { describeLoss } from '../../shared/losses.ts';
 import { formatLearningRate } from '../../shared/format.ts';
@@ -31,7 +31,7 @@ import {
   type Library,
   type OpenData,
 } from './library.ts';
-import { countsOf, tellNotes } from './notes.ts';
+import { countsOf, tellLeaks, tellNotes, tellWarmup } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 import { refuseEmptySeeds } from './replicates.ts';
 import { writeReport } from './report.ts';
@@ -50,7 +50,8 @@ export async function compare(
   call: CallOptions,
 ): Promise<CompareResult> {
   const started = performance.now();
-  if (request.report !== undefined) requireWritable(request.report);
+  const { data, shared, taskData, report } = request;
+  if (report !== undefined) requireWritable(report, [request.model, data, shared.evalData, taskData]);
   if (request.out !== undefined) requireWritableFolder(request.out);
   const bench = await Workbench.open(library, request, call);
   const { store } = library;
@@ -126,6 +127,7 @@ class Workbench {
     refuseLeaks(training.pairs, heldData.pairs, request);
     refuseEmptySeeds(request, training.pairs.length);
     tellNotes(training, call);
+    tellWarmup(request.shared, stepCount(request.shared, training.pairs.length), call);
     const shared = await openShared(library, request, call, model, training.pairs, heldData.pairs);
     return new Workbench(library, request, call, { model, data, training, held: heldData, shared });
   }
@@ -344,6 +346,7 @@ async function openShared(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           ...(shared.threads === undefined ? {} : { threads: shared.threads }),
         });
+  tellLeaks(training, task?.prompts ?? [], 'task questions', call);
   const shapes = model.source.family.parameterShapes(model.source.config).values();
   const sizes = [...shapes].map((shape) => shape.reduce((product, dim) => product * dim, 1));
   return {

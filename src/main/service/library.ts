@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
@@ -236,10 +236,18 @@ function freeName(wanted: string, taken: (name: string) => boolean): string {
   return `${wanted}-${number}`;
 }
 
-/** Refuses early what could only fail after hours of work. */
-export function requireWritable(path: string): void {
-  if (existsSync(path) && statSync(path).isDirectory())
-    throw new InputError('cannot be written: it is a folder', { file: path });
+/**
+ * Refuses early what could only fail after hours of work.
+ * @param inputs what is read, by path or name: writing over it would lose a person's data
+ */
+export function requireWritable(path: string, inputs: readonly (string | undefined)[] = []): void {
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory())
+      throw new InputError('cannot be written: it is a folder', { file: path });
+    const target = realpathSync(path);
+    if (inputs.some((input) => input !== undefined && existsSync(input) && realpathSync(input) === target))
+      throw new InputError('cannot be written: it is what is read', { file: path });
+  }
   requireFolderOnTheWay(path, resolve(path, '..'));
 }
 

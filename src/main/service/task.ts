@@ -20,7 +20,8 @@ export function endTokens(model: OpenModel): number[] {
 export class TaskRunner {
   readonly #model: OpenModel;
   readonly #questions: readonly Question[];
-  readonly #prompts: readonly Int32Array[];
+  /** Token ids of each question as it is asked. */
+  readonly prompts: readonly Int32Array[];
   readonly #generator: Generator;
   readonly #maxTokens: number;
 
@@ -33,7 +34,7 @@ export class TaskRunner {
   ) {
     this.#model = model;
     this.#questions = questions;
-    this.#prompts = prompts;
+    this.prompts = prompts;
     this.#generator = generator;
     this.#maxTokens = maxTokens;
   }
@@ -63,7 +64,7 @@ export class TaskRunner {
   async evaluate(parameters: Float32Array | undefined, call: CallOptions): Promise<TaskEvaluation> {
     let done = 0;
     const end = new Set(endTokens(this.#model));
-    const generated = await this.#generator.generate(this.#prompts, {
+    const generated = await this.#generator.generate(this.prompts, {
       ...(parameters ? { parameters } : {}),
       maxTokens: this.#maxTokens,
       temperature: 0,
@@ -74,7 +75,7 @@ export class TaskRunner {
       onToken: (_sequence, token) => {
         if (!end.has(token)) return;
         done += 1;
-        const total = this.#prompts.length;
+        const total = this.prompts.length;
         call.onProgress?.({ kind: 'progress', label: 'answering questions', done, total, unit: 'answers' });
       },
     });

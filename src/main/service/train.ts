@@ -32,7 +32,7 @@ import {
   type Library,
   type OpenData,
 } from './library.ts';
-import { countsOf, tellNotes } from './notes.ts';
+import { countsOf, tellLeaks, tellNotes, tellWarmup } from './notes.ts';
 import { RunRecorder } from './recorder.ts';
 
 /** Longest padded batch of sequences that supervised fine-tuning of a whole small model runs side by side. */
@@ -46,7 +46,7 @@ export async function train(
 ): Promise<TrainResult> {
   const started = performance.now();
   const { config } = request;
-  requireWritable(request.metrics);
+  requireWritable(request.metrics, [request.data, config.evalData, ...Object.values(request.start)]);
   requireWritableFolder(request.adapterOut);
   // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
   const data = resolveData(library, request.data);
@@ -66,6 +66,9 @@ export async function train(
       ? undefined
       : prepareData(held, model.tokenizer, { ...options, needsRejected: true, file: heldFile });
 
+  const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
+  tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
+
   const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
   const reference = referencePolicy(model, config, policy);
   const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
@@ -84,6 +87,7 @@ export async function train(
     : prepared.pairs;
 
   const batches = planBatches(config, pairs.length);
+  tellWarmup(config, batches.length, call);
   const hashes = { base: model.hash, data: data.hash, order: orderHash(pairs, batches) };
   const recorder = RunRecorder.start(library.store, {
     config,

@@ -10,6 +10,7 @@ import { loadTokenizer, type Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { fromPeft, selectTargets, startAdapter, toPeft } from '../engine/train/adapter.ts';
 import { trainableLayout, type Trainable } from '../engine/train/graphs.ts';
 import { Random } from '../engine/train/random.ts';
+import { readJsonObject, writeFileWhole } from '../formats/files.ts';
 import { readAdapter, writeAdapter } from '../formats/peft.ts';
 import { readTensorFloat32, writeSafetensors } from '../formats/safetensors.ts';
 
@@ -119,7 +120,8 @@ export function savePolicy(
 ): void {
   const { trainable, parameters } = policy;
   if (trainable.kind === 'lora') {
-    writeAdapter(folder, toPeft(trainable, parameters, base.name));
+    const layers = base.source.family.linearLayers(base.source.config);
+    writeAdapter(folder, toPeft(trainable, parameters, base.name, layers));
     return;
   }
   const layout = trainableLayout(base.source, trainable);
@@ -136,6 +138,7 @@ export function savePolicy(
       const from = (name === 'config.json' && base.configFile) || join(base.folder, name);
       if (existsSync(from)) copyFileSync(from, join(temporary, name));
     }
+    nameDtype(join(temporary, 'config.json'), dtype === 'F32' ? 'float32' : 'float16');
     if (existsSync(folder)) {
       // Only files of a model are replaced; whatever else a person keeps there stays.
       for (const name of ['model.safetensors', ...copied]) {
@@ -151,10 +154,20 @@ export function savePolicy(
   }
 }
 
+/** Sets a config's dtype where it names another: transformers loads weights as the config says, and would round them. */
+function nameDtype(configFile: string, dtype: string): void {
+  const config = readJsonObject(configFile);
+  const wrong = ['dtype', 'torch_dtype'].filter((key) => key in config && config[key] !== dtype);
+  if (wrong.length === 0) return;
+  for (const key of wrong) config[key] = dtype;
+  writeFileWhole(configFile, `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
 const copied = [
   'config.json',
   'generation_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  'special_tokens_map.json',
   'chat_template.jinja',
 ];
