@@ -169,13 +169,15 @@ export function renderTable(result: ComparisonResult): string {
   ];
   // Divergence takes every measure of a cell alike: said once, with the measure that leads.
   const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
-  return [
-    ...layOut(columns),
-    '',
-    ...wrapText(describePairing(result), width),
-    '',
-    ...verdicts.flatMap((item) => wrapText(verdictLine(item), width, item.primary ? '> ' : '  ', '    ')),
-    '',
-    ...notes.flatMap((note) => wrapText(note, width)),
-  ].join('\n');
+  const blocks = [
+    layOut(columns),
+    // One arm alone is paired with nothing.
+    result.arms.length > 1 ? wrapText(describePairing(result), width) : [],
+    verdicts.flatMap((item) => wrapText(verdictLine(item), width, item.primary ? '> ' : '  ', '    ')),
+    notes.flatMap((note) => wrapText(note, width)),
+  ];
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
 }

@@ -10,9 +10,10 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** How long something took: `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
+/** How long something took: `0.04 s`, `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
 export function formatElapsed(seconds: number): string {
   if (!(seconds >= 0 && seconds < 59.5)) return formatDuration(seconds);
+  if (seconds < 0.095) return `${seconds.toFixed(2)} s`;
   return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
 }
 
@@ -55,9 +56,9 @@ export function formatNumber(value: number | undefined, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.01`. Takes one argument, so that it can be mapped over. */
+/** Learning rates as people write them: `5e-6`, `1.5e-5`, `0.1`. Takes one argument, so that it can be mapped over. */
 export function formatLearningRate(rate: number): string {
-  return rate === 0 || rate >= 0.01 ? String(rate) : shortExponent(rate, 7);
+  return rate === 0 || rate >= 0.1 ? String(rate) : shortExponent(rate, 7);
 }
 
 /** `1.235e6`, `5e-6`: at most `digits` significant digits, trailing zeros dropped. */

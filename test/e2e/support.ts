@@ -57,6 +57,7 @@ export function writeTinyModel(
     readonly seed?: number;
     readonly config?: Record<string, unknown>;
     readonly template?: boolean;
+    readonly dtype?: 'F32' | 'F16';
     /** Changes the weights, flat in layout order, before they are written. */
     readonly spoil?: (weights: Float32Array) => void;
   } = {},
@@ -70,7 +71,8 @@ export function writeTinyModel(
     shape,
     data: weights.subarray(offset, offset + size),
   }));
-  writeSafetensors(join(folder, 'model.safetensors'), tensors, { metadata: { format: 'pt' } });
+  const { dtype = 'F32' } = changes;
+  writeSafetensors(join(folder, 'model.safetensors'), tensors, { metadata: { format: 'pt' }, dtype });
   return folder;
 }
 

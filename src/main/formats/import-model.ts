@@ -35,7 +35,7 @@ export interface ImportedModel {
   readonly source: string;
   /**
    * Holds `config.json`, `tokenizer.json`, `tokenizer_config.json`, and where the source has them
-   * `chat_template.jinja` and `generation_config.json`.
+   * `special_tokens_map.json`, `chat_template.jinja` and `generation_config.json`.
    */
   readonly folder: string;
   /** Holds the float32 safetensors; open it with `openWeights`. */
@@ -64,6 +64,7 @@ const smallFiles = [
   'config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  'special_tokens_map.json',
   'chat_template.jinja',
   'generation_config.json',
 ] as const;

@@ -24,7 +24,7 @@ export interface PeftAdapter {
   readonly rank: number;
   /** The scale is alpha / rank. */
   readonly alpha: number;
-  /** Last parts of the adapted modules' paths, e.g. `q_proj`. */
+  /** Last parts of the adapted modules' paths, e.g. `q_proj`, or whole paths where not every layer is adapted. */
   readonly targets: readonly string[];
   /** What the adapter was trained on, as `base_model_name_or_path` says. */
   readonly baseModel?: string;
@@ -171,14 +171,18 @@ function readTargets(targetModules: unknown, modules: readonly string[], file: s
       { file },
     );
   }
-  const hits = (target: string, module: string) => module === target || module.endsWith(`.${target}`);
-  const idle = targetModules.find((target) => !modules.some((module) => hits(target, module)));
+  const idle = targetModules.find((target) => !modules.some((module) => isTarget(target, module)));
   if (idle !== undefined) throw new InputError(`target ${idle} has no tensors in ${weightsName}`, { file });
-  const stray = modules.find((module) => !targetModules.some((target) => hits(target, module)));
+  const stray = modules.find((module) => !targetModules.some((target) => isTarget(target, module)));
   if (stray !== undefined) {
     throw new InputError(`${weightsName} adapts ${stray}, which target_modules does not name`, { file });
   }
   return lastParts;
+}
+
+/** As PEFT matches a list of targets. */
+function isTarget(target: string, module: string): boolean {
+  return module === target || module.endsWith(`.${target}`);
 }
 
 function lastPart(module: string): string {
@@ -195,7 +199,7 @@ export function writeAdapter(dir: string, adapter: PeftAdapter): void {
   const tensors: TensorToWrite[] = [];
   for (const [module, { a, aShape, b, bShape }] of adapter.tensors) {
     if (aShape[0] !== rank || bShape[1] !== rank) throw new Error(`${module}: the adapter's rank is ${rank}`);
-    if (!adapter.targets.includes(lastPart(module)))
+    if (!adapter.targets.some((target) => isTarget(target, module)))
       throw new Error(`${module} is not among the adapter's targets`);
     tensors.push({ name: `${keyPrefix}${module}.lora_A.weight`, shape: aShape, data: a });
     tensors.push({ name: `${keyPrefix}${module}.lora_B.weight`, shape: bShape, data: b });

@@ -171,7 +171,7 @@ describe('readDataFile', () => {
     expect(errorOf(() => read('a', 'data.docx')).message).toMatch(
       /unknown kind of data file; known are \.jsonl/,
     );
-    expect(errorOf(() => readDataFile(folder)).message).toMatch(/unknown kind of data file/);
+    expect(errorOf(() => readDataFile(folder)).message).toMatch(/is a folder, not a file$/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
@@ -66,6 +66,10 @@ export function dataHash(rows: readonly DataRow[]): string {
 }
 
 function readerFor(path: string): RecordReader {
+  // What is not there, or no file at all, is told as such, whatever its name ends in.
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new InputError('no such file', { file: path });
+  if (found.isDirectory()) throw new InputError('is a folder, not a file', { file: path });
   const plain = path.toLowerCase().replace(/\.gz$/, '');
   const reader = readers.find(({ extensions }) => extensions.some((extension) => plain.endsWith(extension)));
   if (reader !== undefined) return reader;

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { InputError } from '../../shared/errors.ts';
@@ -14,13 +13,15 @@ export interface Question {
   readonly answer: string;
 }
 
-const text = z.union([
-  z.string().min(1),
-  z.array(z.object({ role: z.string(), content: z.string() })).min(1),
-]);
+const filled = z
+  .string({
+    error: ({ input }) => (input === undefined ? 'this field is missing' : 'must be text'),
+  })
+  .min(1, { error: 'must not be empty' });
+const text = z.union([filled, z.array(z.object({ role: z.string(), content: z.string() })).min(1)]);
 /** `prompt` as in preference data, or `question` as in GSM8K: then a plain question that a chat model is asked. */
 const record = z
-  .object({ prompt: text.optional(), question: z.string().min(1).optional(), answer: z.string().min(1) })
+  .object({ prompt: text.optional(), question: filled.optional(), answer: filled })
   .refine(({ prompt, question }) => (prompt === undefined) !== (question === undefined), {
     error: 'needs either prompt or question',
   });
@@ -31,7 +32,7 @@ const record = z
  * @throws InputError naming file, row and cause
  */
 export function readQuestions(path: string, asChat: boolean): Question[] {
-  const file = basename(path);
+  const file = path;
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);

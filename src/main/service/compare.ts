@@ -29,7 +29,8 @@ export async function compare(
   call: CallOptions,
 ): Promise<CompareResult> {
   const started = performance.now();
-  if (request.report !== undefined) requireWritable(request.report);
+  const { data, shared, taskData, report } = request;
+  if (report !== undefined) requireWritable(report, [request.model, data, shared.evalData, taskData]);
   if (request.out !== undefined) requireWritableFolder(request.out);
   const conditions = await openConditions(library, request, call);
   const { store } = library;

@@ -26,6 +26,9 @@ export async function generate(
     threads: request.threads,
     signal: call.signal,
     onText: call.onToken,
+  }).catch((error: unknown) => {
+    if (!(error instanceof InputError) || error.place.file !== undefined) throw error;
+    throw new InputError(error.message, { file: request.adapter ?? request.model });
   });
   return {
     text,

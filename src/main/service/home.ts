@@ -22,7 +22,9 @@ export function resolveHome(
     rmdirSync(mkdtempSync(join(home, '.writable-')));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`cannot be used as Plumbline's home: not a writable folder (${code})`, {
+    const isFile = code === 'EEXIST' || code === 'ENOTDIR';
+    const cause = isFile ? 'it is a file, or lies below one' : `not a writable folder (${code})`;
+    throw new InputError(`cannot be used as Plumbline's home: ${cause}`, {
       file: home,
     });
   }

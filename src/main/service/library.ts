@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
@@ -29,10 +29,8 @@ export async function addModel(
   const imported = await readModel(library, path, call);
   const known = taken?.hash === imported.hash ? taken : library.store.models.findByHash(imported.hash);
   if (known && (name === undefined || known.name === name)) {
-    // Where its folder is gone the same content has been found again elsewhere.
-    const moved = existsSync(known.weightsFolder)
-      ? undefined
-      : library.store.models.update(known.id, imported);
+    // Where its folder is gone, or holds something else by now, the same content has been found again elsewhere.
+    const moved = isUnchanged(library, known) ? undefined : library.store.models.update(known.id, imported);
     return { model: summariseModel(moved ?? known), added: false };
   }
   if (taken)
@@ -84,15 +82,21 @@ function stampsOf(folder: string): FileStamp[] {
     });
 }
 
+/** Whether a model's files are still those it was recorded with. */
+function isUnchanged({ store }: Library, model: Model): boolean {
+  if (!existsSync(model.weightsFolder)) return false;
+  if (!liesInPlace(model)) return true;
+  const stamps = stampsOf(model.weightsFolder);
+  return stamps.length > 0 && stamps.every((stamp) => store.modelFiles.get(stamp) === model.hash);
+}
+
 /**
  * The model as it lies on disk now. Weights are used in place, so a person may have trained into their folder again;
  * what is cached under the old content must not be taken for the new.
  */
 async function refresh(library: Library, model: Model, call: CallOptions): Promise<Model> {
   const { store } = library;
-  if (!liesInPlace(model)) return model;
-  if (stampsOf(model.weightsFolder).every((stamp) => store.modelFiles.get(stamp) === model.hash))
-    return model;
+  if (isUnchanged(library, model)) return model;
   const imported = await readModel(library, model.source, call);
   if (imported.hash === model.hash) return model;
   const text = `the files of model ${model.name} have changed since it was added; it is used as it is now`;
@@ -232,10 +236,18 @@ function freeName(wanted: string, taken: (name: string) => boolean): string {
   return `${wanted}-${number}`;
 }
 
-/** Refuses early what could only fail after hours of work. */
-export function requireWritable(path: string): void {
-  if (existsSync(path) && statSync(path).isDirectory())
-    throw new InputError('cannot be written: it is a folder', { file: path });
+/**
+ * Refuses early what could only fail after hours of work.
+ * @param inputs what is read, by path or name: writing over it would lose a person's data
+ */
+export function requireWritable(path: string, inputs: readonly (string | undefined)[] = []): void {
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory())
+      throw new InputError('cannot be written: it is a folder', { file: path });
+    const target = realpathSync(path);
+    if (inputs.some((input) => input !== undefined && existsSync(input) && realpathSync(input) === target))
+      throw new InputError('cannot be written: it is what is read', { file: path });
+  }
   requireFolderOnTheWay(path, resolve(path, '..'));
 }
 

@@ -1,4 +1,5 @@
-import type { PreparedData } from '../training/prepare.ts';
+import { warmupSteps, type RunConfig } from '../../shared/config.ts';
+import type { PreparedData, TrainingPair } from '../training/prepare.ts';
 import type { WorkOptions } from '../training/work.ts';
 import type { CallOptions, RowCounts } from './contract.ts';
 
@@ -34,6 +35,33 @@ export function tellNotes(data: PreparedData, call: CallOptions): void {
   if (shifted.length > 0) {
     tell(`prompt and answer merge into one token in rows ${some(shifted.map(({ index }) => index))}`);
   }
+}
+
+/** Tells of prompts that are measured on and were trained on as well: such a measure says nothing of new questions. */
+export function tellLeaks(
+  training: readonly TrainingPair[],
+  measured: readonly Int32Array[],
+  what: string,
+  call: CallOptions,
+): void {
+  const trained = new Set(training.map(({ prompt }) => prompt.join()));
+  const leaked = measured.filter((prompt) => trained.has(prompt.join())).length;
+  if (leaked === 0) return;
+  call.onProgress?.({ kind: 'note', text: `${leaked} of ${measured.length} ${what} are trained on as well` });
+}
+
+/** Tells of a warm-up that leaves no step at the learning rate asked for: the first has one of 0. */
+export function tellWarmup({ warmup }: Pick<RunConfig, 'warmup'>, steps: number, call: CallOptions): void {
+  const warm = warmupSteps(warmup, steps);
+  if (warm < steps) return;
+  const told =
+    steps === 1
+      ? 'its only step has a learning rate of 0 and changes nothing'
+      : 'the learning rate is never reached';
+  call.onProgress?.({
+    kind: 'note',
+    text: `the warm-up takes ${warm} of ${steps} steps: ${told}; lower --warmup`,
+  });
 }
 
 export function countsOf(data: PreparedData): RowCounts {

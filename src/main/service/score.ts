@@ -15,7 +15,7 @@ export async function score(
   call: CallOptions,
 ): Promise<ScoreResult> {
   const started = performance.now();
-  requireWritable(request.out);
+  requireWritable(request.out, [request.data, request.model]);
   const { rows } = resolveData(library, request.data);
   const model = await resolveModel(library, request.model, call);
   const policy = request.adapter === undefined ? undefined : loadPolicy(model, request.adapter);

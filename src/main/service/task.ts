@@ -19,6 +19,11 @@ export class TaskRunner {
     this.#answerer = answerer;
   }
 
+  /** Token ids of each question as it is asked. */
+  get prompts(): readonly Int32Array[] {
+    return this.#answerer.prompts;
+  }
+
   static async open(
     model: OpenModel,
     trainable: Policy['trainable'],
@@ -29,7 +34,10 @@ export class TaskRunner {
     return new TaskRunner(questions, await Answerer.open(model, trainable, questions, options));
   }
 
-  /** @param parameters trained numbers; absent for the base */
+  /**
+   * @param parameters trained numbers; absent for the base
+   * @throws NonFiniteLogitsError (training/decode) where they have diverged
+   */
   async evaluate(parameters: Float32Array | undefined, call: CallOptions): Promise<TaskEvaluation> {
     const outputs = await this.#answerer.answer(parameters, asBar(call, 'answering questions', 'answers'));
     const perQuestion = outputs.map((output, place) => isExactMatch(output, this.#questions[place]!.answer));

@@ -1,4 +1,5 @@
 import { evaluatePairs, type Evaluation } from '../../shared/comparison.ts';
+import { InputError } from '../../shared/errors.ts';
 import { describeLoss } from '../../shared/losses.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
@@ -14,7 +15,7 @@ import {
 } from '../training/model.ts';
 import { orderHash, prepareData } from '../training/prepare.ts';
 import { referenceLogProbs, withReference } from '../training/reference.ts';
-import { scoreOnce } from '../training/score.ts';
+import { isFiniteScore, scoreOnce } from '../training/score.ts';
 import { engineOptions, openTrainer } from '../training/sessions.ts';
 import type { CallOptions, TrainRequest, TrainResult } from './contract.ts';
 import { holdOut } from './held-out.ts';
@@ -25,7 +26,7 @@ import {
   resolveModel,
   type Library,
 } from './library.ts';
-import { asBar, countsOf, tellNotes } from './progress.ts';
+import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from './progress.ts';
 import { RunRecorder } from './recorder.ts';
 
 /** Trains one run and writes its metrics and its adapter (or whole model). */
@@ -36,7 +37,7 @@ export async function train(
 ): Promise<TrainResult> {
   const started = performance.now();
   const { config } = request;
-  requireWritable(request.metrics);
+  requireWritable(request.metrics, [request.data, config.evalData, ...Object.values(request.start)]);
   requireWritableFolder(request.adapterOut);
   // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
   const data = resolveData(library, request.data);
@@ -57,6 +58,9 @@ export async function train(
       ? undefined
       : prepareData(held, model.tokenizer, { ...options, needsRejected: true, file: heldFile });
 
+  const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
+  tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
+
   const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
   const reference = referencePolicy(model, config, policy);
   const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
@@ -73,6 +77,7 @@ export async function train(
     : prepared.pairs;
 
   const batches = planBatches(config, pairs.length);
+  tellWarmup(config, batches.length, call);
   const hashes = { base: model.hash, data: data.hash, order: orderHash(pairs, batches) };
   const recorder = RunRecorder.start(library.store, {
     config,
@@ -93,8 +98,15 @@ export async function train(
     const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
     let evaluation: Evaluation | undefined;
     if (heldData) {
-      const bar = asBar(call, 'evaluating', 'pairs');
-      const after = await scoreOnce(model, trained, heldData.pairs, engine, bar);
+      const after = await scoreOnce(model, trained, heldData.pairs, engine, {
+        ...asBar(call, 'evaluating', 'pairs'),
+        onScore(found) {
+          if (isFiniteScore(found)) return;
+          const cause =
+            'after training the log-probs of this held-out pair are not finite; lower the learning rate';
+          throw new InputError(cause, { file: heldFile, row: found.index });
+        },
+      });
       evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
       recorder.evaluation(evaluation, metrics.length);
     }

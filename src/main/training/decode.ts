@@ -1,11 +1,13 @@
 import type { Text } from '../../shared/preferences.ts';
 import { Generator, type Generated } from '../engine/generate/generator.ts';
-import type { SamplingOptions } from '../engine/generate/sampling.ts';
+import { NonFiniteLogitsError, type SamplingOptions } from '../engine/generate/sampling.ts';
 import { tokenizeChat } from '../engine/tokens/chat-template.ts';
 import { tokenizePrompt } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { WorkOptions } from './work.ts';
+
+export { NonFiniteLogitsError };
 
 /** Prompts answered side by side. */
 const promptsAtOnce = 16;
@@ -18,7 +20,8 @@ function endTokens(model: OpenModel): number[] {
 /** The same prompts answered greedily by one policy after another, in one session and one order. */
 export class Answerer {
   readonly #model: OpenModel;
-  readonly #prompts: readonly Int32Array[];
+  /** Token ids of each question as it is asked. */
+  readonly prompts: readonly Int32Array[];
   readonly #generator: Generator;
   readonly #maxTokens: number;
 
@@ -29,7 +32,7 @@ export class Answerer {
     maxTokens: number,
   ) {
     this.#model = model;
-    this.#prompts = prompts;
+    this.prompts = prompts;
     this.#generator = generator;
     this.#maxTokens = maxTokens;
   }
@@ -58,11 +61,12 @@ export class Answerer {
   /**
    * @param parameters trained numbers; absent for the base
    * @returns one answer per prompt, without special tokens and outer space
+   * @throws NonFiniteLogitsError where the policy gives no numbers; the signal's reason where that is aborted
    */
   async answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<string[]> {
     let done = 0;
     const end = new Set(endTokens(this.#model));
-    const generated = await this.#generator.generate(this.#prompts, {
+    const generated = await this.#generator.generate(this.prompts, {
       parameters,
       maxTokens: this.#maxTokens,
       temperature: 0,
@@ -73,7 +77,7 @@ export class Answerer {
       onToken: (_sequence, token) => {
         if (!end.has(token)) return;
         done += 1;
-        options.onProgress?.(done, this.#prompts.length);
+        options.onProgress?.(done, this.prompts.length);
       },
     });
     return generated.map(({ tokens }) =>

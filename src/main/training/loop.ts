@@ -80,16 +80,20 @@ export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
 }
 
 /**
- * As `runLoop`, for one run by itself: a step that is not finite is its end.
- * @throws InputError naming `file` and the row at fault
+ * As `runLoop`, for one run by itself: a step that is not finite is its end, and so are trained numbers that are not.
+ * @throws InputError naming `file` and, for a step, the row at fault
  */
 export async function runOrExplain(options: LoopOptions, file: string): Promise<StepMetrics[]> {
   try {
-    return await runLoop(options);
+    const metrics = await runLoop(options);
+    if (options.state.parameters.every(Number.isFinite)) return metrics;
+    const cause = 'trained numbers are not finite after the last step; lower the learning rate';
+    throw new InputError(cause, { file });
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     const advice = 'lower the learning rate or look at these rows';
-    throw new InputError(`${error.message}; ${advice}`, {
+    const [cause] = error.rows.length === 1 ? error.message.split(' (') : [error.message];
+    throw new InputError(`${cause}; ${advice}`, {
       file,
       ...(error.rows[0] === undefined ? {} : { row: error.rows[0] }),
     });

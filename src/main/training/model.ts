@@ -10,6 +10,7 @@ import { loadTokenizer, type Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { fromPeft, selectTargets, startAdapter, toPeft } from '../engine/train/adapter.ts';
 import { trainableLayout, type Trainable } from '../engine/train/graphs.ts';
 import { Random } from '../engine/train/random.ts';
+import { readJsonObject, writeFileWhole } from '../formats/files.ts';
 import { readAdapter, writeAdapter } from '../formats/peft.ts';
 import { readTensorFloat32, writeSafetensors } from '../formats/safetensors.ts';
 
@@ -21,6 +22,8 @@ export interface OpenModel {
   /** Identifies the base: SHA-256 over its content. */
   readonly hash: string;
   readonly folder: string;
+  /** Where it is not the folder's `config.json`. */
+  readonly configFile?: string;
   readonly source: ModelSource;
   readonly tokenizer: Tokenizer;
 }
@@ -46,12 +49,15 @@ export function openBase(place: {
  */
 export function openFresh(configFile: string): OpenModel {
   const folder = dirname(configFile);
+  // First: it names what is wrong with the file, a missing one included.
+  const source = openConfig(configFile);
   return {
     name: configFile,
     // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
     hash: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
     folder,
-    source: openConfig(configFile),
+    configFile,
+    source,
     tokenizer: loadTokenizer(folder),
   };
 }
@@ -87,13 +93,15 @@ export function startPolicy(model: OpenModel, config: RunConfig): Policy {
 /** The policy at its start (undefined: the base itself), or what `reference` names. */
 export function referencePolicy(model: OpenModel, config: RunConfig, start: Policy): Policy | undefined {
   if (config.reference === 'base') {
-    if (!model.source.weights) throw new InputError('training from scratch has no base to refer to');
-    return undefined;
+    if (!model.source.weights)
+      throw new InputError('training from scratch has no base to refer to; leave out --reference base');
+    return config.full ? start : undefined;
   }
   if (config.reference !== undefined) return loadPolicy(model, config.reference);
   if (config.initAdapter !== undefined) return start;
-  // A fresh adapter adds exactly nothing, and untouched weights are the base.
-  return model.source.weights ? undefined : start;
+  // A fresh adapter adds exactly nothing. Weights that are trained are fed, though, and the runtime sums products with
+  // fed weights in another order than those with the base's frozen ones, which it repacks: c and r would not start at 0.
+  return config.full ? start : undefined;
 }
 
 /** A PEFT adapter's folder as a policy. */
@@ -148,12 +156,13 @@ export function policyHash({ trainable, parameters }: Policy): string {
 export function savePolicy(
   folder: string,
   policy: Policy,
-  base: { readonly source: ModelSource; readonly folder: string; readonly name: string },
+  base: Pick<OpenModel, 'source' | 'folder' | 'configFile' | 'name'>,
   dtype: 'F32' | 'F16' = 'F32',
 ): void {
   const { trainable, parameters } = policy;
   if (trainable.kind === 'lora') {
-    writeAdapter(folder, toPeft(trainable, parameters, base.name));
+    const layers = base.source.family.linearLayers(base.source.config);
+    writeAdapter(folder, toPeft(trainable, parameters, base.name, layers));
     return;
   }
   const layout = trainableLayout(base.source, trainable);
@@ -167,8 +176,10 @@ export function savePolicy(
     }));
     writeSafetensors(join(temporary, 'model.safetensors'), tensors, { metadata: { format: 'pt' }, dtype });
     for (const name of copied) {
-      if (existsSync(join(base.folder, name))) copyFileSync(join(base.folder, name), join(temporary, name));
+      const from = (name === 'config.json' && base.configFile) || join(base.folder, name);
+      if (existsSync(from)) copyFileSync(from, join(temporary, name));
     }
+    nameDtype(join(temporary, 'config.json'), dtype === 'F32' ? 'float32' : 'float16');
     if (existsSync(folder)) {
       // Only files of a model are replaced; whatever else a person keeps there stays.
       for (const name of ['model.safetensors', ...copied]) {
@@ -184,10 +195,20 @@ export function savePolicy(
   }
 }
 
+/** Sets a config's dtype where it names another: transformers loads weights as the config says, and would round them. */
+function nameDtype(configFile: string, dtype: string): void {
+  const config = readJsonObject(configFile);
+  const wrong = ['dtype', 'torch_dtype'].filter((key) => key in config && config[key] !== dtype);
+  if (wrong.length === 0) return;
+  for (const key of wrong) config[key] = dtype;
+  writeFileWhole(configFile, `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
 const copied = [
   'config.json',
   'generation_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  'special_tokens_map.json',
   'chat_template.jinja',
 ];

@@ -8,15 +8,22 @@ export interface SamplingOptions {
   readonly topP: number;
 }
 
+/** The model gives no numbers to choose a token by. */
+export class NonFiniteLogitsError extends InputError {
+  constructor() {
+    super('the model gives logits that are not finite: its weights or its adapter have diverged');
+  }
+}
+
 /**
  * The token with the largest logit, the first of equals (as torch.argmax).
- * @throws InputError where a logit is not a number
+ * @throws NonFiniteLogitsError where a logit is not a number
  */
 export function likeliest(logits: Float32Array): number {
   let best = 0;
   for (let token = 0; token < logits.length; token++) {
     const logit = logits[token]!;
-    if (Number.isNaN(logit)) throw notNumbers();
+    if (Number.isNaN(logit)) throw new NonFiniteLogitsError();
     if (logit > logits[best]!) best = token;
   }
   return best;
@@ -27,7 +34,7 @@ export function likeliest(logits: Float32Array): number {
  * TopPLogitsWarper: the fewest likeliest tokens whose probabilities reach topP, never less than one; equals are taken
  * in the order of their ids.
  * @param temperature above 0
- * @throws InputError where a logit is not a number
+ * @throws NonFiniteLogitsError where a logit is not a number
  */
 export function drawToken(
   logits: Float32Array,
@@ -42,7 +49,7 @@ export function drawToken(
     weights[token] = weight;
     total += weight;
   }
-  if (!Number.isFinite(total)) throw notNumbers();
+  if (!Number.isFinite(total)) throw new NonFiniteLogitsError();
   if (topP >= 1) return drawFrom(weights.keys(), weights, total * random.uniform());
   const { tokens, mass } = nucleus(weights, total, topP);
   return drawFrom(tokens, weights, mass * random.uniform());
@@ -80,10 +87,4 @@ function drawFrom(tokens: Iterable<number>, weights: Float64Array, point: number
   }
   // Rounding may leave the point a hair above the last sum.
   return last;
-}
-
-function notNumbers(): InputError {
-  return new InputError(
-    'the model gives logits that are not finite: its weights or its adapter have diverged',
-  );
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../../shared/errors.ts';
+import { readJsonObject } from '../../formats/files.ts';
 import { openWeights } from '../../formats/weights.ts';
 import type { ModelSource } from './family.ts';
 import { families } from './index.ts';
@@ -35,13 +35,9 @@ export function openModel(folder: string, weightsFolder: string): ModelSource {
  * @throws InputError if it is missing, broken, or of an unsupported architecture
  */
 export function openConfig(file: string): Pick<ModelSource, 'family' | 'config'> {
-  let json: { architectures?: unknown };
-  try {
-    json = JSON.parse(readFileSync(file, 'utf8')) as typeof json;
-  } catch (error) {
-    throw new InputError((error as Error).message, { file });
-  }
-  const architecture = Array.isArray(json.architectures) ? String(json.architectures[0]) : 'none';
+  const json = readJsonObject(file);
+  const named = json['architectures'];
+  const architecture = Array.isArray(named) ? String(named[0]) : 'none';
   const family = families.find((each) => each.architecture === architecture);
   if (!family) {
     const known = families.map((each) => each.architecture).join(', ');

@@ -78,18 +78,31 @@ export function fromPeft(
   return { trainable, parameters };
 }
 
-/** An adapter's flat numbers as PEFT stores them. */
-export function toPeft(trainable: LoraTrainable, parameters: Float32Array, baseModel?: string): PeftAdapter {
+/**
+ * An adapter's flat numbers as PEFT stores them.
+ * @param layers every linear layer of the model. Where the last parts of the targets' paths match more of them, the
+ *   targets are named in full: PEFT would adapt the others as well, and complain that it has no numbers for them.
+ */
+export function toPeft(
+  trainable: LoraTrainable,
+  parameters: Float32Array,
+  baseModel?: string,
+  layers: readonly LinearLayer[] = trainable.targets,
+): PeftAdapter {
   const { rank, scale, targets } = trainable;
   const layout = loraLayout(targets, rank);
   const piece = (name: string): Float32Array => {
     const entry = layout.entries.find((each) => each.name === name)!;
     return parameters.slice(entry.offset, entry.offset + entry.size);
   };
+  const paths = targets.map(({ path }) => path);
+  const lastPart = (path: string): string => path.split('.').at(-1)!;
+  const names = [...new Set(paths.map(lastPart))];
+  const isExact = layers.every(({ path }) => paths.includes(path) || !names.includes(lastPart(path)));
   return {
     rank,
     alpha: scale * rank,
-    targets: [...new Set(targets.map(({ path }) => path.split('.').at(-1)!))],
+    targets: isExact ? names : paths,
     ...(baseModel === undefined ? {} : { baseModel }),
     tensors: new Map(
       targets.map((target) => [

@@ -43,19 +43,24 @@ export function adamWStep(
   state.step += 1;
   const { beta1, beta2, epsilon } = options;
   const { firstMoment, secondMoment } = state;
-  const correction1 = 1 - Math.pow(beta1, state.step);
+  const rest1 = 1 - beta1;
+  const rest2 = 1 - beta2;
+  // torch divides the root of the second moment by this correction for every number. Numerator and denominator are
+  // multiplied by it instead, once: divisions bound the loop, and in double precision the difference is far below a
+  // float32's last bit.
   const rootCorrection2 = Math.sqrt(1 - Math.pow(beta2, state.step));
-  const stepSize = learningRate / correction1;
-  for (const span of spans) {
-    const keep = span.decays ? 1 - learningRate * options.weightDecay : 1;
-    for (let place = span.from; place < span.to; place++) {
+  const stepSize = (learningRate / (1 - Math.pow(beta1, state.step))) * rootCorrection2;
+  const scaledEpsilon = epsilon * rootCorrection2;
+  for (const { from, to, decays } of spans) {
+    const keep = decays ? 1 - learningRate * options.weightDecay : 1;
+    for (let place = from; place < to; place++) {
       const slope = gradient[place]! * scale;
-      const first = beta1 * firstMoment[place]! + (1 - beta1) * slope;
-      const second = beta2 * secondMoment[place]! + (1 - beta2) * slope * slope;
+      const first = beta1 * firstMoment[place]! + rest1 * slope;
+      const second = beta2 * secondMoment[place]! + rest2 * slope * slope;
       firstMoment[place] = first;
       secondMoment[place] = second;
       parameters[place] =
-        parameters[place]! * keep - (stepSize * first) / (Math.sqrt(second) / rootCorrection2 + epsilon);
+        parameters[place]! * keep - (stepSize * first) / (Math.sqrt(second) + scaledEpsilon);
     }
   }
 }

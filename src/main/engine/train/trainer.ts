@@ -53,9 +53,9 @@ export class NonFiniteError extends Error {
   /** Row indices of the pairs at fault; of the whole step where the gradient alone overflowed. */
   readonly rows: readonly number[];
 
-  constructor(quantity: string, rows: readonly number[]) {
+  constructor(quantity: 'loss' | 'gradient', rows: readonly number[]) {
     const shown = rows.slice(0, 8).join(', ') + (rows.length > 8 ? ', …' : '');
-    super(`the ${quantity} is not finite (rows ${shown})`);
+    super(`the ${quantity} is not finite (${rows.length === 1 ? 'row' : 'rows'} ${shown})`);
     this.rows = rows;
   }
 }

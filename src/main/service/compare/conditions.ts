@@ -1,5 +1,5 @@
 import type { PairLogProbs } from '../../../shared/comparison.ts';
-import { runConfigOf } from '../../../shared/config.ts';
+import { runConfigOf, stepCount } from '../../../shared/config.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, type OpenModel } from '../../training/model.ts';
 import { prepareData, type PreparedData, type TrainingPair } from '../../training/prepare.ts';
@@ -8,7 +8,8 @@ import { engineOptions, openShared, type SharedSessions } from '../../training/s
 import type { CallOptions, CompareRequest } from '../contract.ts';
 import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, resolveModel, type Library, type OpenData } from '../library.ts';
-import { asBar, tellNotes } from '../progress.ts';
+import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
+import { refuseEmptySeeds } from '../replicates.ts';
 import { TaskRunner } from '../task.ts';
 
 const defaultTaskTokens = 256;
@@ -29,7 +30,10 @@ export interface Conditions {
   release(): Promise<void>;
 }
 
-/** @throws InputError where nothing is held out, or a held-out prompt is trained on */
+/**
+ * @throws InputError where nothing is held out, or a held-out prompt is trained on; UsageError for seeds that change
+ *   nothing
+ */
 export async function openConditions(
   library: Library,
   request: CompareRequest,
@@ -47,7 +51,9 @@ export async function openConditions(
   const training = prepareData(train, model.tokenizer, { ...options, file: request.data });
   const held = prepareData(heldRows, model.tokenizer, { ...options, file: heldFile });
   refuseLeaks(training.pairs, held.pairs, heldFile);
+  refuseEmptySeeds(request, training.pairs.length);
   tellNotes(training, call);
+  tellWarmup(shared, stepCount(shared, training.pairs.length), call);
 
   // The shape of the policy and its reference are the same in every run; only the numbers change with the seed.
   const config = runConfigOf(shared, { loss: arms[0]!, learningRate: learningRates[0]!, seed: seeds[0]! });
@@ -67,6 +73,7 @@ export async function openConditions(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
         });
+  tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
   const sessions = await openShared(model, policy.trainable, arms, engine);
   return {
     model,

@@ -1,9 +1,15 @@
 import { join } from 'node:path';
-import { evaluatePairs, type Evaluation, type RunResult } from '../../../shared/comparison.ts';
+import {
+  evaluatePairs,
+  type Evaluation,
+  type RunResult,
+  type TaskEvaluation,
+} from '../../../shared/comparison.ts';
 import type { RunConfig } from '../../../shared/config.ts';
 import { formatLearningRate } from '../../../shared/format.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import { toJsonLines, writeAskedFile } from '../../formats/files.ts';
+import { NonFiniteLogitsError } from '../../training/decode.ts';
 import { planBatches, runUntilDivergence } from '../../training/loop.ts';
 import { policyHash, savePolicy, startPolicy } from '../../training/model.ts';
 import { orderHash } from '../../training/prepare.ts';
@@ -12,6 +18,7 @@ import type { CallOptions } from '../contract.ts';
 import type { Library } from '../library.ts';
 import { underName } from '../progress.ts';
 import { RunRecorder } from '../recorder.ts';
+import type { TaskRunner } from '../task.ts';
 import type { Conditions } from './conditions.ts';
 
 /** Where a run stands in its comparison. */
@@ -26,7 +33,8 @@ export interface RunPlace {
 
 /**
  * Trains and evaluates one arm at one learning rate from one seed. A run that diverges is a finding: it is evaluated as
- * it was before the step that was not finite, where its log-probs still are numbers, and marked.
+ * it was before the step that was not finite, where its log-probs still are numbers (without the task, where logits are
+ * not), and marked.
  */
 export async function runOne(
   library: Library,
@@ -72,8 +80,12 @@ export async function runOne(
     let evaluation: Evaluation | undefined;
     if (scores.every(isFiniteScore)) {
       evaluation = evaluatePairs(scores, conditions.heldReference);
-      if (task) {
-        evaluation = { ...evaluation, task: await task.evaluate(state.parameters, underName(call, name)) };
+      const answers = task && (await evaluateTask(task, state.parameters, underName(call, name)));
+      if (answers) {
+        evaluation = { ...evaluation, task: answers };
+      } else if (task) {
+        divergedAt ??= metrics.length;
+        call.onProgress?.({ kind: 'note', text: `${name}: its answers' logits are not finite; no task` });
       }
       recorder.evaluation(evaluation, metrics.length);
     } else {
@@ -104,5 +116,19 @@ export async function runOne(
   } catch (error) {
     recorder.fail(error, call.signal);
     throw error;
+  }
+}
+
+/** Undefined where answering needs numbers that the run no longer gives. */
+async function evaluateTask(
+  task: TaskRunner,
+  parameters: Float32Array,
+  call: CallOptions,
+): Promise<TaskEvaluation | undefined> {
+  try {
+    return await task.evaluate(parameters, call);
+  } catch (error) {
+    if (call.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
-import { describe } from '../shape.ts';
+import { describe, timesDim } from '../shape.ts';
 import { apply, applyAll, scalar, type Dim, type Op, type Value } from '../types.ts';
 import { add, cast, div, equal, log, mul, sqrt, sub } from './elementwise.ts';
-import { matmul, reduceMax, reduceMean, softmax } from './linear.ts';
+import { matmul, reduceMax, reduceMean, reduceSum, softmax } from './linear.ts';
 import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
 
 /** RMSNorm over the last axis: x / √(mean(x²) + ε) · weight. Outputs: the normed x, and 1/√(…) for the gradient. */
@@ -104,8 +104,9 @@ export const rotaryOp: Op<RotaryAttributes> = {
  * vocabulary [R] · 4 entropy in nats [R] · 5 whether the target is the likeliest token, 1 or 0 [R].
  * What nobody asks for is not computed.
  *
- * log p is taken as logit − max + log(max probability): a softmax over 49k columns keeps its sum accurate to 1e-6,
- * which ReduceLogSumExp does not.
+ * log p is taken as logit − max + log(max probability ÷ Σ probabilities). The runtime's softmax adds up 49k columns
+ * with a bias of about 2e-5 (its ReduceLogSumExp is off by more): every log-prob would be a little too high, and a long
+ * answer's sum by 5e-3. The probabilities summed again in two stages undo that.
  */
 export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
   name: 'TokenLogProbs',
@@ -148,19 +149,23 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     const probabilities = softmax(logits);
     const target = gatherElements(logits, reshape(targets!, [rows, 1]));
     const largest = reduceMax(logits, [-1]);
-    const logLargest = log(reduceMax(probabilities, [-1]));
+    const total = stagedRowSum(probabilities); // [R, 1], 1 but for rounding
+    const logLargest = log(div(reduceMax(probabilities, [-1]), total));
     const logProb = add(sub(target, largest), logLargest);
-    const slope = sub(gather(head!, targets!), matmul(probabilities, head!));
+    const slope = sub(gather(head!, targets!), div(matmul(probabilities, head!), total));
     const expected = matmul(
       reshape(probabilities, [rows, 1, vocabulary]),
       reshape(logits, [rows, vocabulary, 1]),
     );
     const flat = [rows];
-    const entropy = sub(reshape(sub(largest, logLargest), flat), reshape(expected, flat));
+    const entropy = sub(
+      reshape(sub(largest, logLargest), flat),
+      reshape(div(reshape(expected, [rows, 1]), total), flat),
+    );
     return [
       reshape(logProb, flat),
       slope,
-      probabilities,
+      div(probabilities, total),
       reduceMean(logits, [-1], false),
       entropy,
       reshape(cast(equal(target, largest), hidden!.dtype), flat),
@@ -173,6 +178,19 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     },
   ],
 };
+
+/**
+ * Σ over the last axis [R, V] → [R, 1] in two stages, each of as nearly √V terms as V's divisors allow: float32 rounding
+ * stays near 1e-7 however long the row.
+ */
+function stagedRowSum(value: Value): Value {
+  const [rows, columns] = value.shape as [Dim, number];
+  let blocks = Math.floor(Math.sqrt(columns));
+  while (columns % blocks !== 0) blocks -= 1;
+  // Merging the first axes keeps one symbolic length, which a reshape can infer.
+  const stacked = reshape(value, [timesDim(rows, blocks), columns / blocks]);
+  return reduceSum(reshape(reduceSum(stacked, [-1]), [rows, blocks]), [-1]);
+}
 
 export interface TokenLogProbs {
   readonly logProbs: Value;
