@@ -119,7 +119,7 @@ def make_smollm2():
     pairs = tokenise_by_trl(tokenizer, rows)
     for index, pair in enumerate(pairs):
         for answer in ("chosen", "rejected"):
-            figures = describe(model, pair["prompt"], pair[answer])
+            figures = describe(model, pair["prompt"], pair[answer], double_softmax=True)
             pair[f"{answer}_log_probs"] = figures["log_probs"]
             pair[f"{answer}_sum"] = sum(figures["log_probs"])
         lengths = " ".join(str(len(pair[name])) for name in ("prompt", "chosen", "rejected"))
@@ -128,7 +128,7 @@ def make_smollm2():
         pair["ids_sha256"] = ids_hash([pair.pop(name) for name in ("prompt", "chosen", "rejected")])
     write_json(
         FIXTURES / "smollm2" / "gsm8k-log-probs.json",
-        {**source, "data": "first 8 rows of gsm8k-pairs.jsonl, tokenised by TRL; sums in float64", "pairs": pairs},
+        {**source, "data": "first 8 rows of gsm8k-pairs.jsonl, tokenised by TRL; log-softmax and sums in float64", "pairs": pairs},
     )
 
 

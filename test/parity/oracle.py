@@ -160,9 +160,15 @@ def token_log_probs(model, prompt, completion):
 
 
 @torch.no_grad()
-def describe(model, prompt, completion):
-    """Per-token figures of one completion, and their sum, as plain lists."""
+def describe(model, prompt, completion, double_softmax=False):
+    """Per-token figures of one completion, and their sum, as plain lists.
+
+    Over a large vocabulary torch's float32 log_softmax on the CPU is biased by about 2e-5 a token; `double_softmax` takes
+    it in float64 from the float32 logits.
+    """
     logits = completion_logits(model, prompt, completion)
+    if double_softmax:
+        logits = logits.double()
     log_probs = torch.log_softmax(logits, dim=-1)
     tokens = log_probs.gather(-1, torch.tensor(completion)[:, None])[:, 0]
     return {

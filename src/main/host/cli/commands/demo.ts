@@ -7,7 +7,7 @@ export const demo = defineCommand({
   name: 'demo',
   summary: 'compare DPO and MinorDPO on the bundled model and data',
   details: [
-    'The bundled model has a few million parameters and answers arithmetic word problems. Two losses, two learning ' +
+    'The bundled model has 0.85 million parameters and answers arithmetic word problems. Two losses, two learning ' +
       'rates and two seeds take a few minutes on two cores. It prints what comes out, whichever loss wins.',
   ],
   positionals: [],
