@@ -1,9 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import type { Text } from '../../shared/preferences.ts';
 import { Generator, type Generated } from '../engine/generate/generator.ts';
 import { NonFiniteLogitsError, type SamplingOptions } from '../engine/generate/sampling.ts';
 import { tokenizeChat } from '../engine/tokens/chat-template.ts';
 import { tokenizePrompt } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
+import { readJsonObject } from '../formats/files.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { WorkOptions } from './work.ts';
 
@@ -12,9 +16,20 @@ export { NonFiniteLogitsError };
 /** Prompts answered side by side. */
 const promptsAtOnce = 16;
 
-/** Ids that end a model's answer. */
-function endTokens(model: OpenModel): number[] {
-  return [...new Set([...model.source.config.eosTokenIds, model.tokenizer.eosTokenId])];
+const generationConfig = z.object({
+  eos_token_id: z.union([z.number().int(), z.array(z.number().int())]).nullish(),
+});
+
+/**
+ * Ids that end a model's answer: those of generation_config.json, which transformers' `generate` goes by (chat models
+ * of the Llama 3 kind name several there), config.json and the tokenizer.
+ */
+export function endTokens(model: OpenModel): number[] {
+  const file = join(model.folder, 'generation_config.json');
+  const parsed = existsSync(file) ? generationConfig.safeParse(readJsonObject(file)) : undefined;
+  const named = parsed?.data?.eos_token_id ?? [];
+  const ids = typeof named === 'number' ? [named] : named;
+  return [...new Set([...ids, ...model.source.config.eosTokenIds, model.tokenizer.eosTokenId])];
 }
 
 /** The same prompts answered greedily by one policy after another, in one session and one order. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { availableParallelism, cpus } from 'node:os';
 import type { ModelSource } from '../models/family.ts';
 import {
   encodeGraph,
@@ -93,9 +94,11 @@ export class Scorer {
       packing: 'pair',
       dtype: 'float32',
       provider: 'cpu',
-      threads: this.#options.threads ?? 0,
+      // Left to the runtime, the number of threads follows the machine, as its kernels follow the processor.
+      threads: this.#options.threads ?? `all of ${availableParallelism()}`,
       runtime: runtimeVersion,
       platform: `${process.platform}-${process.arch}`,
+      processor: cpus()[0]?.model ?? '',
     };
     return createHash('sha256').update(JSON.stringify(context)).digest('hex');
   }
