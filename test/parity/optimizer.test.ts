@@ -6,7 +6,8 @@ import {
   globalNorm,
   newOptimizerState,
 } from '../../src/main/engine/train/optimizer.ts';
-import { scheduleFactor, warmupSteps, type SchedulerName } from '../../src/main/engine/train/schedule.ts';
+import { scheduleFactor } from '../../src/main/engine/train/schedule.ts';
+import { warmupSteps, type SchedulerName } from '../../src/shared/config.ts';
 import { largestDifference, readJson, relativeDistance } from './support.ts';
 
 interface AdamWCase {

@@ -3,7 +3,8 @@ import type { ModelSource } from '../../src/main/engine/models/family.ts';
 import { fromPeft } from '../../src/main/engine/train/adapter.ts';
 import { trainableLayout, type Trainable } from '../../src/main/engine/train/graphs.ts';
 import { adamWDefaults, adamWStep, clipFactor, globalNorm } from '../../src/main/engine/train/optimizer.ts';
-import { scheduleFactor, warmupSteps } from '../../src/main/engine/train/schedule.ts';
+import { scheduleFactor } from '../../src/main/engine/train/schedule.ts';
+import { warmupSteps } from '../../src/shared/config.ts';
 import { Scorer, sizesOf } from '../../src/main/engine/train/scorer.ts';
 import { StepTelemetry } from '../../src/main/engine/train/telemetry.ts';
 import {

@@ -25,13 +25,25 @@ export async function addModel(
   call: CallOptions = {},
   suggestedName?: string,
 ): Promise<AddModelResult> {
+  const { model, added } = await register(library, path, name, call, suggestedName);
+  return { model: summariseModel(model), added };
+}
+
+/** Records a model, or finds the record of the same content. */
+async function register(
+  library: Library,
+  path: string,
+  name: string | undefined,
+  call: CallOptions,
+  suggestedName?: string,
+): Promise<{ readonly model: Model; readonly added: boolean }> {
   const taken = name === undefined ? undefined : library.store.models.findByName(name);
   const imported = await readModel(library, path, call);
   const known = taken?.hash === imported.hash ? taken : library.store.models.findByHash(imported.hash);
   if (known && (name === undefined || known.name === name)) {
     // Where its folder is gone, or holds something else by now, the same content has been found again elsewhere.
     const moved = isUnchanged(library, known) ? undefined : library.store.models.update(known.id, imported);
-    return { model: summariseModel(moved ?? known), added: false };
+    return { model: moved ?? known, added: false };
   }
   if (taken)
     throw new InputError(`another model is named ${name}; choose a name with --name`, { file: path });
@@ -50,7 +62,7 @@ export async function addModel(
     architecture,
     parameters,
   });
-  return { model: summariseModel(model), added: true };
+  return { model, added: true };
 }
 
 /** Imports a model and remembers what its files looked like, so that a change behind our back is noticed. */
@@ -153,8 +165,8 @@ export async function resolveModel(
     });
   }
   if (!named) {
-    const { model } = await addModel(library, nameOrPath, undefined, call);
-    return resolveModel(library, model.name, call);
+    // Just read and recorded: nothing to look up or to refresh.
+    return openBase((await register(library, nameOrPath, undefined, call)).model);
   }
   if (!existsSync(named.weightsFolder)) {
     throw new InputError(`the model's folder is gone: ${named.weightsFolder}`, { file: nameOrPath });

@@ -18,13 +18,6 @@ export function timesDim(dim: Dim, factor: number): Dim {
   return dimFrom(own * factor, symbol);
 }
 
-/** `dim` divided by a whole number; fails where it does not divide. */
-export function divideDim(dim: Dim, divisor: number): Dim {
-  const [own, symbol] = dimParts(dim);
-  if (own % divisor !== 0) throw new Error(`dimension ${dim} does not divide by ${divisor}`);
-  return dimFrom(own / divisor, symbol);
-}
-
 /** The product of all dimensions as [number, symbols in order], to compare element counts. */
 export function elementCount(shape: Shape): string {
   let factor = 1;

@@ -1,7 +1,5 @@
 import type { SchedulerName } from '../../../shared/config.ts';
 
-export { warmupSteps, type SchedulerName } from '../../../shared/config.ts';
-
 /**
  * Factor on the peak learning rate at a step counted from 0: linear warm-up from 0, then constant, linear to 0, or half
  * a cosine to 0 (transformers' get_*_schedule_with_warmup). With warm-up the very first step has a learning rate of 0.
