@@ -9,7 +9,7 @@ import type {
   ListModelsResult,
   ScoreResult,
   TrainResult,
-} from '../../src/main/service/contract.ts';
+} from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import {
   filesBelow,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CompareResult, ProgressEvent } from '../../src/main/service/contract.ts';
+import type { CompareResult, ProgressEvent } from '../../src/shared/contract.ts';
 import { createServices } from '../../src/main/service/index.ts';
 import { parseSharedSettings } from '../../src/shared/config.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ListModelsResult } from '../../src/main/service/contract.ts';
+import type { ListModelsResult } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import {
   plumbline,

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrainRequest } from '../../src/main/service/contract.ts';
+import type { TrainRequest } from '../../src/shared/contract.ts';
 import { createServices } from '../../src/main/service/index.ts';
 import { parseRunConfig } from '../../src/shared/config.ts';
 import {

@@ -1,5 +1,5 @@
 import { defaults } from '../../shared/config.ts';
-import type { CompareRequest } from './contract.ts';
+import type { CompareRequest } from '../../shared/contract.ts';
 
 const quote = (text: string): string =>
   /^[\w./:,=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -14,7 +14,7 @@ import { commandOf } from './command-line.ts';
 import { openConditions, type Conditions } from './compare/conditions.ts';
 import { runOne } from './compare/run.ts';
 import { describeSettings, differences } from './compare/settings.ts';
-import type { CallOptions, CompareRequest, CompareResult } from './contract.ts';
+import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { requireWritable, requireWritableFolder, type Library } from './library.ts';
 import { countsOf, underName } from './progress.ts';
 import { writeReport } from './report.ts';

@@ -5,7 +5,7 @@ import { parseSharedSettings } from '../../shared/config.ts';
 import { demoSettings } from '../../shared/demo.ts';
 import { InputError } from '../../shared/errors.ts';
 import { compare } from './compare.ts';
-import type { CallOptions, CompareResult, DemoRequest } from './contract.ts';
+import type { CallOptions, CompareResult, DemoRequest } from '../../shared/contract.ts';
 import { addModel, type Library } from './library.ts';
 
 /** The bundled model and data (resources/example, made by scripts/make-example.ts). */

@@ -1,7 +1,7 @@
 import { InputError } from '../../shared/errors.ts';
 import { continueText } from '../training/decode.ts';
 import { loadPolicy } from '../training/model.ts';
-import type { CallOptions, GenerateRequest, GenerateResult } from './contract.ts';
+import type { CallOptions, GenerateRequest, GenerateResult } from '../../shared/contract.ts';
 import { resolveModel, type Library } from './library.ts';
 
 /** Continues one prompt, telling each piece of text as soon as its characters are complete. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openStore } from '../store/database.ts';
 import { compare } from './compare.ts';
-import type { Services, ServicesOptions } from './contract.ts';
+import type { Services, ServicesOptions } from '../../shared/contract.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';

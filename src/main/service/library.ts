@@ -9,7 +9,13 @@ import type { FileStamp } from '../store/model-files.ts';
 import type { Model } from '../store/models.ts';
 import type { Store } from '../store/database.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
-import type { AddDataResult, AddModelResult, CallOptions, DatasetSummary, ModelSummary } from './contract.ts';
+import type {
+  AddDataResult,
+  AddModelResult,
+  CallOptions,
+  DatasetSummary,
+  ModelSummary,
+} from '../../shared/contract.ts';
 
 /** Imported models and datasets, and how a name or a path becomes one. */
 export interface Library {

@@ -1,5 +1,5 @@
 import { UsageError } from '../../shared/errors.ts';
-import type { CompareRequest } from './contract.ts';
+import type { CompareRequest } from '../../shared/contract.ts';
 
 /**
  * Refuses seeds that change neither the start nor the batches: one run several times over has no spread, and any

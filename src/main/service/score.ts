@@ -4,7 +4,7 @@ import { loadPolicy } from '../training/model.ts';
 import { prepareData } from '../training/prepare.ts';
 import { isFiniteScore, scoreOnce } from '../training/score.ts';
 import { engineOptions } from '../training/sessions.ts';
-import type { CallOptions, ScoreRequest, ScoreResult } from './contract.ts';
+import type { CallOptions, ScoreRequest, ScoreResult } from '../../shared/contract.ts';
 import { requireWritable, resolveData, resolveModel, type Library } from './library.ts';
 import { asBar, countsOf, tellNotes } from './progress.ts';
 

@@ -17,7 +17,7 @@ import { orderHash, prepareData } from '../training/prepare.ts';
 import { referenceLogProbs, withReference } from '../training/reference.ts';
 import { isFiniteScore, scoreOnce } from '../training/score.ts';
 import { engineOptions, openTrainer } from '../training/sessions.ts';
-import type { CallOptions, TrainRequest, TrainResult } from './contract.ts';
+import type { CallOptions, TrainRequest, TrainResult } from '../../shared/contract.ts';
 import { holdOut } from './held-out.ts';
 import {
   requireWritable,

@@ -24,22 +24,25 @@ export function migrate(connection: Connection, migrations: readonly Migration[]
   });
   const { database } = connection;
   refuseNewer(connection, migrations.length);
-  for (const migration of migrations) {
-    if (connection.header().version >= migration.version) continue;
+  for (const { version: target } of migrations) {
+    if (connection.header().version >= target) continue;
     // Rebuilding a table drops the old one, which would delete every row that points to it.
     database.pragma('foreign_keys = OFF');
     try {
       connection.write(() => {
         const { version, empty } = connection.header();
-        if (version >= migration.version) return;
+        if (version >= target) return;
         if (!empty) backUp(connection, version);
-        migration.apply(database);
-        const [violation] = database.pragma('foreign_key_check') as { table: string }[];
-        if (violation) {
-          throw new Error(`migration ${migration.version} leaves a broken reference in ${violation.table}`);
+        // A new database gets everything at once: nobody could want a copy of a stage in between.
+        for (const migration of migrations.slice(version, empty ? undefined : target)) {
+          migration.apply(database);
+          const [violation] = database.pragma('foreign_key_check') as { table: string }[];
+          if (violation) {
+            throw new Error(`migration ${migration.version} leaves a broken reference in ${violation.table}`);
+          }
+          database.pragma(`user_version = ${migration.version}`);
         }
         database.pragma(`application_id = ${applicationId}`);
-        database.pragma(`user_version = ${migration.version}`);
       });
     } finally {
       database.pragma('foreign_keys = ON');

@@ -51,7 +51,7 @@ switch (mode) {
       migrations: [
         ...migrations,
         {
-          version: 2,
+          version: migrations.length + 1,
           apply: (database) => {
             database.exec(`DELETE FROM models; CREATE TABLE filler (content BLOB) STRICT;
               WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 4000)

@@ -1,4 +1,4 @@
-import type { CallOptions, Services } from '../../service/contract.ts';
+import type { CallOptions, Services } from '../../../shared/contract.ts';
 import type { OptionTable, OptionValues } from './option.ts';
 
 /** What a command may use while it runs. */

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InputError, UsageError } from '../../../shared/errors.ts';
-import type { Services } from '../../service/contract.ts';
+import type { Services } from '../../../shared/contract.ts';
 import { comparison, home, model, run, scratch, trainWords, words } from './testing.ts';
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

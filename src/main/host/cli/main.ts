@@ -1,7 +1,7 @@
 import manifest from '../../../../package.json' with { type: 'json' };
 import { InputError, UsageError } from '../../../shared/errors.ts';
 import { resolveHome } from '../../service/home.ts';
-import type { Services, ServicesFactory } from '../../service/contract.ts';
+import type { Services, ServicesFactory } from '../../../shared/contract.ts';
 import { commandNameOf, parseArguments } from './arguments.ts';
 import type { Invocation } from './arguments.ts';
 import type { Command, CommandContext } from './command.ts';

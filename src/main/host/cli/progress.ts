@@ -7,7 +7,7 @@ import {
   formatPercent,
 } from '../../../shared/format.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
-import type { ProgressEvent } from '../../service/contract.ts';
+import type { ProgressEvent } from '../../../shared/contract.ts';
 
 export interface ProgressState {
   readonly label: string;

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CompareResult, ModelSummary, Services, TrainResult } from '../../service/contract.ts';
+import type { CompareResult, ModelSummary, Services, TrainResult } from '../../../shared/contract.ts';
 import { main } from './main.ts';
 
 export const model: ModelSummary = {

@@ -5,7 +5,7 @@ import { referencePolicy, startPolicy, type OpenModel } from '../../training/mod
 import { prepareData, type PreparedData, type TrainingPair } from '../../training/prepare.ts';
 import { referenceLogProbs, withReference } from '../../training/reference.ts';
 import { engineOptions, openShared, type SharedSessions } from '../../training/sessions.ts';
-import type { CallOptions, CompareRequest } from '../contract.ts';
+import type { CallOptions, CompareRequest } from '../../../shared/contract.ts';
 import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, resolveModel, type Library, type OpenData } from '../library.ts';
 import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';

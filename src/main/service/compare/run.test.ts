@@ -4,7 +4,7 @@ import { scratchFolder, sums, writeLines, writeTinyModel } from '../../../../tes
 import { parseSharedSettings, runConfigOf } from '../../../shared/config.ts';
 import { openStore } from '../../store/database.ts';
 import { startPolicy } from '../../training/model.ts';
-import type { CompareRequest, ProgressEvent } from '../contract.ts';
+import type { CompareRequest, ProgressEvent } from '../../../shared/contract.ts';
 import { resolveModel, type Library } from '../library.ts';
 import { TaskRunner } from '../task.ts';
 import { openConditions } from './conditions.ts';

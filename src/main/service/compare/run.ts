@@ -14,7 +14,7 @@ import { planBatches, runUntilDivergence } from '../../training/loop.ts';
 import { policyHash, savePolicy, startPolicy } from '../../training/model.ts';
 import { orderHash } from '../../training/prepare.ts';
 import { isFiniteScore, scorePairs } from '../../training/score.ts';
-import type { CallOptions } from '../contract.ts';
+import type { CallOptions } from '../../../shared/contract.ts';
 import type { Library } from '../library.ts';
 import { underName } from '../progress.ts';
 import { RunRecorder } from '../recorder.ts';

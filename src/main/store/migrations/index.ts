@@ -1,5 +1,6 @@
 import type { Migration } from '../migrate.ts';
 import { firstSchema } from './0001-first-schema.ts';
+import { jobs } from './0002-jobs.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [firstSchema];
+export const migrations: readonly Migration[] = [firstSchema, jobs];

@@ -4,7 +4,7 @@ import { formatElapsed, formatLearningRate } from '../../../../shared/format.ts'
 import { lossNames } from '../../../../shared/losses.ts';
 import type { LossName } from '../../../../shared/losses.ts';
 import { fewestSeeds } from '../../../../shared/verdict.ts';
-import type { CompareResult } from '../../../service/contract.ts';
+import type { CompareResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
 import { given, requiredData, requiredModel } from './names.ts';

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount } from '../../../../shared/format.ts';
-import type { DatasetSummary } from '../../../service/contract.ts';
+import type { DatasetSummary } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { optional, textValue } from '../option.ts';
 import { renderTable } from '../table.ts';

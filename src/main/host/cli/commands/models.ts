@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatParameters } from '../../../../shared/format.ts';
-import type { ModelSummary } from '../../../service/contract.ts';
+import type { ModelSummary } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { optional, textValue } from '../option.ts';
 import { renderTable } from '../table.ts';

@@ -6,7 +6,7 @@ import {
   formatRate,
   formatPercent,
 } from '../../../../shared/format.ts';
-import type { RowCounts } from '../../../service/contract.ts';
+import type { RowCounts } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, required, textValue, withDefault } from '../option.ts';
 import { adapter, given, requiredData, requiredModel } from './names.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../../../shared/format.ts';
 import { describeLoss, lossNames } from '../../../../shared/losses.ts';
 import type { MetricName } from '../../../../shared/metrics.ts';
-import type { TrainResult } from '../../../service/contract.ts';
+import type { TrainResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, optional, required, textValue } from '../option.ts';
 import { renderTable } from '../table.ts';

@@ -7,11 +7,11 @@
  * the event loop between steps so that the signal can arrive, removes what is half-written and rejects with
  * `signal.reason`.
  */
-import type { RunConfig, SharedSettings } from '../../shared/config.ts';
-import type { ComparisonResult, Evaluation } from '../../shared/comparison.ts';
-import type { LossName } from '../../shared/losses.ts';
-import type { Verdict } from '../../shared/verdict.ts';
-import type { StepMetrics } from '../../shared/metrics.ts';
+import type { RunConfig, SharedSettings } from './config.ts';
+import type { ComparisonResult, Evaluation } from './comparison.ts';
+import type { LossName } from './losses.ts';
+import type { Verdict } from './verdict.ts';
+import type { StepMetrics } from './metrics.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
