@@ -1,6 +1,9 @@
 import { Adapters } from './adapters.ts';
 import { Comparisons } from './comparisons.ts';
 import { Connection } from './connection.ts';
+import { DatasetChanges } from './dataset-changes.ts';
+import { DatasetRows } from './dataset-rows.ts';
+import { DatasetSearch } from './dataset-search.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { Metrics } from './metrics.ts';
@@ -16,6 +19,9 @@ export interface Store {
   readonly file: string;
   readonly models: Models;
   readonly datasets: Datasets;
+  readonly datasetRows: DatasetRows;
+  readonly datasetChanges: DatasetChanges;
+  readonly datasetSearch: DatasetSearch;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
   readonly runs: Runs;
@@ -51,6 +57,9 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       file: connection.file,
       models: new Models(connection),
       datasets: new Datasets(connection),
+      datasetRows: new DatasetRows(connection),
+      datasetChanges: new DatasetChanges(connection),
+      datasetSearch: new DatasetSearch(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
       runs: new Runs(connection),

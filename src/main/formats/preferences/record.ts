@@ -1,5 +1,5 @@
 import type { CompletionRow, DataRow, Message, PreferenceRow, Text } from '../../../shared/preferences.ts';
-import { sameMessage, splitImplicitPrompt } from './implicit-prompt.ts';
+import { sameMessage, splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
 
 /** Makes the error for a cause; the caller knows file and row. */
 type Complain = (cause: string) => Error;

@@ -1,6 +1,7 @@
 import type { Migration } from '../migrate.ts';
 import { firstSchema } from './0001-first-schema.ts';
 import { jobs } from './0002-jobs.ts';
+import { datasets } from './0003-datasets.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [firstSchema, jobs];
+export const migrations: readonly Migration[] = [firstSchema, jobs, datasets];
