@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { QueueResult, RunDetails, RunsResult } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
-import { openStore } from '../../src/main/store/database.ts';
+import type { openStore } from '../../src/main/store/database.ts';
 import {
   filesBelow,
   inStore,
