@@ -4,14 +4,14 @@ import { splitRows, type TrainingPair } from '../training/prepare.ts';
 import { resolveData, type Library, type OpenData } from './library.ts';
 
 /** Training rows and held-out rows, as the settings say. */
-export function holdOut(
+export async function holdOut(
   library: Library,
   data: OpenData,
   file: string,
   config: Pick<RunConfig, 'evalData' | 'evalShare'>,
-): { readonly train: OpenData['rows']; readonly held: OpenData['rows'] | undefined } {
+): Promise<{ readonly train: OpenData['rows']; readonly held: OpenData['rows'] | undefined }> {
   if (config.evalData !== undefined)
-    return { train: data.rows, held: resolveData(library, config.evalData).rows };
+    return { train: data.rows, held: (await resolveData(library, config.evalData)).rows };
   if (config.evalShare !== undefined) return splitRows(data.rows, config.evalShare, file);
   return { train: data.rows, held: undefined };
 }

@@ -187,7 +187,7 @@ export interface OpenData {
 }
 
 /** Rows by an imported name, or straight from a file. */
-export function resolveData(library: Library, nameOrPath: string): OpenData {
+export async function resolveData(library: Library, nameOrPath: string): Promise<OpenData> {
   const named = library.store.datasets.findByName(nameOrPath);
   if (named) return { name: named.name, hash: named.hash, rows: [...library.store.datasets.rows(named.id)] };
   if (!existsSync(nameOrPath)) {
@@ -195,15 +195,19 @@ export function resolveData(library: Library, nameOrPath: string): OpenData {
       file: nameOrPath,
     });
   }
-  const { rows } = readDataFile(nameOrPath);
+  const { rows } = await readDataFile(nameOrPath);
   return { name: basename(nameOrPath), hash: dataHash(rows), rows };
 }
 
-export function addData(library: Library, path: string, name: string | undefined): AddDataResult {
+export async function addData(
+  library: Library,
+  path: string,
+  name: string | undefined,
+): Promise<AddDataResult> {
   if (name !== undefined && library.store.datasets.findByName(name)) {
     throw new InputError(`a dataset named ${name} exists already`, { file: path });
   }
-  const { rows, format, conversational } = readDataFile(path);
+  const { rows, format, conversational } = await readDataFile(path);
   const hash = dataHash(rows);
   const known = library.store.datasets.findByHash(hash);
   if (known && name === undefined) return { dataset: summariseData(library, known), added: false };

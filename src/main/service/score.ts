@@ -16,7 +16,7 @@ export async function score(
 ): Promise<ScoreResult> {
   const started = performance.now();
   requireWritable(request.out, [request.data, request.model]);
-  const { rows } = resolveData(library, request.data);
+  const { rows } = await resolveData(library, request.data);
   const model = await resolveModel(library, request.model, call);
   const policy = request.adapter === undefined ? undefined : loadPolicy(model, request.adapter);
   const data = prepareData(rows, model.tokenizer, {

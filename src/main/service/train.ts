@@ -40,8 +40,8 @@ export async function train(
   requireWritable(request.metrics, [request.data, config.evalData, ...Object.values(request.start)]);
   requireWritableFolder(request.adapterOut);
   // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
-  const data = resolveData(library, request.data);
-  const { train: rows, held } = holdOut(library, data, request.data, config);
+  const data = await resolveData(library, request.data);
+  const { train: rows, held } = await holdOut(library, data, request.data, config);
   const { start } = request;
   const model = 'init' in start ? openFresh(start.init) : await resolveModel(library, start.model, call);
   const policy: Policy =

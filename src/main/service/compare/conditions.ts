@@ -40,9 +40,9 @@ export async function openConditions(
   call: CallOptions,
 ): Promise<Conditions> {
   const { arms, learningRates, seeds, shared } = request;
-  const whole = resolveData(library, request.data);
+  const whole = await resolveData(library, request.data);
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
-  const { train, held: heldRows } = holdOut(library, data, request.data, shared);
+  const { train, held: heldRows } = await holdOut(library, data, request.data, shared);
   if (!heldRows) throw new InputError('a comparison needs held-out pairs', { file: request.data });
   const heldFile = shared.evalData ?? request.data;
 
