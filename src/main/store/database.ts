@@ -1,4 +1,5 @@
 import { Adapters } from './adapters.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Comparisons } from './comparisons.ts';
 import { Connection } from './connection.ts';
 import { DatasetChanges } from './dataset-changes.ts';
@@ -6,6 +7,7 @@ import { DatasetRows } from './dataset-rows.ts';
 import { DatasetSearch } from './dataset-search.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
+import { Jobs } from './jobs.ts';
 import { Metrics } from './metrics.ts';
 import { migrate, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
@@ -24,7 +26,9 @@ export interface Store {
   readonly datasetSearch: DatasetSearch;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
+  readonly jobs: Jobs;
   readonly runs: Runs;
+  readonly checkpoints: Checkpoints;
   readonly metrics: Metrics;
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
@@ -40,6 +44,8 @@ export interface StoreOptions {
   readonly migrations?: readonly Migration[];
   /** Milliseconds a write waits for another process before it gives up. */
   readonly busyTimeout?: number;
+  /** Opens an existing database for reading only, as training processes do. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -49,10 +55,10 @@ export interface StoreOptions {
  * @throws InputError where the file is not ours, damaged, not writable or of a newer version
  */
 export function openStore(file: string, options: StoreOptions = {}): Store {
-  const { migrations = allMigrations, busyTimeout = 15_000 } = options;
-  const connection = new Connection(file, busyTimeout);
+  const { migrations = allMigrations, busyTimeout = 15_000, readOnly = false } = options;
+  const connection = new Connection(file, busyTimeout, readOnly);
   try {
-    migrate(connection, migrations);
+    if (!readOnly) migrate(connection, migrations);
     return {
       file: connection.file,
       models: new Models(connection),
@@ -62,7 +68,9 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       datasetSearch: new DatasetSearch(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
+      jobs: new Jobs(connection),
       runs: new Runs(connection),
+      checkpoints: new Checkpoints(connection),
       metrics: new Metrics(connection),
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),

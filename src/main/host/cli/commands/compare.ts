@@ -7,6 +7,7 @@ import { fewestSeeds } from '../../../../shared/verdict.ts';
 import type { CompareResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
+import { describeQueued, jobOptions } from './job-options.ts';
 import { given, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
 import { sharedSettingsOf, trainingOptions } from './training-options.ts';
@@ -82,6 +83,7 @@ export const compare = defineCommand({
       group: grid,
     }),
     ...trainingOptions,
+    ...jobOptions,
     evalShare: { ...trainingOptions.evalShare, defaultText: `${defaultEvalShare} without --eval-data` },
     taskData: optional({
       flag: 'task-data',
@@ -115,8 +117,9 @@ export const compare = defineCommand({
   },
   examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
   run: async (context, { options }) => {
-    const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...rest } =
+    const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...others } =
       options;
+    const { queue, checkpointEvery, ...rest } = others;
     if (taskTokens !== undefined && taskData === undefined)
       throw new UsageError('--task-tokens needs --task-data FILE');
     const input = sharedSettingsOf(rest, context.threads);
@@ -124,19 +127,12 @@ export const compare = defineCommand({
       input.evalData === undefined && input.evalShare === undefined ? { evalShare: defaultEvalShare } : {};
     const shared = parseSharedSettings({ ...input, ...held });
     const services = await context.services();
-    return services.compare(
-      {
-        model,
-        data,
-        arms,
-        learningRates,
-        seeds,
-        shared,
-        ...given({ pairs, report, out, taskData }),
-        ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
-      },
-      context.call,
-    );
+    const request = {
+      ...{ model, data, arms, learningRates, seeds, shared },
+      ...given({ pairs, report, out, taskData, checkpointEvery }),
+      ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
+    };
+    return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);
   },
-  render: describeComparison,
+  render: (result) => ('job' in result ? describeQueued(result) : describeComparison(result)),
 });

@@ -4,6 +4,9 @@ import { addData, listData } from './data.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { listQueue, moveQueue, runQueue } from './queue.ts';
+import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
+import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
@@ -17,5 +20,18 @@ export const commands: readonly Command[] = [
   score,
   train,
   compare,
+  listRuns,
+  showRun,
+  watchRun,
+  pauseRun,
+  resumeRun,
+  stopRun,
+  forkRun,
+  exportRun,
+  reportRun,
+  removeRun,
+  listQueue,
+  moveQueue,
+  runQueue,
   generate,
 ];

@@ -1,4 +1,4 @@
-import { defaults, parseRunConfig, settings } from '../../../../shared/config.ts';
+import { defaults, parseRunConfig, settings, wholeNumber } from '../../../../shared/config.ts';
 import type { Evaluation } from '../../../../shared/comparison.ts';
 import { UsageError } from '../../../../shared/errors.ts';
 import {
@@ -16,7 +16,8 @@ import type { TrainResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, optional, required, textValue } from '../option.ts';
 import { renderTable } from '../table.ts';
-import { optionalModel, requiredData } from './names.ts';
+import { describeQueued, jobOptions } from './job-options.ts';
+import { given, optionalModel, requiredData } from './names.ts';
 import { describeCounts } from './score.ts';
 import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
@@ -54,6 +55,15 @@ const options = {
     group: 'Training',
   }),
   ...trainingOptions,
+  ...jobOptions,
+  pairs: optional({
+    flag: 'pairs',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(1)),
+    defaultText: 'all',
+    help: 'use only the first N rows of the data',
+    group: 'Input',
+  }),
   metrics: required({
     flag: 'metrics',
     placeholder: 'F.jsonl',
@@ -146,7 +156,8 @@ export const train = defineCommand({
   ],
   run: async (context, { options: values }) => {
     refuseTogether(options, values, ['model', 'init']);
-    const { model, init, data, loss, learningRate, seed, metrics, adapterOut, ...rest } = values;
+    const { model, init, data, loss, learningRate, seed, metrics, adapterOut, ...others } = values;
+    const { queue, checkpointEvery, pairs, ...rest } = others;
     const start = model !== undefined ? { model } : init !== undefined ? { init } : undefined;
     if (start === undefined) throw new UsageError('train needs --model M or --init config.json');
     if (init !== undefined) {
@@ -162,7 +173,11 @@ export const train = defineCommand({
       seed,
     });
     const services = await context.services();
-    return services.train({ start, data, config, metrics, adapterOut }, context.call);
+    const request = {
+      ...{ start, data, config, metrics, adapterOut },
+      ...given({ pairs, checkpointEvery }),
+    };
+    return queue ? services.queueTrain(request, context.call) : services.train(request, context.call);
   },
-  render: describeTraining,
+  render: (result) => ('job' in result ? describeQueued(result) : describeTraining(result)),
 });
