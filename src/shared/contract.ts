@@ -28,9 +28,11 @@ import type {
   RunRequest,
   RunsResult,
 } from './contract/runs.ts';
+import type { DataServices } from './contract/data.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 
+export type * from './contract/data.ts';
 export type * from './contract/runs.ts';
 
 /** Work under way, told to whoever asked for it. */
@@ -94,32 +96,6 @@ export interface AddModelResult {
 }
 export interface ListModelsResult {
   readonly models: readonly ModelSummary[];
-}
-
-export interface AddDataRequest {
-  readonly path: string;
-  readonly name?: string;
-}
-export interface DatasetSummary {
-  readonly name: string;
-  readonly path: string;
-  /** Rows with chosen and rejected, or with one completion. */
-  readonly kind: 'preference' | 'completion';
-  /** Plain strings or chat messages. */
-  readonly text: 'strings' | 'messages';
-  readonly rows: number;
-  /** Rows that carry the task's right answer, for exact match. */
-  readonly answers: number;
-  readonly bytes: number;
-  readonly hash: string;
-  readonly addedAt: string;
-}
-export interface AddDataResult {
-  readonly dataset: DatasetSummary;
-  readonly added: boolean;
-}
-export interface ListDataResult {
-  readonly datasets: readonly DatasetSummary[];
 }
 
 /** What became of a dataset's rows before work began. */
@@ -264,11 +240,10 @@ export interface QueuedResult {
   readonly runs: readonly number[];
 }
 
-export interface Services {
+export interface Services extends DataServices {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
-  addData(request: AddDataRequest, call?: CallOptions): Promise<AddDataResult>;
-  listData(): Promise<ListDataResult>;
+  /** Looks at a file's rows and imports nothing. */
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;

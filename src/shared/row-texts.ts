@@ -27,9 +27,9 @@ export function plainRowTexts(row: DataRow): RowTexts<string> {
   };
 }
 
-/** A text, or a conversation's messages one after another, parted by a blank line. */
+/** A text, or a conversation's messages one after another, a line break between two. */
 export function plainText(text: Text): string {
-  return typeof text === 'string' ? text : text.map(({ content }) => content).join('\n\n');
+  return typeof text === 'string' ? text : text.map(({ content }) => content).join('\n');
 }
 
 /**

@@ -59,9 +59,7 @@ const shownRows = 5;
 export class DatasetChanges {
   readonly #connection: Connection;
   readonly #head: Statement<[number], Head>;
-  readonly #addChange: Statement<
-    [number, number, string, number, number | null, string | null, number]
-  >;
+  readonly #addChange: Statement<[number, number, string, number, number | null, string | null, number]>;
   readonly #setHead: Statement<[number, string | null, number, number, number, number]>;
   readonly #row: Statement<[number, number], string>;
   readonly #setRow: Statement<[string, number, number, number]>;

@@ -16,8 +16,6 @@ export interface DatasetSource {
   readonly format: DataRow['kind'];
   /** Whether its texts are chat messages. */
   readonly conversational: boolean;
-  /** The file's column that says on which side of a split a row belongs. */
-  readonly splitColumn?: string | null;
 }
 
 /** A dataset as it is imported in one go. */
@@ -32,6 +30,7 @@ export interface Dataset extends DatasetSource {
   readonly name: string;
   /** SHA-256 over the rows that are not excluded, as they are now; null after a change, until `setHash`. */
   readonly hash: string | null;
+  /** The file's column that says on which side of a split a row belongs. */
   readonly splitColumn: string | null;
   /** Number of rows, excluded ones among them. */
   readonly rows: number;
@@ -78,7 +77,7 @@ export class Datasets {
   readonly #insertRow: Statement<[number, number, number, string | null, string]>;
   readonly #count: Statement<[number, number, number, number]>;
   readonly #status: Statement<[number], { status: Status; source: string; format: DataRow['kind'] }>;
-  readonly #publish: Statement<[string, string, number, number], Stored>;
+  readonly #publish: Statement<[string, string, string | null, number, number], Stored>;
   readonly #setRemoved: Statement<[string, number]>;
   readonly #setHash: Statement<[string, number, number]>;
   readonly #all: Statement<[], Stored>;
@@ -98,9 +97,9 @@ export class Datasets {
     this.#connection = connection;
     this.#rows = new DatasetRows(connection);
     this.#insert = connection.prepare(
-      `INSERT INTO datasets (name, status, owner_json, source, format, conversational, split_column,
+      `INSERT INTO datasets (name, status, owner_json, source, format, conversational,
          row_count, answer_count, bytes, added_at)
-       VALUES ('', 'staged', ?, ?, ?, ?, ?, 0, 0, 0, ?) RETURNING id`,
+       VALUES ('', 'staged', ?, ?, ?, ?, 0, 0, 0, ?) RETURNING id`,
     );
     this.#insertRow = connection.prepare(
       `INSERT INTO dataset_rows (dataset_id, idx, prompt_hash, source_split, row_json) VALUES (?, ?, ?, ?, ?)`,
@@ -110,7 +109,7 @@ export class Datasets {
     );
     this.#status = connection.prepare('SELECT status, source, format FROM datasets WHERE id = ?');
     this.#publish = connection.prepare(
-      `UPDATE datasets SET name = ?, hash = ?, added_at = ?, status = 'ready', owner_json = NULL
+      `UPDATE datasets SET name = ?, hash = ?, split_column = ?, added_at = ?, status = 'ready', owner_json = NULL
        WHERE id = ? RETURNING ${columns}`,
     );
     this.#setRemoved = connection.prepare(
@@ -150,7 +149,7 @@ export class Datasets {
    * @returns the dataset's id
    */
   stage(source: DatasetSource): number {
-    const { format, conversational, splitColumn = null } = source;
+    const { format, conversational } = source;
     return this.#connection.write(
       () =>
         this.#insert.get(
@@ -158,7 +157,6 @@ export class Datasets {
           source.source,
           format,
           conversational ? 1 : 0,
-          splitColumn,
           Date.now(),
         )!.id,
     );
@@ -201,7 +199,10 @@ export class Datasets {
    * @param named `numbered`: where the name is taken, -2, -3, … is put behind it
    * @throws InputError where the name is taken; the import stays staged
    */
-  publish(id: number, named: { name: string; hash: string; numbered?: boolean }): Dataset {
+  publish(
+    id: number,
+    named: { name: string; hash: string; numbered?: boolean; splitColumn?: string },
+  ): Dataset {
     return this.#connection.write(() => {
       this.#requireStatus(id, 'staged');
       let { name } = named;
@@ -209,7 +210,7 @@ export class Datasets {
         name = `${named.name}-${number}`;
       }
       try {
-        return fromStored(this.#publish.get(name, named.hash, Date.now(), id)!);
+        return fromStored(this.#publish.get(name, named.hash, named.splitColumn ?? null, Date.now(), id)!);
       } catch (error) {
         if (sqliteCode(error) !== 'SQLITE_CONSTRAINT_UNIQUE') throw error;
         throw new InputError(`a dataset named ${name} exists already`);
