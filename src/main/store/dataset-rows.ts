@@ -47,6 +47,7 @@ interface StoredMarks {
 }
 
 const rowsAtOnce = 256;
+const promptsAtOnce = 4096;
 const unmarked: RowMarks = { excluded: false, tags: [], note: null };
 
 /**
@@ -60,6 +61,10 @@ export class DatasetRows {
   readonly #marks: Statement<[number, number, number], StoredMarks>;
   readonly #rowsBefore: Statement<[number, number, number, number], StoredRow>;
   readonly #marksBefore: Statement<[number, number, number, number], StoredMarks>;
+  readonly #prompts: Statement<
+    [number, number, number],
+    Omit<StoredRow, 'json'> & { readonly excluded: 0 | 1 | null }
+  >;
   readonly #split: Statement<[number, number], { rule: string | null; evalPrompts: Buffer }>;
 
   constructor(connection: Connection) {
@@ -83,6 +88,11 @@ export class DatasetRows {
     this.#marksBefore = connection.prepare(
       `SELECT idx, min(revision), excluded, tags_json AS tags, note FROM dataset_mark_history
        WHERE dataset_id = ? AND idx BETWEEN ? AND ? AND revision > ? GROUP BY idx`,
+    );
+    this.#prompts = connection.prepare(
+      `SELECT idx, prompt_hash AS promptHash, source_split AS sourceSplit, excluded
+       FROM dataset_rows LEFT JOIN dataset_marks USING (dataset_id, idx)
+       WHERE dataset_id = ? AND idx >= ? ORDER BY idx LIMIT ?`,
     );
     this.#split = connection.prepare(
       `SELECT rule_json AS rule, eval_prompts AS evalPrompts FROM dataset_splits
@@ -116,6 +126,17 @@ export class DatasetRows {
     const evalPrompts = this.evalPrompts(id, revision);
     const [entry] = this.#connection.read(() => this.#read(id, index, 1, revision, evalPrompts));
     return entry?.row.index === index ? entry : undefined;
+  }
+
+  /** The prompts of the rows that are not excluded, as they are now, without reading the rows themselves. */
+  *prompts(id: number): Generator<Pick<DatasetEntry, 'promptHash' | 'sourceSplit'>, void, undefined> {
+    for (let next = 0; ;) {
+      const page = this.#prompts.all(id, next, promptsAtOnce);
+      for (const { promptHash, sourceSplit, excluded } of page)
+        if (excluded !== 1) yield { promptHash, sourceSplit };
+      if (page.length < promptsAtOnce) return;
+      next = page.at(-1)!.idx + 1;
+    }
   }
 
   /** Hashes of the prompts on the eval side, or undefined where there is no split. */

@@ -23,7 +23,7 @@ export class DatasetSearch {
 
   /**
    * Takes the next thousand rows into the index, in one transaction; several processes may do so at once.
-   * @returns how many are in it, or undefined where all were in it already
+   * @returns how many were taken in, or undefined where all were in it already
    */
   indexSome(id: number): number | undefined {
     return this.#connection.write(() => {
@@ -44,13 +44,19 @@ export class DatasetSearch {
       for (const { idx, json } of page) insert.run(idx, ...searchTexts(toRow(idx, json)));
       const to = page.at(-1)!.idx;
       this.#connection.prepare('UPDATE datasets SET indexed_to = ? WHERE id = ?').run(to, id);
-      return this.#connection
-        .prepare<[number, number], number>(
-          'SELECT count(*) FROM dataset_rows WHERE dataset_id = ? AND idx <= ?',
-        )
-        .pluck()
-        .get(id, to)!;
+      return page.length;
     });
+  }
+
+  /** How many rows are in the index. */
+  indexed(id: number): number {
+    return this.#connection
+      .prepare<[number], number>(
+        `SELECT count(*) FROM dataset_rows JOIN datasets ON datasets.id = dataset_id
+         WHERE dataset_id = ? AND idx <= indexed_to`,
+      )
+      .pluck()
+      .get(id)!;
   }
 
   /**

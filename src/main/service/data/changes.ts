@@ -123,7 +123,7 @@ interface Split {
 /** Draws a share of the prompts: in the order of a hash of seed and prompt, which no other row has a say in. */
 function splitByShare({ store }: Library, { id, name }: Dataset, share: number, seed: number): Split {
   const prompts = new Set<number>();
-  for (const { promptHash } of store.datasetRows.entries(id)) prompts.add(promptHash);
+  for (const { promptHash } of store.datasetRows.prompts(id)) prompts.add(promptHash);
   if (prompts.size < 2)
     throw new InputError('needs at least two different prompts to be split', { file: name });
   const drawn = [...prompts]
@@ -150,11 +150,11 @@ function splitByColumn(
   const isEval = (value: string | null): boolean =>
     value !== null && evalValues.includes(value.trim().toLowerCase().replaceAll('_', '-'));
   const [trained, held] = [new Set<number>(), new Set<number>()];
-  for (const { promptHash, sourceSplit } of store.datasetRows.entries(dataset.id))
+  for (const { promptHash, sourceSplit } of store.datasetRows.prompts(dataset.id))
     (isEval(sourceSplit) ? held : trained).add(promptHash);
   const evalPrompts = new Set([...held].filter((prompt) => !trained.has(prompt)));
   let moved = 0;
-  for (const { promptHash, sourceSplit } of store.datasetRows.entries(dataset.id))
+  for (const { promptHash, sourceSplit } of store.datasetRows.prompts(dataset.id))
     if (isEval(sourceSplit) && !evalPrompts.has(promptHash)) moved += 1;
   if (evalPrompts.size === 0 || trained.size === 0) {
     const cause = `the column ${column} leaves no row to ${trained.size === 0 ? 'train' : 'evaluate'} on`;

@@ -29,7 +29,7 @@ export async function showData(
   const dataset = requireDataset(library, request.data);
   const { datasetRows } = library.store;
   const revision = requireRevision(dataset, request.revision);
-  const rule = datasetRows.splitRule(dataset.id, revision);
+  const rule = datasetRows.splitRule(dataset.id, dataset.revision);
   const split =
     rule === null ? {} : { split: { rule: JSON.parse(rule) as SplitRule, ...sides(library, dataset) } };
   const shown = { dataset: summariseData(dataset), ...split };
@@ -52,8 +52,10 @@ function requireRevision(dataset: Dataset, revision = dataset.revision): number 
 
 /** How many rows that are not excluded lie on each side of the split. */
 export function sides({ store }: Library, { id }: Dataset): { train: number; eval: number } {
+  const evalPrompts = store.datasetRows.evalPrompts(id, store.datasets.revision(id));
   const counts = { train: 0, eval: 0 };
-  for (const { side } of store.datasetRows.entries(id)) if (side !== null) counts[side] += 1;
+  for (const { promptHash } of store.datasetRows.prompts(id))
+    counts[evalPrompts?.has(promptHash) ? 'eval' : 'train'] += 1;
   return counts;
 }
 
