@@ -143,12 +143,19 @@ export interface TrainRequest {
   readonly start: TrainingStart;
   readonly data: string;
   readonly config: RunConfig;
+  /** Use only the first so many rows of the data. */
+  readonly pairs?: number;
   /** JSONL, one `StepMetrics` per optimizer step. */
   readonly metrics: string;
   /** Folder: a PEFT adapter, or the whole model where `config.full`. */
   readonly adapterOut: string;
+  /** Optimizer steps between two checkpoints; default: by time. */
+  readonly checkpointEvery?: number;
+  /** Where it goes on from, for a run that was forked off another. */
+  readonly fork?: { readonly run: number; readonly step: number };
 }
 export interface TrainResult {
+  readonly run: number;
   readonly metrics: string;
   readonly adapterOut: string;
   readonly config: RunConfig;
@@ -184,6 +191,8 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** Optimizer steps between two checkpoints; default: by time. */
+  readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
   readonly out?: string;
   /** One self-contained HTML file. */

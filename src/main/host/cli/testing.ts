@@ -116,6 +116,7 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     train: record('train', (request): TrainResult => {
       const { config } = request as { config: TrainResult['config'] };
       return {
+        run: 3,
         metrics: 'm.jsonl',
         adapterOut: 'out',
         config,
