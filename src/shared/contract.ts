@@ -12,6 +12,7 @@ import type { ComparisonResult, Evaluation } from './comparison.ts';
 import type { LossName } from './losses.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
+import type { Plan } from './plan.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -153,6 +154,8 @@ export interface TrainRequest {
   readonly checkpointEvery?: number;
   /** Where it goes on from, for a run that was forked off another. */
   readonly fork?: { readonly run: number; readonly step: number };
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface TrainResult {
   readonly run: number;
@@ -197,6 +200,8 @@ export interface CompareRequest {
   readonly out?: string;
   /** One self-contained HTML file. */
   readonly report?: string;
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
@@ -208,6 +213,16 @@ export interface CompareResult {
   readonly report?: string;
   readonly out?: string;
   readonly seconds: number;
+}
+
+export type PlanRequest =
+  | { readonly kind: 'train'; readonly request: TrainRequest }
+  | { readonly kind: 'compare'; readonly request: CompareRequest };
+export interface PlanResult {
+  readonly plan: Plan;
+  readonly fits: boolean;
+  /** Why it does not fit, with what to lower. */
+  readonly reasons: readonly string[];
 }
 
 export interface GenerateRequest {
@@ -246,6 +261,8 @@ export interface Services {
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;
+  /** What a training or a comparison would take in memory, disk and time; trains nothing. */
+  plan(request: PlanRequest, call?: CallOptions): Promise<PlanResult>;
   /** `onToken` gets each piece of text as it is decoded; the pieces joined are the result's text. */
   generate(
     request: GenerateRequest,

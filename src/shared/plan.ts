@@ -162,6 +162,13 @@ export function describePlan(plan: Plan): string[] {
   return [...lines, ...fits(plan).reasons.map((reason) => `does not fit: ${reason}`)];
 }
 
+/** A plan in one line. */
+export function planSummary({ memory, disk, time }: Plan): string {
+  const bytes = disk.reduce((sum, each) => sum + each.bytes, 0);
+  const takes = time === undefined ? '' : `${formatElapsed(time.total)}, `;
+  return `planned: about ${takes}${formatBytes(memory.peak)} of memory, ${formatBytes(bytes)} of disk`;
+}
+
 const signed = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(0)} %`;
 
 /** A plan beside what came of it, in lines. */

@@ -6,6 +6,7 @@ import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
+import { plan } from './plan.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
@@ -28,6 +29,7 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),
+    plan: (request, call = {}) => plan(library, request, call),
     generate: (request, call = {}) => generate(library, request, call),
     demo: (request, call = {}) => demo(library, home, request, call),
     close: async () => store.close(),

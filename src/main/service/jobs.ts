@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallOptions, CompareRequest, TrainRequest } from '../../shared/contract.ts';
+import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
 import { runConfigOf, type RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
+import type { LossName } from '../../shared/losses.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Job } from '../store/jobs.ts';
 import { isAlive, ownIdentity } from '../store/process-identity.ts';
@@ -191,6 +192,7 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
       runSpec(library, run, request.kind === 'train' && request.asked.fork !== undefined),
     ),
     sources: sources.hashes ?? null,
+    planning: request.absolute.force === true ? ('force' as const) : ('refuse' as const),
     checkpoint: {
       folder: library.checkpointFolder,
       seconds: settings.checkpointSeconds,
@@ -208,6 +210,63 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
       ? { kind: 'fresh', configFile: from.init }
       : await startPlace(library, from.model, runs[0]!, call);
   return { ...common, kind: 'train', request: request.absolute, start };
+}
+
+/** What the training process is told where it is only to plan: nothing of it is recorded. */
+export async function planSpecOf(
+  library: Library,
+  request: PlanRequest,
+  call: CallOptions,
+): Promise<JobSpec> {
+  const { store, settings } = library;
+  const isTraining = request.kind === 'train';
+  const absolute = isTraining
+    ? absoluteTrain(library, request.request)
+    : absoluteCompare(library, request.request);
+  const run = { checkpoints: [], fork: false, done: false };
+  const common = {
+    database: store.file,
+    sources: null,
+    planning: 'only',
+    checkpoint: {
+      folder: library.checkpointFolder,
+      seconds: settings.checkpointSeconds,
+      ...(absolute.checkpointEvery === undefined ? {} : { steps: absolute.checkpointEvery }),
+    },
+  } as const;
+  const baseOf = async (model: string): Promise<StartPlace> => {
+    const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
+    return { kind: 'base', name, hash, folder, weightsFolder };
+  };
+  if ('config' in absolute) {
+    const { start: from, config } = absolute;
+    const start: StartPlace =
+      'init' in from ? { kind: 'fresh', configFile: from.init } : await baseOf(from.model);
+    return { ...common, kind: 'train', request: absolute, start, runs: [{ ...run, id: 0, config }] };
+  }
+  const { seeds, learningRates, arms, shared } = absolute;
+  const runs = gridOf({ seeds, learningRates, arms }).map((cell, place) => ({
+    ...run,
+    id: place,
+    config: runConfigOf(shared, cell),
+  }));
+  const start = await baseOf(absolute.model);
+  return { ...common, kind: 'compare', request: absolute, start, runs, baseDone: false };
+}
+
+/** Seed by seed every arm at every learning rate. */
+function gridOf({
+  seeds,
+  learningRates,
+  arms,
+}: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
+  seed: number;
+  learningRate: number;
+  loss: LossName;
+}[] {
+  return seeds.flatMap((seed) =>
+    learningRates.flatMap((learningRate) => arms.map((loss) => ({ seed, learningRate, loss }))),
+  );
 }
 
 async function startPlace(library: Library, model: string, run: Run, call: CallOptions): Promise<StartPlace> {

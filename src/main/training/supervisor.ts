@@ -28,6 +28,15 @@ const flushMilliseconds = 250;
 const beatMilliseconds = 1000;
 const logStepsMilliseconds = 5000;
 
+/** Starts a process that waits to be told its job. */
+export function forkWorker(): ChildProcess {
+  return fork(workerFile, [], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+}
+
 // The worker lies beside this file, as source or as what ships.
 const workerFile = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
@@ -47,11 +56,7 @@ export async function supervise(
   const { log, signal } = options;
   const recorder = new JobRecorder(store, job, options.checkpointFolder, options.retention);
   log.write(`job ${job.id} (${job.kind}) begins; runs ${spec.runs.map(({ id }) => id).join(', ')}`);
-  const worker = fork(workerFile, [], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+  const worker = forkWorker();
   const killWorker = (): void => void worker.kill('SIGKILL');
   process.once('exit', killWorker);
   const memory = new MemoryEvents();
@@ -237,7 +242,7 @@ class Watch {
   }
 }
 
-function toError({ type, message, file, row, stack }: WorkerError): Error {
+export function toError({ type, message, file, row, stack }: WorkerError): Error {
   if (type === 'usage') return new UsageError(message);
   if (type === 'input') {
     return new InputError(message, {
@@ -250,7 +255,7 @@ function toError({ type, message, file, row, stack }: WorkerError): Error {
   return error;
 }
 
-function died(
+export function died(
   code: number | null,
   signal: NodeJS.Signals | null,
   outOfMemory: boolean,
@@ -268,7 +273,7 @@ function died(
 }
 
 /** Whether the system has killed a process for want of memory since this was made (Linux; elsewhere never). */
-class MemoryEvents {
+export class MemoryEvents {
   readonly #before = MemoryEvents.#count();
 
   static #count(): number {

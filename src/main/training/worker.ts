@@ -6,6 +6,7 @@ import { InputError, UsageError } from '../../shared/errors.ts';
 import { openStore } from '../store/database.ts';
 import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
 import { workCompare } from './work/compare.ts';
+import { peakMemory } from './plan.ts';
 import type { WorkContext } from './work/context.ts';
 import { workTrain } from './work/train.ts';
 
@@ -36,7 +37,7 @@ async function work(spec: JobSpec): Promise<JobResult> {
   else await workCompare(context, spec);
   return {
     seconds: (performance.now() - started) / 1000,
-    peakMemory: process.resourceUsage().maxRSS * 1024,
+    peakMemory: peakMemory(),
   };
 }
 

@@ -113,6 +113,15 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       rejectedLogpMean: -90.2,
       seconds: 32,
     })),
+    plan: record('plan', () => ({
+      plan: {
+        memory: { peak: 2.4e9, parts: [], available: 16e9, alternatives: [] },
+        disk: [],
+        time: { total: 90, parts: [{ name: 'training', amount: 90 }] },
+      },
+      fits: true,
+      reasons: [],
+    })),
     train: record('train', (request): TrainResult => {
       const { config } = request as { config: TrainResult['config'] };
       return {

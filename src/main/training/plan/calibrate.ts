@@ -87,6 +87,9 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     { times: runs, signal: options.signal },
   );
 
+  const opening = performance.now();
+  await scorer?.open();
+  const openSeconds = (performance.now() - opening) / 1000;
   const evaluations = options.evaluations ?? runs;
   const score = (
     by: Scorer,
@@ -120,13 +123,15 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   const seconds = (performance.now() - started) / 1000;
   const referenceSeconds =
     referring?.total ??
-    missing.reduce(
-      (sum, pair) =>
-        sum +
-        passSeconds(scoring?.time ?? training.time, passSize(source.config, [pair])) *
-          (scoring ? 1 : forwardShare),
-      0,
-    );
+    // A session of its own, as the scorer's.
+    (missing.length > 0 ? openSeconds : 0) +
+      missing.reduce(
+        (sum, pair) =>
+          sum +
+          passSeconds(scoring?.time ?? training.time, passSize(source.config, [pair])) *
+            (scoring ? 1 : forwardShare),
+        0,
+      );
   const answerings = options.answerings ?? runs + 1;
   const times: PlanPart[] = [
     ...(options.spent ?? []),
@@ -163,7 +168,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       ),
     },
     disk: planDisk(options.writings ?? []),
-    time: { total: sum(times), parts: times },
+    time: { total: sum(times), parts: times.filter(({ amount }) => amount > 0) },
     calibration: {
       passes: training.passes + (scoring?.passes ?? 0) + (referring?.passes ?? 0),
       seconds,
@@ -204,7 +209,7 @@ function memoryParts(
 }
 
 /** Metrics kept, messages under way, what the collector has not reclaimed yet. */
-const recordBytes = 8e6;
+const recordBytes = 32e6;
 
 interface Measured {
   readonly time: PassTime;

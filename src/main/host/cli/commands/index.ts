@@ -4,6 +4,7 @@ import { addData, listData } from './data.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { planCompare, planTrain } from './plan.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
@@ -17,5 +18,7 @@ export const commands: readonly Command[] = [
   score,
   train,
   compare,
+  planTrain,
+  planCompare,
   generate,
 ];
