@@ -2,10 +2,13 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InputError, UsageError } from '../../shared/errors.ts';
+import type { Plan } from '../../shared/plan.ts';
 import type { CallOptions, ProgressEvent } from '../../shared/contract.ts';
 import type { Store } from '../store/database.ts';
 import type { Job, Wanted } from '../store/jobs.ts';
 import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
+import { isMemoryFailure, memoryAdvice } from './memory-advice.ts';
+import { availableMemory } from './plan/resources.ts';
 import { JobRecorder, type Retention } from './job-recorder.ts';
 import type { RotatingLog } from './log.ts';
 
@@ -101,6 +104,7 @@ class Watch {
   #lastLogged = -Infinity;
   #stderr = '';
   #begun = false;
+  #plan: Plan | undefined;
 
   constructor(
     store: Store,
@@ -153,6 +157,7 @@ class Watch {
     }
     this.#last = message;
     if (message.kind === 'run-start') this.#begun = true;
+    if (message.kind === 'plan') this.#plan = message.plan;
     this.#recorder.apply(message);
     if (message.kind === 'step') {
       this.#flush ??= setTimeout(() => {
@@ -209,10 +214,22 @@ class Watch {
     else if (last?.kind === 'done') end = { status: 'finished', result: last.result };
     else if (last?.kind === 'stopped')
       end = { status: this.#wanted === 'pause' ? 'paused' : 'interrupted', step };
-    else if (last?.kind === 'failed') end = this.#failed(toError(last.error));
-    else end = this.#failed(died(code, signal, outOfMemory, this.#stderr));
+    else if (last?.kind === 'failed') {
+      const error = toError(last.error);
+      end = this.#failed(last.error.type === 'unexpected' ? this.#advised(error, error.message) : error);
+    } else {
+      const error = died(code, signal, outOfMemory, this.#stderr);
+      end = this.#failed(this.#advised(error, this.#stderr, outOfMemory));
+    }
     this.#keepEnd(end);
     return end;
+  }
+
+  /** A failure for want of memory says what to lower, by the job's own plan. */
+  #advised(error: Error, said: string, outOfMemory = false): Error {
+    if (!outOfMemory && !isMemoryFailure(said)) return error;
+    const plan = this.#plan ?? (this.#store.jobs.get(this.#job.id)?.plan as Plan | null) ?? undefined;
+    return new InputError(memoryAdvice(plan, said, availableMemory()));
   }
 
   #failed(error: Error): JobEnd {
@@ -263,7 +280,7 @@ export function died(
 ): InputError {
   const how = signal === null ? `ended with code ${code}` : `was killed (${signal})`;
   const why = outOfMemory
-    ? ': memory ran out; lower --max-length or the LoRA rank'
+    ? ': memory ran out'
     : signal === 'SIGKILL'
       ? '; where nobody did, memory ran out'
       : '';
