@@ -10,9 +10,29 @@
 import type { RunConfig, SharedSettings } from './config.ts';
 import type { ComparisonResult, Evaluation } from './comparison.ts';
 import type { LossName } from './losses.ts';
+import type {
+  ExportRunRequest,
+  ExportRunResult,
+  ForkRequest,
+  ListRunsRequest,
+  ListRunsResult,
+  MoveJobRequest,
+  QueueResult,
+  RemoveRunRequest,
+  RemoveRunResult,
+  ReportRequest,
+  ReportResult,
+  ResumeRequest,
+  RunDetails,
+  RunQueueResult,
+  RunRequest,
+  RunsResult,
+} from './contract/runs.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
+
+export type * from './contract/runs.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -253,6 +273,12 @@ export interface DemoRequest {
   readonly threads?: number;
 }
 
+/** Work that was put into the queue instead of being carried out at once. */
+export interface QueuedResult {
+  readonly job: number;
+  readonly runs: readonly number[];
+}
+
 export interface Services {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
@@ -268,6 +294,26 @@ export interface Services {
     request: GenerateRequest,
     call?: CallOptions & { onToken?: (text: string) => void },
   ): Promise<GenerateResult>;
+  /** `train` and `compare` for later: they stand in the queue until somebody runs it. */
+  queueTrain(request: TrainRequest, call?: CallOptions): Promise<QueuedResult>;
+  queueCompare(request: CompareRequest, call?: CallOptions): Promise<QueuedResult>;
+  listRuns(request: ListRunsRequest): Promise<ListRunsResult>;
+  showRun(request: RunRequest): Promise<RunDetails>;
+  /** Follows a run that some process is at work on, until its job ends. */
+  watchRun(request: RunRequest, call?: CallOptions): Promise<RunDetails>;
+  /** Asks for it and waits until it is done. */
+  pauseRun(request: RunRequest, call?: CallOptions): Promise<RunsResult>;
+  stopRun(request: RunRequest, call?: CallOptions): Promise<RunsResult>;
+  resumeRun(request: ResumeRequest, call?: CallOptions): Promise<RunsResult>;
+  forkRun(request: ForkRequest, call?: CallOptions): Promise<RunsResult>;
+  removeRun(request: RemoveRunRequest): Promise<RemoveRunResult>;
+  exportRun(request: ExportRunRequest, call?: CallOptions): Promise<ExportRunResult>;
+  listQueue(): Promise<QueueResult>;
+  moveJob(request: MoveJobRequest): Promise<QueueResult>;
+  /** Carries out what waits, one job after another (or as many at once as the setting says), until none is left. */
+  runQueue(call?: CallOptions): Promise<RunQueueResult>;
+  /** A comparison's report, out of its record: also of one that is not finished. */
+  report(request: ReportRequest): Promise<ReportResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

@@ -7,6 +7,20 @@ import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
+import { pauseRun, stopRun, watchRun } from './runs/control.ts';
+import { listRuns, showRun } from './runs/show.ts';
+import {
+  exportRun,
+  forkRun,
+  listQueue,
+  moveJob,
+  queueCompare,
+  queueTrain,
+  removeRun,
+  reportOf,
+  resumeRun,
+  runQueue,
+} from './runs/work.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
@@ -30,6 +44,21 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),
     plan: (request, call = {}) => plan(library, request, call),
+    queueTrain: (request, call = {}) => queueTrain(library, request, call),
+    queueCompare: (request, call = {}) => queueCompare(library, request, call),
+    listRuns: async (request) => listRuns(library, request),
+    showRun: async ({ run }) => showRun(library, run),
+    watchRun: ({ run }, call = {}) => watchRun(library, run, call),
+    pauseRun: ({ run }, call = {}) => pauseRun(library, run, call),
+    stopRun: ({ run }, call = {}) => stopRun(library, run, call),
+    resumeRun: (request, call = {}) => resumeRun(library, request, call),
+    forkRun: (request, call = {}) => forkRun(library, request, call),
+    removeRun: async (request) => removeRun(library, request),
+    exportRun: (request, call = {}) => exportRun(library, request, call),
+    listQueue: async () => listQueue(library),
+    moveJob: async (request) => moveJob(library, request),
+    runQueue: (call = {}) => runQueue(library, call),
+    report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
     demo: (request, call = {}) => demo(library, home, request, call),
     close: async () => store.close(),

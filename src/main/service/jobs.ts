@@ -255,11 +255,7 @@ export async function planSpecOf(
 }
 
 /** Seed by seed every arm at every learning rate. */
-function gridOf({
-  seeds,
-  learningRates,
-  arms,
-}: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
+function gridOf({ seeds, learningRates, arms }: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
   seed: number;
   learningRate: number;
   loss: LossName;

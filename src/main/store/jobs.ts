@@ -76,6 +76,7 @@ export class Jobs {
   readonly #setStatus: Statement<[Status, number]>;
   readonly #end: Statement<[Status, string | null, string | null, number | null, number]>;
   readonly #beat: Statement<[number, string | null, number]>;
+  readonly #wanted: Statement<[number], Wanted | null>;
   readonly #setWanted: Statement<[Wanted | null, number]>;
   readonly #setField: Readonly<Record<'sources' | 'plan', Statement<[string, number]>>>;
   readonly #setWorker: Statement<[number, number]>;
@@ -106,6 +107,9 @@ export class Jobs {
     this.#beat = connection.prepare(
       'UPDATE jobs SET heartbeat_at = ?, progress_json = coalesce(?, progress_json) WHERE id = ?',
     );
+    this.#wanted = connection
+      .prepare<[number], Wanted | null>('SELECT wanted FROM jobs WHERE id = ?')
+      .pluck();
     this.#setWanted = connection.prepare('UPDATE jobs SET wanted = ? WHERE id = ?');
     this.#setField = {
       sources: connection.prepare('UPDATE jobs SET sources_json = ? WHERE id = ?'),
@@ -165,16 +169,15 @@ export class Jobs {
     this.#connection.write(() => this.#setWorker.run(pid, id));
   }
 
-  /**
-   * Says that the supervisor lives, and what was last heard of its worker.
-   * @returns what is wanted of the job
-   */
-  beat(id: number, progress?: unknown): Wanted | null {
+  /** Says that the supervisor lives, and what was last heard of its worker. */
+  beat(id: number, progress?: unknown): void {
     const json = progress === undefined ? null : encodeJson(progress);
-    return this.#connection.write(() => {
-      this.#beat.run(Date.now(), json, id);
-      return this.#byId.get(id)?.wanted ?? null;
-    });
+    this.#connection.write(() => this.#beat.run(Date.now(), json, id));
+  }
+
+  /** What a person or another process wants of a job. */
+  wanted(id: number): Wanted | null {
+    return this.#wanted.get(id) ?? null;
   }
 
   /** Asks whoever supervises the job to pause or stop it. False where nobody does. */

@@ -75,6 +75,11 @@ export function parameterCount({ source }: OpenModel): number {
   );
 }
 
+/** How many numbers a policy of this shape has. */
+export function parametersOf({ source }: OpenModel, trainable: Trainable): number {
+  return trainableLayout(source, trainable).size;
+}
+
 /** What a policy is: which numbers are trained on top of what, and their values. */
 export interface Policy {
   readonly trainable: Trainable;

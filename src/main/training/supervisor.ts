@@ -29,6 +29,8 @@ export interface SuperviseOptions extends CallOptions {
 /** Metrics that come within this many milliseconds are written together. */
 const flushMilliseconds = 250;
 const beatMilliseconds = 1000;
+/** How often is looked whether another process wants something: a read of one row. */
+const lookMilliseconds = 150;
 const logStepsMilliseconds = 5000;
 
 /** Starts a process that waits to be told its job. */
@@ -119,6 +121,7 @@ class Watch {
     this.#worker = worker;
     this.#options = options;
     const beat = setInterval(() => this.#guard(() => this.#beat()), beatMilliseconds);
+    const look = setInterval(() => this.#guard(() => this.#look()), lookMilliseconds);
     worker.on('message', (message) => this.#guard(() => this.#hear(message as WorkerMessage)));
     const keep = (data: Buffer): void => {
       const text = data.toString();
@@ -130,6 +133,7 @@ class Watch {
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         clearInterval(beat);
+        clearInterval(look);
         clearTimeout(this.#flush);
         resolve({ code, signal });
       };
@@ -187,8 +191,12 @@ class Watch {
   }
 
   #beat(): void {
-    const wanted = this.#store.jobs.beat(this.#job.id, this.#shown);
+    this.#store.jobs.beat(this.#job.id, this.#shown);
     this.#shown = undefined;
+  }
+
+  #look(): void {
+    const wanted = this.#store.jobs.wanted(this.#job.id);
     if (wanted !== null) this.stop(wanted);
   }
 

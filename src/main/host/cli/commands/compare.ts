@@ -8,9 +8,10 @@ import type { CompareRequest, CompareResult } from '../../../../shared/contract.
 import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
 import type { OptionValues } from '../option.ts';
+import { describeQueued, jobOptions } from './job-options.ts';
 import { given, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
-import { forceOption, sharedSettingsOf, trainingOptions } from './training-options.ts';
+import { sharedSettingsOf, trainingOptions } from './training-options.ts';
 
 /** Held out where the person says nothing: without held-out pairs there is nothing to compare. */
 const defaultEvalShare = 0.2;
@@ -141,12 +142,16 @@ export const compare = defineCommand({
       'questions that have one right answer.',
   ],
   positionals: [],
-  options: { ...compareOptions, force: forceOption },
+  options: { ...compareOptions, ...jobOptions },
   examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
-  run: async (context, { options: { force, ...values } }) => {
-    const request = comparisonOf(values, context.threads);
+  run: async (context, { options: { queue, force, checkpointEvery, ...values } }) => {
     const services = await context.services();
-    return services.compare({ ...request, ...(force ? { force } : {}) }, context.call);
+    const request = {
+      ...comparisonOf(values, context.threads),
+      ...given({ checkpointEvery }),
+      ...(force ? { force } : {}),
+    };
+    return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);
   },
-  render: describeComparison,
+  render: (result) => ('job' in result ? describeQueued(result) : describeComparison(result)),
 });

@@ -3,6 +3,8 @@ import { describePlan } from '../../../../shared/plan.ts';
 import { defineCommand } from '../command.ts';
 import type { Option } from '../option.ts';
 import { comparisonOf, compareOptions } from './compare.ts';
+import { jobOptions } from './job-options.ts';
+import { given } from './names.ts';
 import { trainingOf, trainOptions } from './train.ts';
 
 /** Taken, so that a whole command can be planned, and not needed. */
@@ -30,11 +32,23 @@ export const planTrain = defineCommand({
     ...trainOptions,
     metrics: unwritten(trainOptions.metrics),
     adapterOut: unwritten(trainOptions.adapterOut),
+    checkpointEvery: jobOptions.checkpointEvery,
   },
   examples: ['plan train --model small --data gsm8k --loss minor-dpo'],
   run: async (context, { options }) => {
-    const { data, metrics = 'metrics.jsonl', adapterOut = 'adapter', ...rest } = options;
-    const request = { ...trainingOf(rest, context.threads), data, metrics, adapterOut };
+    const {
+      data,
+      metrics = 'metrics.jsonl',
+      adapterOut = 'adapter',
+      pairs,
+      checkpointEvery,
+      ...rest
+    } = options;
+    const request = {
+      ...trainingOf(rest, context.threads),
+      ...{ data, metrics, adapterOut },
+      ...given({ pairs, checkpointEvery }),
+    };
     const services = await context.services();
     return services.plan({ kind: 'train', request }, context.call);
   },
@@ -46,10 +60,10 @@ export const planCompare = defineCommand({
   summary: 'estimate memory, disk and time of a comparison',
   details,
   positionals: [],
-  options: compareOptions,
+  options: { ...compareOptions, checkpointEvery: jobOptions.checkpointEvery },
   examples: ['plan compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2'],
-  run: async (context, { options }) => {
-    const request = comparisonOf(options, context.threads);
+  run: async (context, { options: { checkpointEvery, ...values } }) => {
+    const request = { ...comparisonOf(values, context.threads), ...given({ checkpointEvery }) };
     const services = await context.services();
     return services.plan({ kind: 'compare', request }, context.call);
   },

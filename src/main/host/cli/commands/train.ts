@@ -1,4 +1,4 @@
-import { defaults, parseRunConfig, settings } from '../../../../shared/config.ts';
+import { defaults, parseRunConfig, settings, wholeNumber } from '../../../../shared/config.ts';
 import type { Evaluation } from '../../../../shared/comparison.ts';
 import { UsageError } from '../../../../shared/errors.ts';
 import {
@@ -17,9 +17,10 @@ import { defineCommand } from '../command.ts';
 import { numberText, optional, required, textValue } from '../option.ts';
 import type { OptionTable, OptionValues } from '../option.ts';
 import { renderTable } from '../table.ts';
-import { optionalModel, requiredData } from './names.ts';
+import { describeQueued, jobOptions } from './job-options.ts';
+import { given, optionalModel, requiredData } from './names.ts';
 import { describeCounts } from './score.ts';
-import { forceOption, refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
+import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
 /** Options of a training, for whatever is done with it. */
 export const trainOptions = {
@@ -56,6 +57,14 @@ export const trainOptions = {
     group: 'Training',
   }),
   ...trainingOptions,
+  pairs: optional({
+    flag: 'pairs',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(1)),
+    defaultText: 'all',
+    help: 'use only the first N rows of the data',
+    group: 'Input',
+  }),
   metrics: required({
     flag: 'metrics',
     placeholder: 'F.jsonl',
@@ -96,7 +105,7 @@ export function trainingOf(
   });
   return { start, config };
 }
-type TrainFiles = 'data' | 'metrics' | 'adapterOut';
+type TrainFiles = 'data' | 'pairs' | 'metrics' | 'adapterOut';
 
 const watched: readonly (readonly [string, MetricName, (value: number | undefined) => string])[] = [
   ['loss', 'loss', formatNumber],
@@ -167,19 +176,21 @@ export const train = defineCommand({
     'c and r are the log-ratios log p - log p_ref of the chosen and of the rejected answer.',
   ],
   positionals: [],
-  options: { ...trainOptions, force: forceOption },
+  options: { ...trainOptions, ...jobOptions },
   examples: [
     'train --model small --data gsm8k --loss minor-dpo --metrics m.jsonl --adapter-out out',
     'train --init config.json --data d.jsonl --loss sft --metrics m.jsonl --adapter-out out',
   ],
   run: async (context, { options: values }) => {
-    const { data, metrics, adapterOut, force, ...rest } = values;
-    const request = trainingOf(rest, context.threads);
+    const { data, metrics, adapterOut, pairs, queue, force, checkpointEvery, ...rest } = values;
     const services = await context.services();
-    return services.train(
-      { ...request, data, metrics, adapterOut, ...(force ? { force } : {}) },
-      context.call,
-    );
+    const request = {
+      ...trainingOf(rest, context.threads),
+      ...{ data, metrics, adapterOut },
+      ...given({ pairs, checkpointEvery }),
+      ...(force ? { force } : {}),
+    };
+    return queue ? services.queueTrain(request, context.call) : services.train(request, context.call);
   },
-  render: describeTraining,
+  render: (result) => ('job' in result ? describeQueued(result) : describeTraining(result)),
 });

@@ -159,13 +159,6 @@ export const trainingOptions = {
   }),
 };
 
-/** Starts what the plan refuses. */
-export const forceOption = toggle({
-  flag: 'force',
-  help: 'start even where the plan says that memory or disk will not suffice',
-  group: training,
-});
-
 /** Refuses options that exclude each other, in the words of the command line. */
 export function refuseTogether<Table extends OptionTable>(
   table: Table,
