@@ -8,6 +8,7 @@ import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage 
 import { workCompare } from './work/compare.ts';
 import { peakMemory } from './plan.ts';
 import type { WorkContext } from './work/context.ts';
+import { EnoughPlanned } from './work/plan.ts';
 import { workTrain } from './work/train.ts';
 
 const controller = new AbortController();
@@ -33,8 +34,12 @@ async function work(spec: JobSpec): Promise<JobResult> {
       onProgress: (event) => send({ kind: 'progress', event }),
     },
   };
-  if (spec.kind === 'train') await workTrain(context, spec);
-  else await workCompare(context, spec);
+  try {
+    if (spec.kind === 'train') await workTrain(context, spec);
+    else await workCompare(context, spec);
+  } catch (error) {
+    if (!(error instanceof EnoughPlanned)) throw error;
+  }
   return {
     seconds: (performance.now() - started) / 1000,
     peakMemory: peakMemory(),

@@ -35,7 +35,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
         trainedParameters: conditions.sessions.trainer.size,
       },
     });
-    const planned = await settlePlan(context, {
+    await settlePlan(context, {
       model,
       policy: conditions.policy,
       trainer: conditions.sessions.trainer,
@@ -50,7 +50,6 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       outputs:
         request.out === undefined ? [] : spec.runs.map(({ config }) => runFolder(request.out!, config)),
     });
-    if (planned) return;
     if (!spec.baseDone) await evaluateBase(context, conditions);
     for (const [place, run] of spec.runs.entries()) {
       if (!run.done)

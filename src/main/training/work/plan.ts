@@ -25,10 +25,22 @@ export function trainableOf(model: OpenModel, config: RunConfig): Trainable {
   return config.full ? { kind: 'full' } : startPolicy(model, config).trainable;
 }
 
-/** @throws InputError where not even the least that the work needs is there */
-export function refuseHopeless({ spec }: WorkContext, shape: MemoryShape): void {
-  if (spec.planning !== 'refuse' && spec.planning !== undefined) return;
-  refuse(precheck(shape));
+/** The plan that was asked for is told: there is nothing left to do. */
+export class EnoughPlanned extends Error {
+  override readonly name = 'EnoughPlanned';
+}
+
+/**
+ * Ends the work before anything large is opened where not even the least that it needs is there.
+ * @throws InputError naming what to lower; EnoughPlanned where only a plan was asked for, which is told
+ */
+export function refuseHopeless({ spec, send }: WorkContext, shape: MemoryShape): void {
+  if (spec.planning === 'force') return;
+  const plan = precheck(shape);
+  if (spec.planning !== 'only') return refuse(plan);
+  if (fits(plan).fits) return;
+  send({ kind: 'plan', plan });
+  throw new EnoughPlanned();
 }
 
 export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedBytes' | 'signal' | 'runs'> {
@@ -39,14 +51,13 @@ export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedByt
 
 /**
  * Plans a job that begins, tells the plan, and refuses what does not fit. A job that goes on keeps its first plan.
- * @returns whether planning was all that was asked for
- * @throws InputError naming what is short and what to lower
+ * @throws InputError naming what is short and what to lower; EnoughPlanned where only a plan was asked for
  */
-export async function settlePlan(context: WorkContext, planned: Planned): Promise<boolean> {
+export async function settlePlan(context: WorkContext, planned: Planned): Promise<void> {
   const { spec, send, call } = context;
   const only = spec.planning === 'only';
   const isResumed = spec.runs.some(({ done, checkpoints }) => done || checkpoints.length > 0);
-  if (isResumed && !only) return false;
+  if (isResumed && !only) return;
   const plan = await calibrate({
     ...planned,
     runs: spec.runs.length,
@@ -54,10 +65,9 @@ export async function settlePlan(context: WorkContext, planned: Planned): Promis
     signal: call.signal,
   });
   send({ kind: 'plan', plan });
-  if (only) return true;
+  if (only) throw new EnoughPlanned();
   call.onProgress({ kind: 'note', text: planSummary(plan) });
   if (spec.planning !== 'force') refuse(plan);
-  return false;
 }
 
 function refuse(plan: Plan): void {

@@ -106,7 +106,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     },
   });
   const scorer = heldData && new Scorer(model.source, policy.trainable, engine);
-  const planned = await settlePlan(context, {
+  await settlePlan(context, {
     model,
     policy,
     trainer,
@@ -121,7 +121,6 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     spent: spentSoFar(began, afterReference),
     outputs: [request.adapterOut],
   });
-  if (planned) return;
   const state = resumeState(context, run, trainer.newState(policy.parameters), facts);
   const fromStep = state.optimizer.step;
   send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
