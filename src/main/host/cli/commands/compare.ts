@@ -145,12 +145,12 @@ export const compare = defineCommand({
   options: { ...compareOptions, ...jobOptions },
   examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
   run: async (context, { options: { queue, force, checkpointEvery, ...values } }) => {
-    const services = await context.services();
     const request = {
       ...comparisonOf(values, context.threads),
       ...given({ checkpointEvery }),
       ...(force ? { force } : {}),
     };
+    const services = await context.services();
     return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);
   },
   render: (result) => ('job' in result ? describeQueued(result) : describeComparison(result)),

@@ -183,13 +183,13 @@ export const train = defineCommand({
   ],
   run: async (context, { options: values }) => {
     const { data, metrics, adapterOut, pairs, queue, force, checkpointEvery, ...rest } = values;
-    const services = await context.services();
     const request = {
       ...trainingOf(rest, context.threads),
       ...{ data, metrics, adapterOut },
       ...given({ pairs, checkpointEvery }),
       ...(force ? { force } : {}),
     };
+    const services = await context.services();
     return queue ? services.queueTrain(request, context.call) : services.train(request, context.call);
   },
   render: (result) => ('job' in result ? describeQueued(result) : describeTraining(result)),
