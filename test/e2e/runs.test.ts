@@ -122,7 +122,7 @@ describe('a training that was interrupted and resumed', () => {
 
   it('pauses and stops when another process asks, and can be watched', async () => {
     const long = (name: string): string[] =>
-      trainTo(name).map((word) => (word === String(steps) ? '400' : word === '3' ? '25' : word));
+      trainTo(name).map((word) => (word === String(steps) ? '900' : word === '3' ? '25' : word));
     await succeed(at('whole-home'), long('long'));
     const home = at('pause-home');
     const first = start(home, long('paused'));
@@ -132,25 +132,25 @@ describe('a training that was interrupted and resumed', () => {
     const [code] = await first.ended;
     expect([code, first.err()]).toEqual([1, expect.stringContaining('runs resume 1')]);
     const { step } = paused.json<RunsResult>().runs[0]!;
-    expect(step).toBeLessThan(400);
+    expect(step).toBeLessThan(900);
     // Between steps: nothing is computed again.
     expect(inStore(home, (store) => store.checkpoints.listOfRun(1).at(-1)!.step)).toBe(step);
 
     const second = start(home, ['runs', 'resume', '1']);
     await untilStep(home, step + 2);
     const watched = start(home, ['runs', 'watch', '1', '--json']);
-    await untilStep(home, step + 60);
+    while (!watched.err().includes('step ')) await new Promise((resolve) => setTimeout(resolve, 20));
     second.child.kill('SIGTERM');
     expect((await second.ended)[0]).toBe(130);
     expect((await watched.ended)[0]).toBe(0);
-    expect(watched.err()).toMatch(/step \d+\/400/);
+    expect(watched.err()).toMatch(/step \d+\/900/);
     const shown = (await succeed(home, ['runs', 'show', 1, '--json'])).json<RunDetails>();
     expect(shown.status).toBe('interrupted');
     await succeed(home, ['runs', 'resume', 1]);
     expect(exact(at('paused.jsonl'))).toEqual(exact(at('long.jsonl')));
     expect(adapterBytes('paused').equals(adapterBytes('long'))).toBe(true);
     // Of a finished run the last one is kept.
-    expect(inStore(home, (store) => store.checkpoints.listOfRun(1).map((each) => each.step))).toEqual([400]);
+    expect(inStore(home, (store) => store.checkpoints.listOfRun(1).map((each) => each.step))).toEqual([900]);
     expect(filesBelow(join(home, 'checkpoints'))).toHaveLength(1);
   });
 
