@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { openStore } from '../store/database.ts';
 import { compare } from './compare.ts';
 import type { Services, ServicesOptions } from '../../shared/contract.ts';
+import { checkData } from './data/check.ts';
+import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';
@@ -39,6 +41,8 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     addModel: ({ path, name }, call) => addModel(library, path, name, call),
     listModels: () => Promise.resolve({ models: listModels(library) }),
     addData: async ({ path, name }) => addData(library, path, name),
+    checkData: (request, call = {}) => checkData(library, request, call),
+    convertData: (request, call = {}) => convertData(request, call),
     listData: () => Promise.resolve({ datasets: listData(library) }),
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),

@@ -1,6 +1,8 @@
 import type { Command } from '../command.ts';
 import { compare } from './compare.ts';
 import { addData, listData } from './data.ts';
+import { checkData } from './data/check.ts';
+import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
@@ -18,6 +20,8 @@ export const commands: readonly Command[] = [
   listModels,
   addData,
   listData,
+  checkData,
+  convertData,
   score,
   train,
   compare,
