@@ -18,10 +18,12 @@ const calibrationShare = 0.05;
 const leastSeconds = 0.5;
 const mostSeconds = 30;
 /** Places in the passes sorted by size that are measured, a round each. */
-const rounds = [
+const trainingRounds = [
   [0.5, 0.1, 0.9],
   [0.3, 0.7, 1],
-] as const;
+];
+/** Scoring is the smaller part of the time: one pass, and more only where its own share allows. */
+const scoringRounds = [[0.6], [0.2, 0.9]];
 /** Bytes a second at which checkpoints are hashed, written and brought to disk. */
 const savingRate = 200e6;
 
@@ -84,7 +86,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
         trainer.accumulate(policy.parameters, pairs, telemetry, new StepTelemetry(telemetry.beta)),
       );
     },
-    { times: runs, signal: options.signal },
+    { times: runs, rounds: trainingRounds, signal: options.signal },
   );
 
   const opening = performance.now();
@@ -101,7 +103,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       source.config,
       pairs.map((pair) => [pair]),
       async ([pair]) => void (await by.score(pair!, parameters)),
-      { times, signal: options.signal },
+      { times, rounds: scoringRounds, signal: options.signal },
     );
   const scoring =
     scorer && held.length > 0 ? await score(scorer, held, policy.parameters, evaluations) : undefined;
@@ -233,7 +235,15 @@ async function measurePasses(
   config: OpenModel['source']['config'],
   passes: readonly (readonly TrainingPair[])[],
   run: (pass: readonly TrainingPair[]) => Promise<void>,
-  { times, signal }: { readonly times: number; readonly signal: AbortSignal | undefined },
+  {
+    times,
+    rounds,
+    signal,
+  }: {
+    readonly times: number;
+    readonly rounds: readonly (readonly number[])[];
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<Measured> {
   const sized = passes
     .map((pass) => ({ pass, size: passSize(config, pass) }))
