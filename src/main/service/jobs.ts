@@ -113,7 +113,7 @@ const pollMilliseconds = 300;
  * @returns how it ended; the job and its runs are recorded accordingly
  */
 export async function carryOut(library: Library, id: number, call: CallOptions): Promise<JobEnd> {
-  const { store, settings } = library;
+  const { store } = library;
   let told = false;
   for (;;) {
     if (call.signal?.aborted) {
@@ -121,12 +121,13 @@ export async function carryOut(library: Library, id: number, call: CallOptions):
       throw call.signal.reason;
     }
     recoverOrphans(library);
-    const claim = store.jobs.claim(id, ownIdentity(), settings.runsAtOnce);
+    const { runsAtOnce } = library.settings;
+    const claim = store.jobs.claim(id, ownIdentity(), runsAtOnce);
     if ('job' in claim) return superviseClaimed(library, claim.job, call);
     if ('refused' in claim) throw new InputError(`job ${id} is ${claim.refused}`);
     if (!told) {
       const others = claim.busy.map((job) => `job ${job.id}`).join(', ');
-      const text = `waiting for ${others}; ${settings.runsAtOnce} at once (setting runsAtOnce)`;
+      const text = `waiting for ${others}; ${runsAtOnce} at once (setting runsAtOnce)`;
       call.onProgress?.({ kind: 'note', text });
       told = true;
     }
