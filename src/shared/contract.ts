@@ -29,11 +29,13 @@ import type {
   RunsResult,
 } from './contract/runs.ts';
 import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
+import type { ResetSettingRequest, SetSettingRequest, SettingsResult } from './contract/store.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
 
 export type * from './contract/runs.ts';
+export type * from './contract/store.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -394,6 +396,9 @@ export interface Services {
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest): Promise<ReportResult>;
+  listSettings(): Promise<SettingsResult>;
+  setSetting(request: SetSettingRequest): Promise<SettingsResult>;
+  resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

@@ -24,6 +24,7 @@ import {
   runQueue,
 } from './runs/work.ts';
 import { score } from './score.ts';
+import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Opens the database and the model store in `home`, which exists. */
@@ -34,7 +35,10 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     modelsFolder: join(home, 'models'),
     checkpointFolder: join(home, 'checkpoints'),
     logFolder: join(home, 'logs'),
-    settings: { runsAtOnce: 1, keepCheckpoints: 2, checkpointSeconds: 60 },
+    // Read anew each time, so that a change counts at once.
+    get settings() {
+      return jobSettings(store);
+    },
   };
   recoverOrphans(library);
   return Promise.resolve({
@@ -64,6 +68,9 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     runQueue: (call = {}) => runQueue(library, call),
     report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
+    listSettings: async () => listSettings(store),
+    setSetting: async (request) => setSetting(store, request),
+    resetSetting: async (request) => resetSetting(store, request),
     demo: (request, call = {}) => demo(library, home, request, call),
     close: async () => store.close(),
   });

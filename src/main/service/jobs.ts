@@ -13,6 +13,7 @@ import { resolveData } from '../training/data.ts';
 import type { JobSpec, RunSpec, StartPlace } from '../training/job.ts';
 import type { JobSources } from '../training/job-recorder.ts';
 import { RotatingLog } from '../training/log.ts';
+import { careForWorker } from '../training/priority.ts';
 import { freshHash } from '../training/model.ts';
 import { supervise, type JobEnd } from '../training/supervisor.ts';
 import { findModel, type Library } from './library.ts';
@@ -114,7 +115,7 @@ const pollMilliseconds = 300;
  * @returns how it ended; the job and its runs are recorded accordingly
  */
 export async function carryOut(library: Library, id: number, call: CallOptions): Promise<JobEnd> {
-  const { store, settings } = library;
+  const { store } = library;
   let told = false;
   for (;;) {
     if (call.signal?.aborted) {
@@ -122,12 +123,13 @@ export async function carryOut(library: Library, id: number, call: CallOptions):
       throw call.signal.reason;
     }
     recoverOrphans(library);
-    const claim = store.jobs.claim(id, ownIdentity(), settings.runsAtOnce);
+    const { runsAtOnce } = library.settings;
+    const claim = store.jobs.claim(id, ownIdentity(), runsAtOnce);
     if ('job' in claim) return superviseClaimed(library, claim.job, call);
     if ('refused' in claim) throw new InputError(`job ${id} is ${claim.refused}`);
     if (!told) {
       const others = claim.busy.map((job) => `job ${job.id}`).join(', ');
-      const text = `waiting for ${others}; ${settings.runsAtOnce} at once (setting runsAtOnce)`;
+      const text = `waiting for ${others}; ${runsAtOnce} at once (setting runsAtOnce)`;
       call.onProgress?.({ kind: 'note', text });
       told = true;
     }
@@ -156,7 +158,7 @@ async function superviseClaimed(library: Library, job: Job, call: CallOptions): 
       log,
       checkpointFolder: library.checkpointFolder,
       retention: { last: settings.keepCheckpoints, bestBy: settings.keepBestBy },
-      ...(library.onWorker === undefined ? {} : { onWorker: library.onWorker }),
+      onWorker: careForWorker(settings),
     });
   } catch (error) {
     log.write(`job ${job.id} could not be begun: ${error instanceof Error ? error.message : String(error)}`);

@@ -12,6 +12,7 @@ import { ModelFiles } from './model-files.ts';
 import { Models } from './models.ts';
 import { ReferenceLogProbsCache } from './reference-log-probs.ts';
 import { Runs } from './runs.ts';
+import { Settings } from './settings.ts';
 
 /** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
 export interface Store {
@@ -27,6 +28,7 @@ export interface Store {
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
+  readonly settings: Settings;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
   transaction<Result>(work: () => Result): Result;
   /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
@@ -66,6 +68,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),
+      settings: new Settings(connection),
       transaction: (work) => connection.write(work),
       close: () => connection.close(),
     };

@@ -105,6 +105,9 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     moveJob: untried,
     runQueue: untried,
     report: untried,
+    listSettings: untried,
+    setSetting: untried,
+    resetSetting: untried,
     addModel: record('addModel', () => ({ model, added: true })),
     listModels: record('listModels', () => ({ models: [model] })),
     addData: record('addData', () => ({

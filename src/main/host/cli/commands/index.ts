@@ -11,6 +11,7 @@ import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { score } from './score.ts';
+import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Every command, in the order of help. */
@@ -41,4 +42,7 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  listSettings,
+  setSetting,
+  resetSetting,
 ];
