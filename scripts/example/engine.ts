@@ -62,7 +62,7 @@ async function trainFromScratch({
   const source = openConfig(join(modelFolder, 'config.json'));
   const tokenizer = loadTokenizer(modelFolder);
   const config = parseRunConfig({ ...settings, loss: 'sft', full: true, seed, threads });
-  const { rows } = readDataFile(dataFile);
+  const { rows } = await readDataFile(dataFile);
   const { pairs } = prepareData(rows, tokenizer, {
     maxLength: config.maxLength,
     needsRejected: false,

@@ -60,13 +60,14 @@ export async function prepareWork(
   const { folder, name } = await importModel(model, join(scratch, 'models'), {
     supported: supportedArchitectures,
   });
-  return { model: name, data, modelFolder: folder, pairs: firstPairs(data, folder, count) };
+  return { model: name, data, modelFolder: folder, pairs: await firstPairs(data, folder, count) };
 }
 
-function firstPairs(data: string, tokenizerFolder: string, count: number): BenchPair[] {
+async function firstPairs(data: string, tokenizerFolder: string, count: number): Promise<BenchPair[]> {
   const tokenizer = loadTokenizer(tokenizerFolder);
   const pairs: BenchPair[] = [];
-  for (const row of readDataFile(data).rows) {
+  // Text as it stands: transcripts are not made into chat messages.
+  for (const row of (await readDataFile(data, { format: 'trl' })).rows) {
     if (row.kind !== 'preference') throw new InputError('holds no preference pairs', { file: data });
     for (const { index, prompt, chosen, rejected } of tokenizePreferences([row], tokenizer).pairs) {
       if (prompt.length + chosen.length + rejected.length > longestPair) continue;

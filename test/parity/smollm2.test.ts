@@ -29,7 +29,7 @@ test('SmolLM2 from GGUF scores GSM8K pairs as transformers does', async ({ skip,
   const { folder, weightsFolder } = await importModel(model, store, { supported: supportedArchitectures });
   const source = openModel(folder, weightsFolder);
   const expected = readJson<{ pairs: ScoredPair[] }>('smollm2/gsm8k-log-probs.json').pairs;
-  const { rows } = readDataFile(sharedPath('data/gsm8k-pairs.jsonl'));
+  const { rows } = await readDataFile(sharedPath('data/gsm8k-pairs.jsonl'));
   const first = rows.slice(0, expected.length) as PreferenceRow[];
   const { pairs } = tokenizePreferences(first, loadTokenizer(folder));
   expect(pairs.map(pairHash)).toEqual(expected.map((pair) => pair.ids_sha256));

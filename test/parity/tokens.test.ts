@@ -56,9 +56,9 @@ describe('tokens of a small tokenizer equal those of TRL', () => {
   const expected = readJson<Record<string, Expected>>('expected.json');
   const runs = Object.keys(expected).filter((name) => /^(implicit-)?(text|chat)|^completion/.test(name));
 
-  it.each(runs)('%s', (name) => {
+  it.each(runs)('%s', async (name) => {
     const [, data, asCompletions, maxLength] = /^([a-z-]+)( as completions)?, (.*)$/.exec(name)!;
-    const { rows, format } = readDataFile(`${fixtures}${data}.jsonl`);
+    const { rows, format } = await readDataFile(`${fixtures}${data}.jsonl`);
     const prepare = format === 'completion' || asCompletions !== undefined ? completions : preferences;
     const result = prepare(rows, tokenizer, maxLength === 'None' ? undefined : Number(maxLength));
     const { rows: allRows, lengths, sha256 } = expected[name]!;
@@ -70,16 +70,16 @@ describe('tokens of a small tokenizer equal those of TRL', () => {
     }
   });
 
-  it('with a template that writes more into the prompt alone than into the whole', () => {
+  it('with a template that writes more into the prompt alone than into the whole', async () => {
     const chatTemplate = readFileSync(`${fixtures}chat_template_thinking.jinja`, 'utf8');
-    const { rows } = readDataFile(`${fixtures}chat.jsonl`);
+    const { rows } = await readDataFile(`${fixtures}chat.jsonl`);
     const result = preferences(rows, { ...tokenizer, chatTemplate });
     expect(result).toEqual(expected['thinking, chat, None']!.rows);
   });
 
-  it('renders conversations to the same text', () => {
+  it('renders conversations to the same text', async () => {
     const rendered = (expected as unknown as { rendered: string[][] }).rendered;
-    const { rows } = readDataFile(`${fixtures}chat.jsonl`);
+    const { rows } = await readDataFile(`${fixtures}chat.jsonl`);
     const result = rows.map(({ prompt }) =>
       [true, false].map((addGenerationPrompt) => {
         if (prompt === undefined || typeof prompt === 'string')
@@ -140,15 +140,18 @@ describe.skipIf(!isShared)(
       pieces: [number, number][];
     };
     const tokenizer = isShared ? loadTokenizer(smollm2) : undefined!;
-    const rowsOf = (name: string): DataRow[] =>
+    const rowsOf = async (name: string): Promise<DataRow[]> =>
       name === 'gsm8k-pairs'
-        ? readDataFile(`${shared}data/gsm8k-pairs.jsonl`).rows
-        : readDataFile(`${shared}data/hh-rlhf-harmless-base-test.jsonl.gz`).rows.slice(0, 600);
+        ? (await readDataFile(`${shared}data/gsm8k-pairs.jsonl`)).rows
+        : // The transcripts as TRL reads them: text with an implicit prompt.
+          (
+            await readDataFile(`${shared}data/hh-rlhf-harmless-base-test.jsonl.gz`, { format: 'trl' })
+          ).rows.slice(0, 600);
 
-    it.each(Object.keys(expected).filter((name) => name !== 'texts'))('%s', (name) => {
+    it.each(Object.keys(expected).filter((name) => name !== 'texts'))('%s', async (name) => {
       const [data, kind, maxLength] = name.split(', ') as [string, string, string];
       const prepare = kind === 'preferences' ? preferences : completions;
-      const result = prepare(rowsOf(data), tokenizer, Number(maxLength));
+      const result = prepare(await rowsOf(data), tokenizer, Number(maxLength));
       const { count, sha256 } = expected[name]!;
       expect(result).toHaveLength(count);
       expect(digest(result)).toBe(sha256);

@@ -15,7 +15,7 @@ const user = { role: 'user', content: 'u' };
 const yes = { role: 'assistant', content: 'yes' };
 const no = { role: 'assistant', content: 'no' };
 
-function read(content: string | Buffer, name = 'data.jsonl'): DataFile {
+function read(content: string | Buffer, name = 'data.jsonl'): Promise<DataFile> {
   const path = join(folder, name);
   writeFileSync(path, content);
   return readDataFile(path);
@@ -25,9 +25,9 @@ function lines(...rows: unknown[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
-function errorOf(action: () => unknown): InputError {
+async function errorOf(action: () => Promise<unknown>): Promise<InputError> {
   try {
-    action();
+    await action();
   } catch (error) {
     if (error instanceof InputError) return error;
     throw error;
@@ -36,8 +36,8 @@ function errorOf(action: () => unknown): InputError {
 }
 
 describe('readDataFile', () => {
-  it('reads text pairs, and keeps indices by row, not by line', () => {
-    const { format, conversational, rows } = read(
+  it('reads text pairs, and keeps indices by row, not by line', async () => {
+    const { format, conversational, rows } = await read(
       `\n${lines(good)}\r\n\n${JSON.stringify({ ...good, answer: 7 })}`,
     );
     expect({ format, conversational }).toEqual({ format: 'preference', conversational: false });
@@ -47,34 +47,34 @@ describe('readDataFile', () => {
     ]);
   });
 
-  it('reads conversations, without the fields it does not know', () => {
+  it('reads conversations, without the fields it does not know', async () => {
     const message = { ...user, tool_calls: null, weight: 1 };
-    const { conversational, rows } = read(
+    const { conversational, rows } = await read(
       lines({ prompt: [message], chosen: [yes], rejected: [no], source: 'x' }),
     );
     expect(conversational).toBe(true);
     expect(rows).toEqual([{ kind: 'preference', index: 0, prompt: [user], chosen: [yes], rejected: [no] }]);
   });
 
-  it('reads pairs whose prompt is implicit or null', () => {
-    expect(read(lines({ chosen: 'p a', rejected: 'p b', prompt: null })).rows).toEqual([
+  it('reads pairs whose prompt is implicit or null', async () => {
+    expect((await read(lines({ chosen: 'p a', rejected: 'p b', prompt: null }))).rows).toEqual([
       { kind: 'preference', index: 0, chosen: 'p a', rejected: 'p b' },
     ]);
-    const { rows } = read(lines({ chosen: [user, yes], rejected: [user, no] }));
+    const { rows } = await read(lines({ chosen: [user, yes], rejected: [user, no] }));
     expect(rows).toEqual([{ kind: 'preference', index: 0, chosen: [user, yes], rejected: [user, no] }]);
   });
 
-  it('reads prompts with a completion', () => {
-    const { format, rows } = read(lines({ prompt: 'p', completion: 'c', answer: '3' }));
+  it('reads prompts with a completion', async () => {
+    const { format, rows } = await read(lines({ prompt: 'p', completion: 'c', answer: '3' }));
     expect(format).toBe('completion');
     expect(rows).toEqual([{ kind: 'completion', index: 0, prompt: 'p', completion: 'c', answer: '3' }]);
   });
 
-  it('reads gzipped files, by name or by content, and skips a byte order mark', () => {
+  it('reads gzipped files, by name or by content, and skips a byte order mark', async () => {
     const packed = gzipSync(lines(good, good));
-    expect(read(packed, 'data.jsonl.gz').rows).toHaveLength(2);
-    expect(read(packed, 'packed.jsonl').rows).toHaveLength(2);
-    expect(read(`\ufeff${lines(good)}`).rows).toHaveLength(1);
+    expect((await read(packed, 'data.jsonl.gz')).rows).toHaveLength(2);
+    expect((await read(packed, 'packed.jsonl')).rows).toHaveLength(2);
+    expect((await read(`\ufeff${lines(good)}`)).rows).toHaveLength(1);
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -128,8 +128,8 @@ describe('readDataFile', () => {
     ['half a character', { ...good, chosen: 'x\ud83d' }, /"chosen" holds half of a surrogate pair/],
     ['an odd answer', { ...good, answer: [1] }, /"answer" must be text or a number, not a list/],
     ['a completion alone', { completion: 'c' }, /missing field "prompt"/],
-  ])('refuses %s, naming file, row and line', (_, row, cause) => {
-    const error = errorOf(() => read(`\n${lines(row)}`));
+  ])('refuses %s, naming file, row and line', async (_, row, cause) => {
+    const error = await errorOf(() => read(`\n${lines(row)}`));
     expect(error.message).toMatch(cause);
     expect(error.message).toMatch(/^[^\n]*data\.jsonl, row 0: .* \(line 2\)$/);
     expect(error.place).toEqual({ file: join(folder, 'data.jsonl'), row: 0 });
@@ -145,33 +145,35 @@ describe('readDataFile', () => {
     ],
     ['no prompt', good, { chosen: 'a', rejected: 'b' }, /missing field "prompt", which earlier rows have/],
     ['a prompt', { chosen: 'a', rejected: 'b' }, good, /"prompt" after rows without one/],
-  ])('refuses %s after other rows', (_, first, second, cause) => {
-    const error = errorOf(() => read(lines(first, first, second)));
+  ])('refuses %s after other rows', async (_, first, second, cause) => {
+    const error = await errorOf(() => read(lines(first, first, second)));
     expect(error.message).toMatch(cause);
     expect(error.place.row).toBe(2);
   });
 
-  it('refuses broken JSON, broken UTF-8 and broken gzip data', () => {
-    expect(errorOf(() => read(`${lines(good)}{"prompt": \n`)).message).toMatch(
-      /row 1: broken JSON \(line 2\)/,
-    );
+  it('refuses broken JSON, broken UTF-8 and broken gzip data', async () => {
+    const messageOf = async (content: string | Buffer, name?: string): Promise<string> =>
+      (await errorOf(() => read(content, name))).message;
+    expect(await messageOf(`${lines(good)}{"prompt": \n`)).toMatch(/row 1: broken JSON \(line 2\)/);
     const bytes = Buffer.concat([Buffer.from(lines(good)), Buffer.from([0x22, 0xc3, 0x28, 0x22])]);
-    expect(errorOf(() => read(bytes)).message).toMatch(/row 1: invalid UTF-8 \(line 2\)$/);
+    expect(await messageOf(bytes)).toMatch(/row 1: invalid UTF-8 \(line 2\)$/);
     const packed = gzipSync(lines(good));
-    expect(errorOf(() => read(packed.subarray(0, -12), 'cut.jsonl.gz')).message).toMatch(/broken gzip data/);
-    expect(errorOf(() => read('{}', 'plain.jsonl.gz')).message).toMatch(/is not gzip data$/);
+    expect(await messageOf(packed.subarray(0, -12), 'cut.jsonl.gz')).toMatch(/broken gzip data/);
+    expect(await messageOf('{}', 'plain.jsonl.gz')).toMatch(/is not gzip data$/);
   });
 
-  it('refuses missing and empty files, folders and unknown kinds', () => {
-    expect(errorOf(() => readDataFile(join(folder, 'none.jsonl'))).message).toMatch(
+  it('refuses missing and empty files, folders and unknown kinds', async () => {
+    const messageOf = async (action: () => Promise<unknown>): Promise<string> =>
+      (await errorOf(action)).message;
+    expect(await messageOf(() => readDataFile(join(folder, 'none.jsonl')))).toMatch(
       /none\.jsonl: no such file$/,
     );
-    expect(errorOf(() => read('\n \n')).message).toMatch(/the file holds no rows$/);
-    expect(errorOf(() => read('', 'empty.jsonl.gz')).message).toMatch(/the file holds no rows$/);
-    expect(errorOf(() => read('a', 'data.docx')).message).toMatch(
+    expect(await messageOf(() => read('\n \n'))).toMatch(/the file holds no rows$/);
+    expect(await messageOf(() => read('', 'empty.jsonl.gz'))).toMatch(/the file holds no rows$/);
+    expect(await messageOf(() => read('a', 'data.docx'))).toMatch(
       /unknown kind of data file; known are \.jsonl/,
     );
-    expect(errorOf(() => readDataFile(folder)).message).toMatch(/is a folder, not a file$/);
+    expect(await messageOf(() => readDataFile(folder))).toMatch(/is a folder, not a file$/);
   });
 });
 

@@ -1,58 +1,169 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
-import { jsonLines } from './preferences/jsonl.ts';
-import { rowFromRecord } from './preferences/record.ts';
-import type { RecordReader } from './preferences/record-reader.ts';
+import { askedFormat, knownColumns, recognise } from './preferences/formats/index.ts';
+import type { PreferenceFormat } from './preferences/formats/format.ts';
+import { numberOf } from './preferences/formats/format.ts';
+import { parquet } from './preferences/parquet/reader.ts';
+import { csv } from './preferences/readers/csv.ts';
+import { json } from './preferences/readers/json.ts';
+import { jsonLines } from './preferences/readers/jsonl.ts';
+import type { RecordReader, SourceRecord } from './preferences/record-reader.ts';
+import { fieldsOf, rowFromRecord, type Fields } from './preferences/record.ts';
+import { openSource } from './preferences/source.ts';
+import type { DataProblem, DataReadOptions, OpenedData, PairScores, ReadRow } from './preferences/types.ts';
+
+export type { DataProblem, DataReadOptions, OpenedData, PairScores, ReadRow };
+export type { FormatName, ProblemKind } from '../../shared/preferences.ts';
 
 /** What a data file holds: its rows all share one format, and are all text or all conversations. */
 export interface DataFile {
-  readonly format: 'preference' | 'completion';
+  readonly format: DataRow['kind'];
   /** Whether prompts and answers are chat messages, to be rendered by a chat template. */
   readonly conversational: boolean;
   /** In the file's order; `index` is the place in the file. Never empty. */
   readonly rows: DataRow[];
 }
 
-/** A further file format is one file with a `RecordReader`, and its line here. */
-const readers: readonly RecordReader[] = [jsonLines];
+/** A further kind of file is one file with a `RecordReader`, and its line here. */
+const readers: readonly RecordReader[] = [jsonLines, json, csv, parquet];
 
-const gzipMagic = Buffer.from([0x1f, 0x8b]);
+/** How many records decide what format a file has. */
+const lookedAt = 100;
+/** How many further records are looked through for a first good row. */
+const mostLookedAt = 10_000;
 
 /**
- * Reads a file of preference pairs (`prompt`, `chosen`, `rejected`, or `chosen` and `rejected` that share their beginning)
- * or of prompts with a completion (`prompt`, `completion`), each as text or as chat messages, with an optional `answer`.
- * The file may be gzipped. Columns other than these are ignored.
+ * Reads a whole file of preference pairs or completions into memory; formats and kinds of file as in `openDataFile`.
  *
  * @throws InputError naming file, row and cause at the first bad row; also for a missing, unreadable or empty file, and
- *   for rows that do not all share the first row's format.
+ *   for rows that do not all share the first row's form.
  */
-export function readDataFile(path: string): DataFile {
-  const reader = readerFor(path);
+export async function readDataFile(path: string, options: DataReadOptions = {}): Promise<DataFile> {
+  const { rows: found } = await openDataFile(path, options);
   const rows: DataRow[] = [];
-  let first: { readonly shape: Shape; readonly row: DataRow } | undefined;
-  for (const { record, index, where } of reader.read(readBytes(path), path)) {
-    const place = { file: path, row: index };
-    const row = rowFromRecord(
-      record,
-      index,
-      (cause) => new InputError(where === '' ? cause : `${cause} (${where})`, place),
-    );
-    const shape = shapeOf(row);
-    first ??= { shape, row };
-    const difference = describeDifference(shape, first.shape);
-    if (difference !== undefined) {
-      throw new InputError(
-        `${difference}${where === '' ? '' : ` (${where})`}; a file must hold one format`,
-        place,
-      );
-    }
-    rows.push(row);
+  for await (const each of found) {
+    if ('problem' in each) throw new InputError(each.problem.message, { file: path, row: each.problem.row });
+    rows.push(each.row);
   }
-  if (first === undefined) throw new InputError('the file holds no rows', { file: path });
-  return { format: first.row.kind, conversational: first.shape.conversational, rows };
+  // A file without rows was refused when it was opened, and one without good rows above.
+  return { format: rows[0]!.kind, conversational: shapeOf(rows[0]!).conversational, rows };
+}
+
+/**
+ * Opens a file of preference pairs, or of prompts with a completion, and recognises its format from its first records
+ * (`dataFormats` in shared/preferences). Kinds of file: JSONL, JSON, CSV, TSV and Parquet by their names' endings, each
+ * also gzipped. Rows are read as they are asked for: memory does not grow with the file.
+ *
+ * A row that cannot be used is given as a problem, and reading goes on; rows must share the first good row's form.
+ *
+ * @throws InputError for a missing, unreadable or empty file, an unknown kind of file, a format that is not known
+ */
+export async function openDataFile(path: string, options: DataReadOptions = {}): Promise<OpenedData> {
+  const source = await openSource(path, options);
+  const reader = readerFor(path);
+  const asked = askedFormat(options, path);
+  const wanted = asked === undefined ? knownColumns : new Set(asked.columns);
+  const batches = reader.read(source, wanted);
+  try {
+    const begun: SourceRecord[] = [];
+    // What is broken behind the first records is told when the rows are read.
+    let failure: unknown;
+    const fill = async (count: number): Promise<void> => {
+      while (begun.length < count && failure === undefined) {
+        try {
+          const next = await batches.next();
+          if (next.done === true) return;
+          begun.push(...next.value);
+        } catch (error) {
+          if (begun.length === 0 || options.signal?.aborted === true) throw error;
+          failure = error;
+        }
+      }
+    };
+    await fill(lookedAt);
+    if (begun.length === 0) throw new InputError('the file holds no rows', { file: path });
+    const format = asked ?? recognise(begun.slice(0, lookedAt).map(({ record }) => record));
+    const isGood = (record: SourceRecord): boolean => 'row' in new RowMaker(format).make(record);
+    let first = begun.find(isGood);
+    for (let seen = begun.length; first === undefined && seen < mostLookedAt; seen = begun.length) {
+      await fill(seen + 1);
+      if (begun.length === seen) break;
+      first = begun.slice(seen).find(isGood);
+    }
+    const maker = new RowMaker(format);
+    const made = first === undefined ? undefined : maker.make(first);
+    const shape = made !== undefined && 'row' in made ? shapeOf(made.row) : undefined;
+    async function* rows(): AsyncGenerator<ReadRow> {
+      try {
+        for (const record of begun) yield maker.make(record);
+        begun.length = 0;
+        if (failure !== undefined) throw failure as Error;
+        for await (const batch of batches) for (const record of batch) yield maker.make(record);
+      } finally {
+        await batches.return(undefined);
+      }
+    }
+    return {
+      format: format.name,
+      kind: shape?.kind ?? 'preference',
+      conversational: shape?.conversational ?? false,
+      rows: rows(),
+      close: async () => void (await batches.return(undefined)),
+    };
+  } catch (error) {
+    await batches.return(undefined);
+    throw error;
+  }
+}
+
+/** Makes rows of records; remembers the form of the first. */
+class RowMaker {
+  readonly #format: PreferenceFormat;
+  #shape: Shape | undefined;
+
+  constructor(format: PreferenceFormat) {
+    this.#format = format;
+  }
+
+  make({ record, index, where, malformed }: SourceRecord): ReadRow {
+    const problem = (kind: DataProblem['kind'], message: string): ReadRow => ({
+      problem: { row: index, kind, message },
+    });
+    if (malformed !== undefined) return problem('malformed', malformed);
+    const place = where === '' ? '' : ` (${where})`;
+    try {
+      const complain = (cause: string, kind: DataProblem['kind'] = 'malformed'): RowError =>
+        new RowError(kind, `${cause}${place}`);
+      const fields = this.#format.convert(fieldsOf(record, complain), complain);
+      const row = rowFromRecord(fields, index, complain);
+      const shape = shapeOf(row);
+      this.#shape ??= shape;
+      const difference = describeDifference(shape, this.#shape);
+      if (difference !== undefined)
+        return problem('malformed', `${difference}${place}; a file must hold one format`);
+      const scores = scoresIn(fields);
+      return scores === undefined ? { row } : { row, scores };
+    } catch (error) {
+      if (error instanceof RowError) return problem(error.kind, error.message);
+      throw error;
+    }
+  }
+}
+
+/** Why a record is no row. */
+class RowError extends Error {
+  readonly kind: DataProblem['kind'];
+
+  constructor(kind: DataProblem['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+function scoresIn(fields: Fields): PairScores | undefined {
+  const [chosen, rejected] = [numberOf(fields['chosen_score']), numberOf(fields['rejected_score'])];
+  return chosen === undefined || rejected === undefined ? undefined : { chosen, rejected };
 }
 
 /**
@@ -66,38 +177,11 @@ export function dataHash(rows: readonly DataRow[]): string {
 }
 
 function readerFor(path: string): RecordReader {
-  // What is not there, or no file at all, is told as such, whatever its name ends in.
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new InputError('no such file', { file: path });
-  if (found.isDirectory()) throw new InputError('is a folder, not a file', { file: path });
   const plain = path.toLowerCase().replace(/\.gz$/, '');
   const reader = readers.find(({ extensions }) => extensions.some((extension) => plain.endsWith(extension)));
   if (reader !== undefined) return reader;
   const known = readers.flatMap(({ extensions }) => extensions).join(', ');
   throw new InputError(`unknown kind of data file; known are ${known}, each also with .gz`, { file: path });
-}
-
-function readBytes(file: string): Buffer {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new InputError('no such file', { file });
-    if (code === 'EISDIR') throw new InputError('is a folder, not a data file', { file });
-    throw new InputError(`cannot be read: ${(error as Error).message}`, { file });
-  }
-  const gzipped = bytes.subarray(0, 2).equals(gzipMagic);
-  if (!gzipped) {
-    if (file.toLowerCase().endsWith('.gz') && bytes.length > 0)
-      throw new InputError('is not gzip data', { file });
-    return bytes;
-  }
-  try {
-    return gunzipSync(bytes);
-  } catch (error) {
-    throw new InputError(`broken gzip data: ${(error as Error).message}`, { file });
-  }
 }
 
 interface Shape {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { InputError } from '../../shared/errors.ts';
 import type { Text } from '../../shared/preferences.ts';
 import { unreadable } from './files.ts';
-import { jsonLines } from './preferences/jsonl.ts';
+import { parseLines } from './preferences/readers/jsonl.ts';
 
 /** A question with one right answer, for exact match on generated text. */
 export interface Question {
@@ -40,7 +40,7 @@ export function readQuestions(path: string, asChat: boolean): Question[] {
   } catch (error) {
     throw unreadable(path, error);
   }
-  const questions = [...jsonLines.read(bytes, file)].map(({ record: value, index, where }) => {
+  const questions = parseLines(bytes, file).map(({ record: value, index, where }) => {
     const parsed = record.safeParse(value);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;

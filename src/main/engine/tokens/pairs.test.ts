@@ -9,7 +9,7 @@ import { loadTokenizer } from './tokenizer.ts';
 // That every id equals TRL's is tested in test/parity; here, what is said about the rows, against TRL's ids.
 const fixtures = fileURLToPath(new URL('../../../../test/parity/fixtures/tokens/', import.meta.url));
 const tokenizer = loadTokenizer(fixtures);
-const rows = readDataFile(`${fixtures}text.jsonl`).rows as PreferenceRow[];
+const rows = (await readDataFile(`${fixtures}text.jsonl`)).rows as PreferenceRow[];
 const expected = JSON.parse(readFileSync(`${fixtures}expected.json`, 'utf8')) as Record<
   string,
   { rows: [number, number[], number[], number[]][] }
@@ -78,8 +78,8 @@ describe('tokenizePreferences', () => {
     expect(skipped).toEqual([{ index: 3, reason: 'chosen has no token to score' }]);
   });
 
-  it('keeps the task’s answer', () => {
-    const chat = readDataFile(`${fixtures}chat.jsonl`).rows as PreferenceRow[];
+  it('keeps the task’s answer', async () => {
+    const chat = (await readDataFile(`${fixtures}chat.jsonl`)).rows as PreferenceRow[];
     const { pairs } = tokenizePreferences(chat.slice(0, 2), tokenizer);
     expect(pairs.map(({ answer }) => answer)).toEqual(['6', 'because']);
     const { completions } = tokenizeCompletions(chat.slice(0, 2), tokenizer);

@@ -1,8 +1,18 @@
-import type { CompletionRow, DataRow, Message, PreferenceRow, Text } from '../../../shared/preferences.ts';
+import type {
+  CompletionRow,
+  DataRow,
+  Message,
+  PreferenceRow,
+  ProblemKind,
+  Text,
+} from '../../../shared/preferences.ts';
 import { sameMessage, splitImplicitPrompt } from './implicit-prompt.ts';
 
+/** A record before its fields are checked. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** Makes the error for a cause; the caller knows file and row. */
-type Complain = (cause: string) => Error;
+export type Complain = (cause: string, kind?: ProblemKind) => Error;
 
 /** Message fields that chat templates read and that would be lost here, so that the tokens would be wrong. */
 const unsupportedMessageFields = [
@@ -14,33 +24,35 @@ const unsupportedMessageFields = [
   'name',
 ];
 /** Row fields that change how TRL renders a conversation. */
-const unsupportedRowFields = ['tools', 'chat_template_kwargs', 'images', 'image'];
+export const unsupportedRowFields = ['tools', 'chat_template_kwargs', 'images', 'image'];
 
 /**
- * Checks one record of a data file and makes a row of it. Fields that are null count as absent.
+ * Checks one record of TRL's form and makes a row of it. Fields that are null count as absent.
  *
  * @throws what `complain` makes of the cause: a missing field, a wrong type, text and messages mixed, an empty answer,
  *   chosen equal to rejected.
  */
-export function rowFromRecord(record: unknown, index: number, complain: Complain): DataRow {
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    throw complain(`a row must be an object with named fields, not ${nameOfType(record)}`);
-  }
-  const fields = record as Record<string, unknown>;
+export function rowFromRecord(fields: Fields, index: number, complain: Complain): DataRow {
   for (const name of unsupportedRowFields) {
     if (isPresent(fields[name])) throw complain(`field "${name}" is not supported`);
   }
   if (isPresent(fields['chosen']) || isPresent(fields['rejected']))
     return preferenceRow(fields, index, complain);
   if (isPresent(fields['completion'])) return completionRow(fields, index, complain);
-  throw complain('missing field "chosen" (with "rejected"), or "completion"');
+  throw complain('missing field "chosen" (with "rejected"), or "completion"', 'missing-field');
 }
 
-function preferenceRow(fields: Record<string, unknown>, index: number, complain: Complain): PreferenceRow {
+/** The fields of a record. @throws what `complain` makes of a record without */
+export function fieldsOf(record: unknown, complain: Complain): Fields {
+  if (typeof record === 'object' && record !== null && !Array.isArray(record)) return record as Fields;
+  throw complain(`a row must be an object with named fields, not ${nameOfType(record)}`);
+}
+
+function preferenceRow(fields: Fields, index: number, complain: Complain): PreferenceRow {
   const chosen = answerText(fields, 'chosen', complain);
   const rejected = answerText(fields, 'rejected', complain);
   refuseMixture({ chosen, rejected }, complain);
-  if (sameText(chosen, rejected)) throw complain('chosen and rejected are equal');
+  if (sameText(chosen, rejected)) throw complain('chosen and rejected are equal', 'identical');
   const answer = taskAnswer(fields, complain);
   if (isPresent(fields['prompt'])) {
     const prompt = promptText(fields, complain);
@@ -48,34 +60,37 @@ function preferenceRow(fields: Record<string, unknown>, index: number, complain:
     return { kind: 'preference', index, prompt, chosen, rejected, ...answer };
   }
   if (typeof chosen !== 'string' && splitImplicitPrompt(chosen, rejected).prompt.length === 0) {
-    throw complain('missing field "prompt": chosen and rejected share no first message to serve as one');
+    throw complain(
+      'missing field "prompt": chosen and rejected share no first message to serve as one',
+      'missing-field',
+    );
   }
   return { kind: 'preference', index, chosen, rejected, ...answer };
 }
 
-function completionRow(fields: Record<string, unknown>, index: number, complain: Complain): CompletionRow {
+function completionRow(fields: Fields, index: number, complain: Complain): CompletionRow {
   const completion = answerText(fields, 'completion', complain);
-  if (!isPresent(fields['prompt'])) throw complain('missing field "prompt"');
+  if (!isPresent(fields['prompt'])) throw complain('missing field "prompt"', 'missing-field');
   const prompt = promptText(fields, complain);
   refuseMixture({ prompt, completion }, complain);
   return { kind: 'completion', index, prompt, completion, ...taskAnswer(fields, complain) };
 }
 
-function promptText(fields: Record<string, unknown>, complain: Complain): Text {
+function promptText(fields: Fields, complain: Complain): Text {
   const prompt = textField(fields, 'prompt', complain);
-  if (typeof prompt !== 'string' && prompt.length === 0) throw complain('"prompt" holds no message');
+  if (typeof prompt !== 'string' && prompt.length === 0) throw complain('"prompt" holds no message', 'empty');
   return prompt;
 }
 
-function answerText(fields: Record<string, unknown>, name: string, complain: Complain): Text {
-  if (!isPresent(fields[name])) throw complain(`missing field "${name}"`);
+function answerText(fields: Fields, name: string, complain: Complain): Text {
+  if (!isPresent(fields[name])) throw complain(`missing field "${name}"`, 'missing-field');
   const text = textField(fields, name, complain);
   const empty = typeof text === 'string' ? text === '' : (text.at(-1)?.content ?? '') === '';
-  if (empty) throw complain(`empty completion in "${name}"`);
+  if (empty) throw complain(`empty completion in "${name}"`, 'empty');
   return text;
 }
 
-function textField(fields: Record<string, unknown>, name: string, complain: Complain): Text {
+function textField(fields: Fields, name: string, complain: Complain): Text {
   const value = fields[name];
   if (typeof value === 'string') return wellFormed(value, `"${name}"`, complain);
   if (!Array.isArray(value)) {
@@ -90,7 +105,7 @@ function messageFrom(value: unknown, name: string, complain: Complain): Message 
   }
   const fields = value as Record<string, unknown>;
   for (const field of ['role', 'content'] as const) {
-    if (!isPresent(fields[field])) throw complain(`${name}: missing field "${field}"`);
+    if (!isPresent(fields[field])) throw complain(`${name}: missing field "${field}"`, 'missing-field');
     if (typeof fields[field] !== 'string') {
       throw complain(`${name}: "${field}" must be text, not ${nameOfType(fields[field])}`);
     }
@@ -104,7 +119,7 @@ function messageFrom(value: unknown, name: string, complain: Complain): Message 
   };
 }
 
-function taskAnswer(fields: Record<string, unknown>, complain: Complain): { answer?: string } {
+function taskAnswer(fields: Fields, complain: Complain): { answer?: string } {
   const { answer } = fields;
   if (!isPresent(answer)) return {};
   if (typeof answer === 'number') return { answer: String(answer) };
@@ -130,16 +145,16 @@ function refuseMixture(texts: Record<string, Text>, complain: Complain): void {
   );
 }
 
-function sameText(a: Text, b: Text): boolean {
+export function sameText(a: Text, b: Text): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b;
   return a.length === b.length && a.every((message, at) => sameMessage(message, b[at]!));
 }
 
-function isPresent(value: unknown): boolean {
+export function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function nameOfType(value: unknown): string {
+export function nameOfType(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;

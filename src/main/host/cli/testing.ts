@@ -85,7 +85,26 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       calls.push([name, request]);
       return Promise.resolve(result(request));
     };
+  /** Of these the command line's tests ask nothing; they are tried where the real services run. */
+  const untried = (): never => {
+    throw new Error('not part of this test');
+  };
   const services: Services = {
+    queueTrain: untried,
+    queueCompare: untried,
+    listRuns: untried,
+    showRun: untried,
+    watchRun: untried,
+    pauseRun: untried,
+    stopRun: untried,
+    resumeRun: untried,
+    forkRun: untried,
+    removeRun: untried,
+    exportRun: untried,
+    listQueue: untried,
+    moveJob: untried,
+    runQueue: untried,
+    report: untried,
     addModel: record('addModel', () => ({ model, added: true })),
     listModels: record('listModels', () => ({ models: [model] })),
     addData: record('addData', () => ({
@@ -103,6 +122,36 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       added: false,
     })),
     listData: record('listData', () => ({ datasets: [] })),
+    checkData: record('checkData', () => ({
+      format: 'trl' as const,
+      kind: 'preference' as const,
+      conversational: false,
+      pairs: 3,
+      issues: [{ row: 2, kind: 'tie' as const, message: 'both answers are rated 4' }],
+      counts: { tie: 1 },
+      stats: {
+        rows: 3,
+        badRows: 0,
+        distinctPrompts: 3,
+        tieShare: 1 / 3,
+        duplicateShare: 0,
+        chosenLongerShare: 0.5,
+        answers: 0,
+        characters: {
+          prompt: { mean: 12.5, min: 4, q25: 6, median: 9, q75: 15, q95: 40, max: 4321 },
+        },
+      },
+      seconds: 1,
+    })),
+    convertData: record('convertData', () => ({
+      out: 'o.jsonl',
+      format: 'hh-rlhf' as const,
+      pairs: 2308,
+      skipped: 1,
+      issues: [{ row: 86, kind: 'empty' as const, message: 'empty completion in "chosen" (line 87)' }],
+      counts: { empty: 1 },
+      seconds: 1,
+    })),
     score: record('score', () => ({
       out: 's.jsonl',
       counts,
@@ -113,9 +162,19 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       rejectedLogpMean: -90.2,
       seconds: 32,
     })),
+    plan: record('plan', () => ({
+      plan: {
+        memory: { peak: 2.4e9, parts: [], available: 16e9, alternatives: [] },
+        disk: [],
+        time: { total: 90, parts: [{ name: 'training', amount: 90 }] },
+      },
+      fits: true,
+      reasons: [],
+    })),
     train: record('train', (request): TrainResult => {
       const { config } = request as { config: TrainResult['config'] };
       return {
+        run: 3,
         metrics: 'm.jsonl',
         adapterOut: 'out',
         config,
