@@ -24,6 +24,7 @@ export async function* readLines(
   let line = 0;
   const take = (bytes: Buffer, batch: SourceRecord[]): void => {
     line += 1;
+    if (bytes.length === 0) return;
     const record = lineRecord(bytes, index, line);
     if (record === undefined) return;
     index += 1;
