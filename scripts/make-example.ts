@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isExactMatch } from '../src/main/service/tasks.ts';
+import { isExactMatch } from '../src/main/training/tasks.ts';
 import { openEngine, type ExampleEngine } from './example/engine.ts';
 import { pairOf, type PairLine, type Sample } from './example/pairs.ts';
 import { makeProblems, vocabularyTexts, type Problem } from './example/problems.ts';

@@ -1,4 +1,4 @@
-import { isExactMatch } from '../../src/main/service/tasks.ts';
+import { isExactMatch } from '../../src/main/training/tasks.ts';
 import type { Problem } from './problems.ts';
 
 /** One line of train.jsonl and eval.jsonl. */

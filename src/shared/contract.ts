@@ -10,9 +10,30 @@
 import type { RunConfig, SharedSettings } from './config.ts';
 import type { ComparisonResult, Evaluation } from './comparison.ts';
 import type { LossName } from './losses.ts';
+import type {
+  ExportRunRequest,
+  ExportRunResult,
+  ForkRequest,
+  ListRunsRequest,
+  ListRunsResult,
+  MoveJobRequest,
+  QueueResult,
+  RemoveRunRequest,
+  RemoveRunResult,
+  ReportRequest,
+  ReportResult,
+  ResumeRequest,
+  RunDetails,
+  RunQueueResult,
+  RunRequest,
+  RunsResult,
+} from './contract/runs.ts';
 import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
+import type { Plan } from './plan.ts';
+
+export type * from './contract/runs.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -220,12 +241,21 @@ export interface TrainRequest {
   readonly start: TrainingStart;
   readonly data: string;
   readonly config: RunConfig;
+  /** Use only the first so many rows of the data. */
+  readonly pairs?: number;
   /** JSONL, one `StepMetrics` per optimizer step. */
   readonly metrics: string;
   /** Folder: a PEFT adapter, or the whole model where `config.full`. */
   readonly adapterOut: string;
+  /** Optimizer steps between two checkpoints; default: by time. */
+  readonly checkpointEvery?: number;
+  /** Where it goes on from, for a run that was forked off another. */
+  readonly fork?: { readonly run: number; readonly step: number };
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface TrainResult {
+  readonly run: number;
   readonly metrics: string;
   readonly adapterOut: string;
   readonly config: RunConfig;
@@ -261,10 +291,14 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** Optimizer steps between two checkpoints; default: by time. */
+  readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
   readonly out?: string;
   /** One self-contained HTML file. */
   readonly report?: string;
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
@@ -276,6 +310,16 @@ export interface CompareResult {
   readonly report?: string;
   readonly out?: string;
   readonly seconds: number;
+}
+
+export type PlanRequest =
+  | { readonly kind: 'train'; readonly request: TrainRequest }
+  | { readonly kind: 'compare'; readonly request: CompareRequest };
+export interface PlanResult {
+  readonly plan: Plan;
+  readonly fits: boolean;
+  /** Why it does not fit, with what to lower. */
+  readonly reasons: readonly string[];
 }
 
 export interface GenerateRequest {
@@ -306,6 +350,12 @@ export interface DemoRequest {
   readonly threads?: number;
 }
 
+/** Work that was put into the queue instead of being carried out at once. */
+export interface QueuedResult {
+  readonly job: number;
+  readonly runs: readonly number[];
+}
+
 export interface Services {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
@@ -317,11 +367,33 @@ export interface Services {
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;
+  /** What a training or a comparison would take in memory, disk and time; trains nothing. */
+  plan(request: PlanRequest, call?: CallOptions): Promise<PlanResult>;
   /** `onToken` gets each piece of text as it is decoded; the pieces joined are the result's text. */
   generate(
     request: GenerateRequest,
     call?: CallOptions & { onToken?: (text: string) => void },
   ): Promise<GenerateResult>;
+  /** `train` and `compare` for later: they stand in the queue until somebody runs it. */
+  queueTrain(request: TrainRequest, call?: CallOptions): Promise<QueuedResult>;
+  queueCompare(request: CompareRequest, call?: CallOptions): Promise<QueuedResult>;
+  listRuns(request: ListRunsRequest): Promise<ListRunsResult>;
+  showRun(request: RunRequest): Promise<RunDetails>;
+  /** Follows a run that some process is at work on, until its job ends. */
+  watchRun(request: RunRequest, call?: CallOptions): Promise<RunDetails>;
+  /** Asks for it and waits until it is done. */
+  pauseRun(request: RunRequest, call?: CallOptions): Promise<RunsResult>;
+  stopRun(request: RunRequest, call?: CallOptions): Promise<RunsResult>;
+  resumeRun(request: ResumeRequest, call?: CallOptions): Promise<RunsResult>;
+  forkRun(request: ForkRequest, call?: CallOptions): Promise<RunsResult>;
+  removeRun(request: RemoveRunRequest): Promise<RemoveRunResult>;
+  exportRun(request: ExportRunRequest, call?: CallOptions): Promise<ExportRunResult>;
+  listQueue(): Promise<QueueResult>;
+  moveJob(request: MoveJobRequest): Promise<QueueResult>;
+  /** Carries out what waits, one job after another (or as many at once as the setting says), until none is left. */
+  runQueue(call?: CallOptions): Promise<RunQueueResult>;
+  /** A comparison's report, out of its record: also of one that is not finished. */
+  report(request: ReportRequest): Promise<ReportResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

@@ -11,6 +11,8 @@ export interface ErrorPlace {
 export class InputError extends Error {
   override readonly name = 'InputError';
   readonly place: ErrorPlace;
+  /** The cause alone, without file and row. */
+  readonly bareMessage: string;
 
   constructor(cause: string, place: ErrorPlace = {}) {
     const where = [place.file, place.row === undefined ? undefined : `row ${place.row}`]
@@ -18,6 +20,7 @@ export class InputError extends Error {
       .join(', ');
     super(where === '' ? cause : `${where}: ${cause}`);
     this.place = place;
+    this.bareMessage = cause;
   }
 }
 

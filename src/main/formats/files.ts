@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -34,6 +34,24 @@ export function readBytes(path: string, offset: number, length: number): Uint8Ar
     closeSync(file);
   }
   return bytes;
+}
+
+/** SHA-256 of a file's bytes in hexadecimal, of any size. @throws InputError naming the file. */
+export function sha256OfFile(path: string): string {
+  const hash = createHash('sha256');
+  const file = openForReading(path);
+  try {
+    const part = new Uint8Array(1 << 22);
+    for (;;) {
+      const read = readSync(file, part, 0, part.length, null);
+      if (read === 0) return hash.digest('hex');
+      hash.update(part.subarray(0, read));
+    }
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** `openSync` for reading. @throws InputError naming the file. */

@@ -1,124 +1,146 @@
 import packageManifest from '../../../package.json' with { type: 'json' };
-import {
-  evaluatePairs,
-  type ComparisonResult,
-  type Evaluation,
-  type RunResult,
-} from '../../shared/comparison.ts';
+import type { ComparisonResult, Evaluation, RunResult } from '../../shared/comparison.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
-import { runConfigOf } from '../../shared/config.ts';
-import { verdict } from '../../shared/verdict.ts';
-import { parameterCount } from '../training/model.ts';
-import { runtimeVersion } from '../training/sessions.ts';
-import { commandOf } from './command-line.ts';
-import { openConditions, type Conditions } from './compare/conditions.ts';
-import { runOne } from './compare/run.ts';
-import { describeSettings, differences } from './compare/settings.ts';
+import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
+import type { LossName } from '../../shared/losses.ts';
+import { verdict } from '../../shared/verdict.ts';
+import { toJsonLines, writeAskedFile } from '../formats/files.ts';
+import type { Store } from '../store/database.ts';
+import type { Job } from '../store/jobs.ts';
+import type { Run } from '../store/runs.ts';
+import type { JobResult } from '../training/job.ts';
+import { runtimeVersion } from '../training/sessions.ts';
+import { runFolder } from '../training/work/run.ts';
+import { commandOf } from './command-line.ts';
+import { carryOut, enqueueCompare, requestOf, sourcesOf } from './jobs.ts';
 import { requireWritable, requireWritableFolder, type Library } from './library.ts';
-import { countsOf, underName } from './progress.ts';
+import { describeSettings, differences } from './settings-table.ts';
 import { writeReport } from './report.ts';
+import { requireFinished, stepMetrics } from './train.ts';
+import { join } from 'node:path';
+
+/** Refuses early what could only fail after hours of work. */
+export function checkCompare({ report, out, model, data, shared, taskData }: CompareRequest): void {
+  if (report !== undefined) requireWritable(report, [model, data, shared.evalData, taskData]);
+  if (out !== undefined) requireWritableFolder(out);
+}
 
 /**
- * Trains every arm at every learning rate from every seed, under identical conditions: one base, one reference cache,
- * and per seed one adapter start and one order of batches. Evaluates each, and the base, on held-out pairs.
+ * Trains every arm at every learning rate from every seed in one process, under identical conditions: one base, one
+ * reference cache, and per seed one adapter start and one order of batches. Evaluates each, and the base, on held-out
+ * pairs.
  */
 export async function compare(
   library: Library,
   request: CompareRequest,
   call: CallOptions,
 ): Promise<CompareResult> {
-  const started = performance.now();
-  const { data, shared, taskData, report } = request;
-  if (report !== undefined) requireWritable(report, [request.model, data, shared.evalData, taskData]);
-  if (request.out !== undefined) requireWritableFolder(request.out);
-  const conditions = await openConditions(library, request, call);
-  const { store } = library;
-  const comparison = store.comparisons.add({
-    kind: 'grid',
-    config: request,
-    baseHash: conditions.model.hash,
-    dataHash: conditions.data.hash,
-  });
-  store.comparisons.start(comparison.id);
+  checkCompare(request);
+  const job = await enqueueCompare(library, request, call);
+  return carryOutComparison(library, job, call);
+}
+
+/** Carries a queued comparison out to its verdict and report, whoever queued it. */
+export async function carryOutComparison(
+  library: Library,
+  job: Job,
+  call: CallOptions,
+): Promise<CompareResult> {
+  const end = await carryOut(library, job.id, call);
+  requireFinished(library, job, end, call);
   try {
-    const result = await runGrid(library, conditions, request, comparison.id, call);
-    if (request.report !== undefined) await writeReport(request.report, result);
-    const verdicts = verdict(result);
-    store.comparisons.finish(comparison.id, { verdict: verdicts, reportPath: request.report ?? null });
-    return {
-      comparison: result,
-      verdicts,
-      table: renderTable(result),
-      counts: countsOf(conditions.training),
-      ...(request.report === undefined ? {} : { report: request.report }),
-      ...(request.out === undefined ? {} : { out: request.out }),
-      seconds: (performance.now() - started) / 1000,
-    };
+    return await conclude(library, job.id);
   } catch (error) {
-    if (call.signal?.aborted) store.comparisons.interrupt(comparison.id);
-    else store.comparisons.fail(comparison.id, error instanceof Error ? error.message : String(error));
+    library.store.comparisons.fail(job.comparisonId!, error instanceof Error ? error.message : String(error));
     throw error;
-  } finally {
-    await conditions.release();
   }
 }
 
-/** The base, then seed by seed every arm at every learning rate. */
-async function runGrid(
-  library: Library,
-  conditions: Conditions,
-  request: CompareRequest,
-  comparisonId: number,
-  call: CallOptions,
-): Promise<ComparisonResult> {
-  const { arms, learningRates, seeds, shared, out } = request;
-  const { model, data, training, held } = conditions;
-  const base = await evaluateBase(library, conditions, call);
-  const grid = seeds.flatMap((seed) =>
-    learningRates.flatMap((learningRate) => arms.map((loss) => ({ loss, learningRate, seed }))),
-  );
-  const runs: RunResult[] = [];
-  for (const [place, cell] of grid.entries()) {
-    const where = { comparisonId, place, of: grid.length, out };
-    runs.push(await runOne(library, conditions, runConfigOf(shared, cell), where, call));
+/** Verdict, table, files and report, out of the record. */
+async function conclude({ store }: Library, jobId: number): Promise<CompareResult> {
+  const job = store.jobs.get(jobId)!;
+  const request = requestOf(job);
+  if (request.kind !== 'compare') throw new Error(`job ${jobId} is no comparison`);
+  const { asked, absolute } = request;
+  const comparison = comparisonOf(store, job)!;
+  if (absolute.out !== undefined) {
+    for (const run of comparison.runs)
+      writeAskedFile(join(run.adapterPath!, 'metrics.jsonl'), toJsonLines(run.metrics));
   }
+  if (absolute.report !== undefined) await writeReport(absolute.report, comparison);
+  const verdicts = verdict(comparison);
+  store.comparisons.finish(job.comparisonId!, { verdict: verdicts, reportPath: absolute.report ?? null });
+  return {
+    comparison,
+    verdicts,
+    table: renderTable(comparison),
+    counts: sourcesOf(job).facts!.counts,
+    ...(asked.report === undefined ? {} : { report: asked.report }),
+    ...(asked.out === undefined ? {} : { out: asked.out }),
+    seconds: (job.result as JobResult).seconds,
+  };
+}
+
+/**
+ * A comparison as its record stands: with all its runs, or with those that have come to an end. Undefined where not even
+ * the base was evaluated.
+ */
+export function comparisonOf(store: Store, job: Job): ComparisonResult | undefined {
+  const request = requestOf(job);
+  const { facts, baseEvaluation } = sourcesOf(job);
+  if (request.kind !== 'compare' || facts === undefined || baseEvaluation === undefined) return undefined;
+  const { asked, absolute } = request;
+  const runs = store.runs.list({ jobId: job.id });
+  const { baseHash, dataHash } = runs[0]!;
+  const base = store.evaluations
+    .listOfBase(baseHash, dataHash)
+    .find(({ id }) => id === baseEvaluation)!.result;
+  const ended = runs.filter((run) => run.status === 'finished' || run.divergedAt !== null);
+  const named = store.models.findByHash(baseHash);
   return {
     schema: 1,
     createdAt: new Date().toISOString(),
-    command: commandOf(request),
+    command: commandOf(asked),
     versions: {
       plumbline: packageManifest.version,
       node: process.versions.node,
       'onnxruntime-node': runtimeVersion,
     },
-    model: { name: model.name, hash: model.hash, parameters: parameterCount(model) },
+    model: { name: named?.name ?? asked.model, hash: baseHash, parameters: facts.parameters },
     data: {
-      name: data.name,
-      hash: data.hash,
-      trainPairs: training.pairs.length,
-      evalPairs: held.pairs.length,
-      skipped: training.skipped.length + held.skipped.length,
+      name: dataName(asked.data),
+      hash: dataHash,
+      trainPairs: facts.trainPairs,
+      evalPairs: facts.evalPairs,
+      skipped: facts.skipped,
     },
-    config: describeSettings(request),
-    arms,
-    learningRates,
-    seeds,
-    base,
-    runs,
-    onlyDiffers: differences(request),
+    config: describeSettings(asked),
+    arms: asked.arms,
+    learningRates: asked.learningRates,
+    seeds: asked.seeds,
+    base: base as Evaluation,
+    runs: ended.map((run) => runResult(store, run, absolute.out)),
+    onlyDiffers: differences(asked),
   };
 }
 
-async function evaluateBase(
-  library: Library,
-  { model, data, task, heldReference, baseParameters }: Conditions,
-  call: CallOptions,
-): Promise<Evaluation> {
-  const evaluation = evaluatePairs(heldReference);
-  const answered = await task?.evaluate(baseParameters, underName(call, 'base'));
-  const result = answered ? { ...evaluation, task: answered } : evaluation;
-  const place = { runId: null, baseHash: model.hash, dataHash: data.hash, step: 0 };
-  library.store.evaluations.add({ ...place, result });
-  return result;
+const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1)!;
+
+function runResult(store: Store, run: Run, out: string | undefined): RunResult {
+  const evaluation = store.evaluations.listOfRun(run.id).at(-1)?.result as Evaluation | undefined;
+  return {
+    id: String(run.id),
+    loss: run.loss as LossName,
+    learningRate: run.learningRate,
+    seed: run.seed,
+    orderHash: run.orderHash!,
+    adapterStartHash: run.adapterStartHash!,
+    status: run.divergedAt === null ? 'finished' : 'diverged',
+    ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
+    metrics: store.metrics.points(run.id).map(stepMetrics),
+    ...(evaluation ? { evaluation } : {}),
+    ...(out === undefined ? {} : { adapterPath: runFolder(out, run.config as RunConfig) }),
+    seconds: run.seconds,
+  };
 }

@@ -7,13 +7,36 @@ import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';
+import { recoverOrphans } from './jobs.ts';
+import { plan } from './plan.ts';
+import { pauseRun, stopRun, watchRun } from './runs/control.ts';
+import { listRuns, showRun } from './runs/show.ts';
+import {
+  exportRun,
+  forkRun,
+  listQueue,
+  moveJob,
+  queueCompare,
+  queueTrain,
+  removeRun,
+  reportOf,
+  resumeRun,
+  runQueue,
+} from './runs/work.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
 /** Opens the database and the model store in `home`, which exists. */
 export function createServices({ home }: ServicesOptions): Promise<Services> {
   const store = openStore(join(home, 'plumbline.db'));
-  const library: Library = { store, modelsFolder: join(home, 'models') };
+  const library: Library = {
+    store,
+    modelsFolder: join(home, 'models'),
+    checkpointFolder: join(home, 'checkpoints'),
+    logFolder: join(home, 'logs'),
+    settings: { runsAtOnce: 1, keepCheckpoints: 2, checkpointSeconds: 60 },
+  };
+  recoverOrphans(library);
   return Promise.resolve({
     addModel: ({ path, name }, call) => addModel(library, path, name, call),
     listModels: () => Promise.resolve({ models: listModels(library) }),
@@ -24,6 +47,22 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),
+    plan: (request, call = {}) => plan(library, request, call),
+    queueTrain: (request, call = {}) => queueTrain(library, request, call),
+    queueCompare: (request, call = {}) => queueCompare(library, request, call),
+    listRuns: async (request) => listRuns(library, request),
+    showRun: async ({ run }) => showRun(library, run),
+    watchRun: ({ run }, call = {}) => watchRun(library, run, call),
+    pauseRun: ({ run }, call = {}) => pauseRun(library, run, call),
+    stopRun: ({ run }, call = {}) => stopRun(library, run, call),
+    resumeRun: (request, call = {}) => resumeRun(library, request, call),
+    forkRun: (request, call = {}) => forkRun(library, request, call),
+    removeRun: async (request) => removeRun(library, request),
+    exportRun: (request, call = {}) => exportRun(library, request, call),
+    listQueue: async () => listQueue(library),
+    moveJob: async (request) => moveJob(library, request),
+    runQueue: (call = {}) => runQueue(library, call),
+    report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
     demo: (request, call = {}) => demo(library, home, request, call),
     close: async () => store.close(),

@@ -1,7 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import type { DataRow } from '../../shared/preferences.ts';
 import { importModel, type ImportedModel } from '../formats/import-model.ts';
 import { dataHash, readDataFile } from '../formats/preferences.ts';
 import type { Dataset } from '../store/datasets.ts';
@@ -22,6 +21,22 @@ export interface Library {
   readonly store: Store;
   /** Where converted models lie. */
   readonly modelsFolder: string;
+  readonly checkpointFolder: string;
+  readonly logFolder: string;
+  readonly settings: JobSettings;
+  /** See `supervise`. */
+  readonly onWorker?: (pid: number) => () => void;
+}
+
+/** How jobs are carried out. */
+export interface JobSettings {
+  /** Jobs at work at the same time. */
+  readonly runsAtOnce: number;
+  /** Last checkpoints of a run at work that are kept. */
+  readonly keepCheckpoints: number;
+  /** Metric by which the best checkpoint is kept as well. */
+  readonly keepBestBy?: string | undefined;
+  readonly checkpointSeconds: number;
 }
 
 export async function addModel(
@@ -164,39 +179,23 @@ export async function resolveModel(
   nameOrPath: string,
   call: CallOptions,
 ): Promise<OpenModel> {
+  return openBase(await findModel(library, nameOrPath, call));
+}
+
+/** As `resolveModel`, without opening it. */
+export async function findModel(library: Library, nameOrPath: string, call: CallOptions): Promise<Model> {
   const named = library.store.models.findByName(nameOrPath);
   if (!named && !existsSync(nameOrPath)) {
     throw new InputError(`no model of this name was imported, and there is no such folder or file`, {
       file: nameOrPath,
     });
   }
-  if (!named) {
-    // Just read and recorded: nothing to look up or to refresh.
-    return openBase((await register(library, nameOrPath, undefined, call)).model);
-  }
+  // Just read and recorded: nothing to look up or to refresh.
+  if (!named) return (await register(library, nameOrPath, undefined, call)).model;
   if (!existsSync(named.weightsFolder)) {
     throw new InputError(`the model's folder is gone: ${named.weightsFolder}`, { file: nameOrPath });
   }
-  return openBase(await refresh(library, named, call));
-}
-
-export interface OpenData {
-  readonly name: string;
-  readonly hash: string;
-  readonly rows: readonly DataRow[];
-}
-
-/** Rows by an imported name, or straight from a file. */
-export async function resolveData(library: Library, nameOrPath: string): Promise<OpenData> {
-  const named = library.store.datasets.findByName(nameOrPath);
-  if (named) return { name: named.name, hash: named.hash, rows: [...library.store.datasets.rows(named.id)] };
-  if (!existsSync(nameOrPath)) {
-    throw new InputError('no dataset of this name was imported, and there is no such file', {
-      file: nameOrPath,
-    });
-  }
-  const { rows } = await readDataFile(nameOrPath);
-  return { name: basename(nameOrPath), hash: dataHash(rows), rows };
+  return refresh(library, named, call);
 }
 
 export async function addData(

@@ -1,12 +1,13 @@
 import { InputError } from '../../shared/errors.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
+import { resolveData } from '../training/data.ts';
 import { loadPolicy } from '../training/model.ts';
 import { prepareData } from '../training/prepare.ts';
 import { isFiniteScore, scoreOnce } from '../training/score.ts';
 import { engineOptions } from '../training/sessions.ts';
 import type { CallOptions, ScoreRequest, ScoreResult } from '../../shared/contract.ts';
-import { requireWritable, resolveData, resolveModel, type Library } from './library.ts';
-import { asBar, countsOf, tellNotes } from './progress.ts';
+import { requireWritable, resolveModel, type Library } from './library.ts';
+import { asBar, countsOf, tellNotes } from '../training/progress.ts';
 
 /** Log-probs of every pair's answers, one JSON line each. */
 export async function score(
@@ -16,7 +17,7 @@ export async function score(
 ): Promise<ScoreResult> {
   const started = performance.now();
   requireWritable(request.out, [request.data, request.model]);
-  const { rows } = await resolveData(library, request.data);
+  const { rows } = await resolveData(library.store, request.data);
   const model = await resolveModel(library, request.model, call);
   const policy = request.adapter === undefined ? undefined : loadPolicy(model, request.adapter);
   const data = prepareData(rows, model.tokenizer, {

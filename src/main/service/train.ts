@@ -1,135 +1,102 @@
-import { evaluatePairs, type Evaluation } from '../../shared/comparison.ts';
-import { InputError } from '../../shared/errors.ts';
-import { describeLoss } from '../../shared/losses.ts';
-import type { StepMetrics } from '../../shared/metrics.ts';
-import { toJsonLines, writeAskedFile } from '../formats/files.ts';
-import { planBatches, runOrExplain } from '../training/loop.ts';
-import {
-  openFresh,
-  policyHash,
-  randomWeights,
-  referencePolicy,
-  savePolicy,
-  startPolicy,
-  type Policy,
-} from '../training/model.ts';
-import { orderHash, prepareData } from '../training/prepare.ts';
-import { referenceLogProbs, withReference } from '../training/reference.ts';
-import { isFiniteScore, scoreOnce } from '../training/score.ts';
-import { engineOptions, openTrainer } from '../training/sessions.ts';
+import { rmSync } from 'node:fs';
 import type { CallOptions, TrainRequest, TrainResult } from '../../shared/contract.ts';
-import { holdOut } from './held-out.ts';
-import {
-  requireWritable,
-  requireWritableFolder,
-  resolveData,
-  resolveModel,
-  type Library,
-} from './library.ts';
-import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from './progress.ts';
-import { RunRecorder } from './recorder.ts';
+import type { Evaluation } from '../../shared/comparison.ts';
+import { InputError } from '../../shared/errors.ts';
+import { metricNames, type StepMetrics } from '../../shared/metrics.ts';
+import { toJsonLines, writeAskedFile } from '../formats/files.ts';
+import type { Job } from '../store/jobs.ts';
+import type { MetricPoint } from '../store/metrics.ts';
+import type { JobResult } from '../training/job.ts';
+import type { JobEnd } from '../training/supervisor.ts';
+import { carryOut, enqueueTrain, logFileOf, requestOf, sourcesOf } from './jobs.ts';
+import { requireWritable, requireWritableFolder, type Library } from './library.ts';
 
-/** Trains one run and writes its metrics and its adapter (or whole model). */
+/** Refuses early what could only fail after hours of work. */
+export function checkTrain({ metrics, data, config, start, adapterOut }: TrainRequest): void {
+  requireWritable(metrics, [data, config.evalData, ...Object.values(start)]);
+  requireWritableFolder(adapterOut);
+}
+
+/** Trains one run in a process of its own; its metrics and its adapter (or whole model) are files at its end. */
 export async function train(
   library: Library,
   request: TrainRequest,
   call: CallOptions,
 ): Promise<TrainResult> {
-  const started = performance.now();
-  const { config } = request;
-  requireWritable(request.metrics, [request.data, config.evalData, ...Object.values(request.start)]);
-  requireWritableFolder(request.adapterOut);
-  // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
-  const data = await resolveData(library, request.data);
-  const { train: rows, held } = await holdOut(library, data, request.data, config);
-  const { start } = request;
-  const model = 'init' in start ? openFresh(start.init) : await resolveModel(library, start.model, call);
-  const policy: Policy =
-    'init' in start
-      ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
-      : startPolicy(model, config);
-  const { needsRejected, needsReference } = describeLoss(config.loss);
-  const options = { maxLength: config.maxLength, needsRejected, file: request.data };
-  const prepared = prepareData(rows, model.tokenizer, options);
-  tellNotes(prepared, call);
-  const heldFile = config.evalData ?? request.data;
-  const heldData =
-    held === undefined
-      ? undefined
-      : prepareData(held, model.tokenizer, { ...options, needsRejected: true, file: heldFile });
+  checkTrain(request);
+  const job = await enqueueTrain(library, request, call);
+  return carryOutTraining(library, job, call);
+}
 
-  const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
-  tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
+/** Carries a queued training out to its end, whoever queued it. */
+export async function carryOutTraining(library: Library, job: Job, call: CallOptions): Promise<TrainResult> {
+  const end = await carryOut(library, job.id, call);
+  requireFinished(library, job, end, call);
+  return trainResult(library, job.id);
+}
 
-  const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
-  const reference = referencePolicy(model, config, policy);
-  const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
-  const needed = needsReference ? all : (heldData?.pairs ?? []);
-  const scores =
-    needed.length === 0
-      ? []
-      : await referenceLogProbs(library.store, model, reference, needed, engine, {
-          ...asBar(call, 'reference log-probs', 'pairs'),
-          fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
-        });
-  const pairs = needsReference
-    ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
-    : prepared.pairs;
-
-  const batches = planBatches(config, pairs.length);
-  tellWarmup(config, batches.length, call);
-  const hashes = { base: model.hash, data: data.hash, order: orderHash(pairs, batches) };
-  const recorder = RunRecorder.start(library.store, {
-    config,
-    baseHash: model.hash,
-    dataHash: data.hash,
-    adapterStartHash: policyHash(policy),
-    orderHash: hashes.order,
-  });
-  try {
-    const trainer = await openTrainer(model, policy.trainable, config, engine);
-    const state = trainer.newState(policy.parameters);
-    const loop = { trainer, state, pairs, batches, config, signal: call.signal };
-    const onStep = (step: StepMetrics, totalSteps: number): void => {
-      recorder.step(step);
-      call.onProgress?.({ kind: 'step', metrics: step, totalSteps });
-    };
-    const metrics = await runOrExplain({ ...loop, onStep }, request.data);
-    const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
-    let evaluation: Evaluation | undefined;
-    if (heldData) {
-      const after = await scoreOnce(model, trained, heldData.pairs, engine, {
-        ...asBar(call, 'evaluating', 'pairs'),
-        onScore(found) {
-          if (isFiniteScore(found)) return;
-          const cause =
-            'after training the log-probs of this held-out pair are not finite; lower the learning rate';
-          throw new InputError(cause, { file: heldFile, row: found.index });
-        },
-      });
-      evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
-      recorder.evaluation(evaluation, metrics.length);
-    }
-    await trainer.release();
-    savePolicy(request.adapterOut, trained, model);
-    writeAskedFile(request.metrics, toJsonLines(metrics));
-    recorder.finish(metrics.length, request.adapterOut);
-    return {
-      metrics: request.metrics,
-      adapterOut: request.adapterOut,
-      config,
-      counts: countsOf(prepared),
-      steps: metrics.length,
-      trainedParameters: trainer.size,
-      first: metrics[0]!,
-      last: metrics.at(-1)!,
-      ...(evaluation ? { evaluation } : {}),
-      seconds: (performance.now() - started) / 1000,
-      peakMemory: process.resourceUsage().maxRSS * 1024,
-      hashes,
-    };
-  } catch (error) {
-    recorder.fail(error, call.signal);
-    throw error;
+/**
+ * @throws what ended the job before its end; a job that failed before its first run began leaves no record, unless it
+ *   was queued: nothing of it could be of use
+ */
+export function requireFinished(library: Library, job: Job, end: JobEnd, call: CallOptions): void {
+  if (end.status === 'finished') return;
+  const runs = library.store.runs.list({ jobId: job.id });
+  if (end.status === 'failed') {
+    if (!end.begun && runs.every(({ startedAt }) => startedAt === null)) forget(library, job);
+    throw end.error;
   }
+  const id = runs.find(({ status }) => status === end.status)?.id ?? runs[0]!.id;
+  const how = end.status === 'paused' ? 'paused' : 'stopped';
+  const text = `run ${id} is ${how} at step ${end.step}; go on with: plumbline runs resume ${id}`;
+  if (call.signal?.aborted) {
+    call.onProgress?.({ kind: 'note', text });
+    throw call.signal.reason;
+  }
+  throw new InputError(text);
+}
+
+/** Removes every trace of a job that has no run with results. */
+function forget({ store, logFolder }: Library, { id, comparisonId }: Job): void {
+  rmSync(logFileOf(logFolder, id), { force: true });
+  store.transaction(() => {
+    for (const run of store.runs.list({ jobId: id })) store.runs.remove(run.id);
+    store.jobs.remove(id);
+    if (comparisonId !== null) store.comparisons.remove(comparisonId);
+  });
+}
+
+/** A step's metrics in their usual order. */
+export function stepMetrics(point: MetricPoint): StepMetrics {
+  const step: Record<string, number> = { step: point.step };
+  for (const name of metricNames) if (point[name] !== undefined) step[name] = point[name];
+  return step as StepMetrics;
+}
+
+/** What a finished training has to show, out of its record; writes its metrics file. */
+function trainResult({ store }: Library, jobId: number): TrainResult {
+  const job = store.jobs.get(jobId)!;
+  const request = requestOf(job);
+  if (request.kind !== 'train') throw new Error(`job ${jobId} is no training`);
+  const { asked, absolute } = request;
+  const run = store.runs.list({ jobId })[0]!;
+  const { facts } = sourcesOf(job);
+  const metrics = store.metrics.points(run.id).map(stepMetrics);
+  writeAskedFile(absolute.metrics, toJsonLines(metrics));
+  const evaluation = store.evaluations.listOfRun(run.id).at(-1)?.result as Evaluation | undefined;
+  return {
+    run: run.id,
+    metrics: asked.metrics,
+    adapterOut: asked.adapterOut,
+    config: asked.config,
+    counts: facts!.counts,
+    steps: metrics.length,
+    trainedParameters: facts!.trainedParameters,
+    first: metrics[0]!,
+    last: metrics.at(-1)!,
+    ...(evaluation ? { evaluation } : {}),
+    seconds: (job.result as JobResult).seconds,
+    peakMemory: (job.result as JobResult).peakMemory,
+    hashes: { base: run.baseHash, data: run.dataHash, order: run.orderHash! },
+  };
 }

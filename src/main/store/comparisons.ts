@@ -44,6 +44,7 @@ export class Comparisons {
   readonly #all: Statement<[], Stored>;
   readonly #byId: Statement<[number], Stored>;
   readonly #setStatus: Statement<[Status, string | null, number | null, number], Stored>;
+  readonly #delete: Statement<[number]>;
   readonly #setResult: Statement<[string, string | null, number]>;
 
   constructor(connection: Connection) {
@@ -57,6 +58,7 @@ export class Comparisons {
     this.#setStatus = connection.prepare(
       `UPDATE comparisons SET status = ?, error = ?, ended_at = ? WHERE id = ? RETURNING ${columns}`,
     );
+    this.#delete = connection.prepare('DELETE FROM comparisons WHERE id = ?');
     this.#setResult = connection.prepare(
       'UPDATE comparisons SET verdict_json = ?, report_path = ? WHERE id = ?',
     );
@@ -98,6 +100,16 @@ export class Comparisons {
 
   interrupt(id: number): Comparison {
     return this.#change(id, 'interrupted', null, Date.now());
+  }
+
+  /** Removes a comparison without runs. */
+  remove(id: number): boolean {
+    return this.#connection.write(() => this.#delete.run(id).changes > 0);
+  }
+
+  /** Takes an interrupted or failed comparison up again, or lets it wait. */
+  wait(id: number, status: 'queued' | 'paused'): Comparison {
+    return this.#change(id, status, null, null);
   }
 
   #change(id: number, status: Status, error: string | null, endedAt: number | null): Comparison {

@@ -26,14 +26,18 @@ export class Connection {
    * Opens (or creates) the file in WAL mode with `synchronous=FULL`: a transaction that returned has reached the disk.
    * @param file path; its folder is created
    * @param busyTimeout milliseconds a write waits for another process
+   * @param readOnly opens an existing database, whatever its version, and refuses every write
    * @throws InputError where the file cannot be written, is damaged or belongs to another program
    */
-  constructor(file: string, busyTimeout: number) {
+  constructor(file: string, busyTimeout: number, readOnly = false) {
     this.file = resolve(file);
     this.busyTimeout = busyTimeout;
-    makeWritable(this.file);
-    const database = this.#translate(() => new Sqlite(this.file, { timeout: busyTimeout }));
+    if (!readOnly) makeWritable(this.file);
+    const database = this.#translate(
+      () => new Sqlite(this.file, { timeout: busyTimeout, readonly: readOnly }),
+    );
     this.#database = database;
+    if (readOnly) return;
     try {
       this.#translate(() => {
         this.header();
@@ -99,6 +103,10 @@ export class Connection {
   /** Moves the write-ahead log into the database as far as other processes' readers let it, and closes. */
   close(): void {
     if (!this.#database.open) return;
+    if (this.#database.readonly) {
+      this.#database.close();
+      return;
+    }
     try {
       // PASSIVE never waits; the last process to close moves the rest by itself.
       this.#database.pragma('wal_checkpoint(PASSIVE)');

@@ -1,8 +1,10 @@
 import { Adapters } from './adapters.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Comparisons } from './comparisons.ts';
 import { Connection } from './connection.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
+import { Jobs } from './jobs.ts';
 import { Metrics } from './metrics.ts';
 import { migrate, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
@@ -18,7 +20,9 @@ export interface Store {
   readonly datasets: Datasets;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
+  readonly jobs: Jobs;
   readonly runs: Runs;
+  readonly checkpoints: Checkpoints;
   readonly metrics: Metrics;
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
@@ -34,6 +38,8 @@ export interface StoreOptions {
   readonly migrations?: readonly Migration[];
   /** Milliseconds a write waits for another process before it gives up. */
   readonly busyTimeout?: number;
+  /** Opens an existing database for reading only, as training processes do. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -43,17 +49,19 @@ export interface StoreOptions {
  * @throws InputError where the file is not ours, damaged, not writable or of a newer version
  */
 export function openStore(file: string, options: StoreOptions = {}): Store {
-  const { migrations = allMigrations, busyTimeout = 15_000 } = options;
-  const connection = new Connection(file, busyTimeout);
+  const { migrations = allMigrations, busyTimeout = 15_000, readOnly = false } = options;
+  const connection = new Connection(file, busyTimeout, readOnly);
   try {
-    migrate(connection, migrations);
+    if (!readOnly) migrate(connection, migrations);
     return {
       file: connection.file,
       models: new Models(connection),
       datasets: new Datasets(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
+      jobs: new Jobs(connection),
       runs: new Runs(connection),
+      checkpoints: new Checkpoints(connection),
       metrics: new Metrics(connection),
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),

@@ -21,7 +21,7 @@ export class Metrics {
   readonly #insert: Statement<[number, number, number, number]>;
   readonly #names: Statement<[number], string>;
   readonly #series: Statement<[number, string], [step: number, value: number | null]>;
-  readonly #points: Statement<[number], [step: number, name: string, value: number | null]>;
+  readonly #points: Statement<[number, number], [step: number, name: string, value: number | null]>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -47,9 +47,9 @@ export class Metrics {
       )
       .raw();
     this.#points = connection
-      .prepare<[number], [number, string, number | null]>(
+      .prepare<[number, number], [number, string, number | null]>(
         `SELECT step, name, value FROM metrics JOIN metric_names ON metric_names.id = metric_id
-         WHERE run_id = ? ORDER BY step, metric_id`,
+         WHERE run_id = ? AND step > ? ORDER BY step, metric_id`,
       )
       .raw();
   }
@@ -95,8 +95,13 @@ export class Metrics {
 
   /** All metrics of a run, one point for each step, by ascending step. */
   points(runId: number): MetricPoint[] {
+    return this.pointsAfter(runId, -1);
+  }
+
+  /** As `points`, for the steps after one. */
+  pointsAfter(runId: number, after: number): MetricPoint[] {
     const points: { step: number; [name: string]: number }[] = [];
-    for (const [step, name, value] of this.#points.all(runId)) {
+    for (const [step, name, value] of this.#points.all(runId, after)) {
       let point = points.at(-1);
       if (point?.step !== step) points.push((point = { step }));
       point[name] = value ?? NaN;

@@ -244,8 +244,12 @@ describe('comparisons and runs', () => {
     expect(alone).toMatchObject({ comparisonId: null, beta: null });
 
     store.comparisons.start(comparison.id);
-    store.runs.start(run.id, { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64) });
-    store.runs.start(alone.id, { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64) });
+    store.runs.start(run.id, { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64), totalSteps: 8 });
+    store.runs.start(alone.id, {
+      adapterStartHash: 'e'.repeat(64),
+      orderHash: 'f'.repeat(64),
+      totalSteps: 8,
+    });
     store.runs.finish(run.id);
     store.runs.fail(alone.id, 'the loss is NaN at step 3');
     // With one seed there is no standard error: NaN, and it must stay NaN.
@@ -272,7 +276,7 @@ describe('comparisons and runs', () => {
 
   it('can be taken up again after an interruption, from the same start only', () => {
     const { id } = store.runs.add(sampleRun);
-    const start = { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64) };
+    const start = { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64), totalSteps: 8 };
     const { startedAt } = store.runs.start(id, start);
     store.runs.interrupt(id);
     expect(() => store.runs.start(id, { ...start, adapterStartHash: '0'.repeat(64) })).toThrow(

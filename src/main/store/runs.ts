@@ -7,6 +7,11 @@ import { checkTransition, type Status } from './status.ts';
 export interface NewRun {
   /** The comparison whose arm it is; absent for a run of its own. */
   readonly comparisonId?: number | null;
+  /** The job that carries it out. */
+  readonly jobId?: number | null;
+  readonly projectId?: number;
+  /** The checkpoint of another run that it goes on from. */
+  readonly parentCheckpointId?: number | null;
   readonly loss: string;
   /** Seed of the adapter's initial values. */
   readonly seed: number;
@@ -24,6 +29,17 @@ export interface NewRun {
 export interface Run extends NewRun {
   readonly id: number;
   readonly comparisonId: number | null;
+  readonly jobId: number | null;
+  readonly projectId: number;
+  readonly parentCheckpointId: number | null;
+  /** Optimizer steps planned; null until it starts. */
+  readonly totalSteps: number | null;
+  /** The last step whose metrics are kept. */
+  readonly lastStep: number;
+  /** The step that was not finite. */
+  readonly divergedAt: number | null;
+  /** Time at work, over all its stretches. */
+  readonly seconds: number;
   /** Hash of the trainable parameters before the first step; null until it starts. */
   readonly adapterStartHash: string | null;
   /** Hash of the batches' order; null until it starts. */
@@ -42,10 +58,14 @@ export interface Run extends NewRun {
 export interface RunStart {
   readonly adapterStartHash: string;
   readonly orderHash: string;
+  readonly totalSteps: number;
 }
 
 type Stored = Omit<Run, 'config'> & { readonly config: string };
 type NewStored = [
+  number | null,
+  number | null,
+  number,
   number | null,
   string,
   number,
@@ -58,7 +78,9 @@ type NewStored = [
   number,
 ];
 
-const columns = `id, comparison_id AS comparisonId, loss, seed, order_seed AS orderSeed,
+const columns = `id, comparison_id AS comparisonId, job_id AS jobId, project_id AS projectId,
+  parent_checkpoint_id AS parentCheckpointId, total_steps AS totalSteps, last_step AS lastStep,
+  diverged_at AS divergedAt, seconds, loss, seed, order_seed AS orderSeed,
   learning_rate AS learningRate, beta, config_json AS config, base_hash AS baseHash, data_hash AS dataHash,
   adapter_start_hash AS adapterStartHash, order_hash AS orderHash, status, created_at AS createdAt,
   started_at AS startedAt, ended_at AS endedAt, error`;
@@ -71,15 +93,19 @@ export class Runs {
   readonly #byId: Statement<[number], Stored>;
   readonly #byComparison: Statement<[number], Stored>;
   readonly #byStatus: Statement<[Status], Stored>;
-  readonly #setStart: Statement<[string, string, number, number]>;
+  readonly #setStart: Statement<[string, string, number, number, number]>;
+  readonly #byJob: Statement<[number], Stored>;
+  readonly #setProgress: Statement<[number, number, number]>;
+  readonly #setEnd: Statement<[number | null, number, number]>;
+  readonly #delete: Statement<[number]>;
   readonly #setStatus: Statement<[Status, string | null, number | null, number], Stored>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#insert = connection.prepare(
-      `INSERT INTO runs (comparison_id, loss, seed, order_seed, learning_rate, beta, config_json, base_hash,
+      `INSERT INTO runs (comparison_id, job_id, project_id, parent_checkpoint_id, loss, seed, order_seed, learning_rate, beta, config_json, base_hash,
          data_hash, status, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) RETURNING ${columns}`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) RETURNING ${columns}`,
     );
     this.#all = connection.prepare(`SELECT ${columns} FROM runs ORDER BY id`);
     this.#byId = connection.prepare(`SELECT ${columns} FROM runs WHERE id = ?`);
@@ -88,8 +114,15 @@ export class Runs {
     );
     this.#byStatus = connection.prepare(`SELECT ${columns} FROM runs WHERE status = ? ORDER BY id`);
     this.#setStart = connection.prepare(
-      `UPDATE runs SET adapter_start_hash = ?, order_hash = ?, started_at = coalesce(started_at, ?) WHERE id = ?`,
+      `UPDATE runs SET adapter_start_hash = ?, order_hash = ?, total_steps = ?, started_at = coalesce(started_at, ?)
+       WHERE id = ?`,
     );
+    this.#byJob = connection.prepare(`SELECT ${columns} FROM runs WHERE job_id = ? ORDER BY id`);
+    this.#setProgress = connection.prepare(
+      'UPDATE runs SET last_step = ?, seconds = seconds + ? WHERE id = ?',
+    );
+    this.#setEnd = connection.prepare('UPDATE runs SET diverged_at = ?, seconds = seconds + ? WHERE id = ?');
+    this.#delete = connection.prepare('DELETE FROM runs WHERE id = ?');
     this.#setStatus = connection.prepare(
       `UPDATE runs SET status = ?, error = ?, ended_at = ? WHERE id = ? RETURNING ${columns}`,
     );
@@ -99,6 +132,9 @@ export class Runs {
   add(run: NewRun): Run {
     const {
       comparisonId = null,
+      jobId = null,
+      projectId = 1,
+      parentCheckpointId = null,
       loss,
       seed,
       orderSeed,
@@ -112,6 +148,9 @@ export class Runs {
     return this.#connection.write(() => {
       const values: NewStored = [
         comparisonId,
+        jobId,
+        projectId,
+        parentCheckpointId,
         loss,
         seed,
         orderSeed,
@@ -126,12 +165,42 @@ export class Runs {
     });
   }
 
-  /** Every run, oldest first; of one comparison or with one status where that is asked. */
-  list(only: { readonly comparisonId: number } | { readonly status: Status } | undefined = undefined): Run[] {
+  /** Every run, oldest first; of one comparison or job, or with one status, where that is asked. */
+  list(
+    only?:
+      | { readonly comparisonId: number }
+      | { readonly jobId: number }
+      | { readonly status: Status }
+      | undefined,
+  ): Run[] {
     if (only === undefined) return this.#all.all().map(fromStored);
+    if ('jobId' in only) return this.#byJob.all(only.jobId).map(fromStored);
     const stored =
       'status' in only ? this.#byStatus.all(only.status) : this.#byComparison.all(only.comparisonId);
     return stored.map(fromStored);
+  }
+
+  /** Keeps how far a run has come. @param seconds time at work since it was told last */
+  advance(id: number, step: number, seconds: number): void {
+    this.#connection.write(() => this.#setProgress.run(step, seconds, id));
+  }
+
+  /** @param divergedAt the step that was not finite */
+  diverge(id: number, divergedAt: number, error: string): Run {
+    return this.#connection.write(() => {
+      this.#setEnd.run(divergedAt, 0, id);
+      return this.#change(id, 'failed', error, Date.now());
+    });
+  }
+
+  /** Puts a run that did not reach its end back into the queue, or marks it paused. */
+  wait(id: number, status: 'queued' | 'paused'): Run {
+    return this.#change(id, status, null, null);
+  }
+
+  /** Removes a run with its metrics, evaluations and records of checkpoints. Its files stay. */
+  remove(id: number): boolean {
+    return this.#connection.write(() => this.#delete.run(id).changes > 0);
   }
 
   get(id: number): Run | undefined {
@@ -143,7 +212,7 @@ export class Runs {
    * Marks a run as running, for the first time or again.
    * @throws Error where it starts again from another adapter or order: that would be another run
    */
-  start(id: number, { adapterStartHash, orderHash }: RunStart): Run {
+  start(id: number, { adapterStartHash, orderHash, totalSteps }: RunStart): Run {
     return this.#connection.write(() => {
       const run = this.get(id);
       if (run && (run.adapterStartHash ?? adapterStartHash) !== adapterStartHash) {
@@ -152,7 +221,7 @@ export class Runs {
       if (run && (run.orderHash ?? orderHash) !== orderHash) {
         throw new Error(`run ${id} started with another order of batches before`);
       }
-      this.#setStart.run(adapterStartHash, orderHash, Date.now(), id);
+      this.#setStart.run(adapterStartHash, orderHash, totalSteps, Date.now(), id);
       return this.#change(id, 'running', null, null);
     });
   }
@@ -165,8 +234,8 @@ export class Runs {
     return this.#change(id, 'failed', error, Date.now());
   }
 
-  interrupt(id: number): Run {
-    return this.#change(id, 'interrupted', null, Date.now());
+  interrupt(id: number, error: string | null = null): Run {
+    return this.#change(id, 'interrupted', error, Date.now());
   }
 
   #change(id: number, status: Status, error: string | null, endedAt: number | null): Run {

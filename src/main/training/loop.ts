@@ -44,8 +44,8 @@ export interface LoopOptions {
 }
 
 /**
- * Takes every planned optimizer step.
- * @returns the metrics of each step
+ * Takes every planned optimizer step that the state has not taken yet.
+ * @returns the metrics of each step taken
  * @throws NonFiniteError (engine/train/trainer) at the first step that is not finite, nothing of it applied; the
  *   signal's reason where that is aborted
  */
@@ -53,8 +53,10 @@ export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
   const { trainer, state, pairs, batches, config } = options;
   const warmup = warmupSteps(config.warmup, batches.length);
   const metrics: StepMetrics[] = [];
-  let seen = 0;
+  const from = state.optimizer.step;
+  let seen = batches.slice(0, from).reduce((sum, batch) => sum + batch.length, 0);
   for (const [place, batch] of batches.entries()) {
+    if (place < from) continue;
     // The runtime's run blocks the event loop: let a signal and the screen have their turn.
     await nextTurn();
     options.signal?.throwIfAborted();
@@ -93,10 +95,12 @@ export async function runOrExplain(options: LoopOptions, file: string): Promise<
     if (!(error instanceof NonFiniteError)) throw error;
     const advice = 'lower the learning rate or look at these rows';
     const [cause] = error.rows.length === 1 ? error.message.split(' (') : [error.message];
-    throw new InputError(`${cause}; ${advice}`, {
+    const explained = new InputError(`${cause}; ${advice}`, {
       file,
       ...(error.rows[0] === undefined ? {} : { row: error.rows[0] }),
     });
+    explained.cause = error;
+    throw explained;
   }
 }
 
@@ -119,6 +123,6 @@ export async function runUntilDivergence(options: LoopOptions): Promise<Outcome>
     return { metrics };
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
-    return { metrics, divergence: { step: metrics.length + 1, problem: error.message } };
+    return { metrics, divergence: { step: options.state.optimizer.step + 1, problem: error.message } };
   }
 }

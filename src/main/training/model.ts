@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
@@ -10,7 +10,7 @@ import { loadTokenizer, type Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { fromPeft, selectTargets, startAdapter, toPeft } from '../engine/train/adapter.ts';
 import { trainableLayout, type Trainable } from '../engine/train/graphs.ts';
 import { Random } from '../engine/train/random.ts';
-import { readJsonObject, writeFileWhole } from '../formats/files.ts';
+import { readJsonObject, sha256OfFile, writeFileWhole } from '../formats/files.ts';
 import { readAdapter, writeAdapter } from '../formats/peft.ts';
 import { readTensorFloat32, writeSafetensors } from '../formats/safetensors.ts';
 
@@ -54,12 +54,17 @@ export function openFresh(configFile: string): OpenModel {
   return {
     name: configFile,
     // The weights are part of the policy, which is hashed by itself; what they mean is said by the config.
-    hash: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
+    hash: freshHash(configFile),
     folder,
     configFile,
     source,
     tokenizer: loadTokenizer(folder),
   };
+}
+
+/** What `openFresh` gives as the base's hash. @throws InputError where there is no such file */
+export function freshHash(configFile: string): string {
+  return sha256OfFile(configFile);
 }
 
 /** How many numbers the model's tensors hold. */
@@ -68,6 +73,11 @@ export function parameterCount({ source }: OpenModel): number {
     (sum, shape) => sum + shape.reduce((product, dim) => product * dim, 1),
     0,
   );
+}
+
+/** How many numbers a policy of this shape has. */
+export function parametersOf({ source }: OpenModel, trainable: Trainable): number {
+  return trainableLayout(source, trainable).size;
 }
 
 /** What a policy is: which numbers are trained on top of what, and their values. */

@@ -4,10 +4,18 @@ import { pairHash } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { Scorer, type EngineOptions } from '../engine/train/scorer.ts';
 import type { TrainingPair } from '../engine/train/trainer.ts';
-import type { Store } from '../store/database.ts';
 import { policyHash, type OpenModel, type Policy } from './model.ts';
 import { isFiniteScore, scorePairs, type PairScore } from './score.ts';
 import type { WorkOptions } from './work.ts';
+
+/** A pair's score wherever the pair stands. */
+export type CachedScore = Omit<PairScore, 'index'>;
+
+/** Where reference log-probs are kept between runs; hashes are those of pairs, contexts those of `Scorer`. */
+export interface ReferenceCache {
+  getMany(context: string, hashes: readonly string[]): Iterable<readonly [string, CachedScore]>;
+  putMany(context: string, scores: readonly (readonly [string, CachedScore])[]): void;
+}
 
 /** Pairs between two commits: an interrupted pass loses no more. */
 const pairsPerCommit = 8;
@@ -18,7 +26,7 @@ const pairsPerCommit = 8;
  * @param reference the policy that pairs are measured against; absent for the base itself
  */
 export async function referenceLogProbs(
-  store: Store,
+  cache: ReferenceCache,
   model: OpenModel,
   reference: Policy | undefined,
   pairs: readonly TrainingPair[],
@@ -32,14 +40,13 @@ export async function referenceLogProbs(
   const scorer = new Scorer(model.source, trainable, engine);
   const context = scorer.contextHash(model.hash, reference ? policyHash(reference) : '');
   const hashes = pairs.map(pairHash);
-  const known = new Map(store.referenceLogProbs.getMany(context, hashes));
+  const known = new Map<string, CachedScore>(cache.getMany(context, hashes));
   const missing = [...new Set(hashes)].filter((hash) => !known.has(hash));
   const byHash = new Map(hashes.map((hash, place) => [hash, pairs[place]!]));
   const fresh: [string, PairScore][] = [];
   let done = hashes.length - missing.length;
   const commit = (): void => {
-    store.referenceLogProbs.putMany(context, fresh);
-    fresh.length = 0;
+    if (fresh.length > 0) cache.putMany(context, fresh.splice(0));
   };
   options.onProgress?.(done, hashes.length);
   try {
@@ -74,6 +81,21 @@ export async function referenceLogProbs(
     const { chosen, rejected } = known.get(hashes[place]!)!;
     return { index, chosen, rejected };
   });
+}
+
+/** Pairs whose reference log-probs are not in the cache, each once. */
+export function missingReference(
+  cache: ReferenceCache,
+  model: OpenModel,
+  reference: Policy | undefined,
+  pairs: readonly TrainingPair[],
+  engine: EngineOptions,
+): TrainingPair[] {
+  const scorer = new Scorer(model.source, reference?.trainable ?? { kind: 'none' }, engine);
+  const context = scorer.contextHash(model.hash, reference ? policyHash(reference) : '');
+  const byHash = new Map(pairs.map((pair) => [pairHash(pair), pair]));
+  for (const [hash] of cache.getMany(context, [...byHash.keys()])) byHash.delete(hash);
+  return [...byHash.values()];
 }
 
 /** Pairs with their reference log-probs, for losses that need them. */

@@ -1,6 +1,10 @@
+/** Ctrl-C, a polite kill, and a terminal that closes: each is a wish to stop. */
+const wishes = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type Wish = (typeof wishes)[number];
+
 export interface InterruptSource {
-  on(signal: 'SIGINT', listener: () => void): unknown;
-  off(signal: 'SIGINT', listener: () => void): unknown;
+  on(signal: Wish, listener: () => void): unknown;
+  off(signal: Wish, listener: () => void): unknown;
 }
 
 /** Two signals closer than this are one press: npm passes Ctrl-C on to a program that has already had it. */
@@ -26,6 +30,6 @@ export function listenForInterrupts(options: {
       controller.abort();
     } else if (now() - first >= samePressMilliseconds) quit();
   };
-  source.on('SIGINT', listener);
-  return () => void source.off('SIGINT', listener);
+  for (const wish of wishes) source.on(wish, listener);
+  return () => wishes.forEach((wish) => void source.off(wish, listener));
 }

@@ -6,6 +6,10 @@ import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { planCompare, planTrain } from './plan.ts';
+import { listQueue, moveQueue, runQueue } from './queue.ts';
+import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
+import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
@@ -21,5 +25,20 @@ export const commands: readonly Command[] = [
   score,
   train,
   compare,
+  planTrain,
+  planCompare,
+  listRuns,
+  showRun,
+  watchRun,
+  pauseRun,
+  resumeRun,
+  stopRun,
+  forkRun,
+  exportRun,
+  reportRun,
+  removeRun,
+  listQueue,
+  moveQueue,
+  runQueue,
   generate,
 ];

@@ -1,7 +1,7 @@
 import type { TaskEvaluation } from '../../shared/comparison.ts';
 import { readQuestions, type Question } from '../formats/questions.ts';
-import { Answerer } from '../training/decode.ts';
-import type { OpenModel, Policy } from '../training/model.ts';
+import { Answerer } from './decode.ts';
+import type { OpenModel, Policy } from './model.ts';
 import type { CallOptions } from '../../shared/contract.ts';
 import { asBar } from './progress.ts';
 import { isExactMatch } from './tasks.ts';
@@ -52,6 +52,11 @@ export class TaskRunner {
         correct: perQuestion[place]!,
       })),
     };
+  }
+
+  /** As `Answerer.rehearse` (training/decode). */
+  rehearse(...given: Parameters<Answerer['rehearse']>): ReturnType<Answerer['rehearse']> {
+    return this.#answerer.rehearse(...given);
   }
 
   release(): Promise<void> {

@@ -1,6 +1,6 @@
-import { runConfigOf, type RunConfig } from '../../../shared/config.ts';
-import { describeLoss } from '../../../shared/losses.ts';
-import type { CompareRequest } from '../../../shared/contract.ts';
+import { runConfigOf, type RunConfig } from '../../shared/config.ts';
+import { describeLoss } from '../../shared/losses.ts';
+import type { CompareRequest } from '../../shared/contract.ts';
 
 /** Settings that all arms share, flat for a table. */
 export function describeSettings(request: CompareRequest): Record<string, string | number | boolean | null> {

@@ -1,6 +1,6 @@
 import { warmupSteps, type RunConfig } from '../../shared/config.ts';
-import type { PreparedData, TrainingPair } from '../training/prepare.ts';
-import type { WorkOptions } from '../training/work.ts';
+import type { PreparedData, TrainingPair } from './prepare.ts';
+import type { WorkOptions } from './work.ts';
 import type { CallOptions, RowCounts } from '../../shared/contract.ts';
 
 /** A call's signal, and its progress as a bar of its own for one piece of the work. */

@@ -1,17 +1,25 @@
 import type { RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
-import { splitRows, type TrainingPair } from '../training/prepare.ts';
-import { resolveData, type Library, type OpenData } from './library.ts';
+import { splitRows, type TrainingPair } from './prepare.ts';
+import type { Store } from '../store/database.ts';
+import { resolveData, type OpenData } from './data.ts';
 
 /** Training rows and held-out rows, as the settings say. */
 export async function holdOut(
-  library: Library,
+  store: Store,
   data: OpenData,
   file: string,
   config: Pick<RunConfig, 'evalData' | 'evalShare'>,
-): Promise<{ readonly train: OpenData['rows']; readonly held: OpenData['rows'] | undefined }> {
-  if (config.evalData !== undefined)
-    return { train: data.rows, held: (await resolveData(library, config.evalData)).rows };
+): Promise<{
+  readonly train: OpenData['rows'];
+  readonly held: OpenData['rows'] | undefined;
+  /** Of the data that is only held out. */
+  readonly evalHash?: string;
+}> {
+  if (config.evalData !== undefined) {
+    const { rows, hash } = await resolveData(store, config.evalData);
+    return { train: data.rows, held: rows, evalHash: hash };
+  }
   if (config.evalShare !== undefined) return splitRows(data.rows, config.evalShare, file);
   return { train: data.rows, held: undefined };
 }

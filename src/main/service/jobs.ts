@@ -1,0 +1,333 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
+import { runConfigOf, type RunConfig } from '../../shared/config.ts';
+import { InputError } from '../../shared/errors.ts';
+import type { LossName } from '../../shared/losses.ts';
+import type { Checkpoint } from '../store/checkpoints.ts';
+import type { Job } from '../store/jobs.ts';
+import { isAlive, ownIdentity } from '../store/process-identity.ts';
+import type { Run } from '../store/runs.ts';
+import { checkpointPath } from '../training/checkpoint.ts';
+import { resolveData } from '../training/data.ts';
+import type { JobSpec, RunSpec, StartPlace } from '../training/job.ts';
+import type { JobSources } from '../training/job-recorder.ts';
+import { RotatingLog } from '../training/log.ts';
+import { freshHash } from '../training/model.ts';
+import { supervise, type JobEnd } from '../training/supervisor.ts';
+import { findModel, type Library } from './library.ts';
+import { absoluteCompare, absoluteTrain } from './places.ts';
+
+/** What a job's record holds as its request. */
+export type JobRequest =
+  | { readonly kind: 'train'; readonly asked: TrainRequest; readonly absolute: TrainRequest }
+  | { readonly kind: 'compare'; readonly asked: CompareRequest; readonly absolute: CompareRequest };
+
+export function requestOf(job: Job): JobRequest {
+  return job.request as JobRequest;
+}
+
+export function sourcesOf(job: Job): JobSources {
+  return (job.sources ?? {}) as JobSources;
+}
+
+/** Where a job's log lies. */
+export function logFileOf(logFolder: string, jobId: number): string {
+  return join(logFolder, `job-${jobId}.log`);
+}
+
+/**
+ * Records a training job, with its one run, at the queue's end.
+ * @param from the checkpoint that it goes on from, with the metrics up to there
+ */
+export async function enqueueTrain(
+  library: Library,
+  asked: TrainRequest,
+  call: CallOptions,
+  from?: Checkpoint,
+): Promise<Job> {
+  const { store } = library;
+  const absolute = absoluteTrain(library, asked);
+  const { start, config } = absolute;
+  // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
+  const data = await resolveData(store, absolute.data);
+  const baseHash =
+    'init' in start ? freshHash(start.init) : (await findModel(library, start.model, call)).hash;
+  const request: JobRequest = { kind: 'train', asked, absolute };
+  return store.transaction(() => {
+    const job = store.jobs.add({ kind: 'train', request });
+    const parent = from === undefined ? {} : { parentCheckpointId: from.id };
+    const run = addRun(library, job, config, { baseHash, dataHash: data.hash, ...parent });
+    if (from) {
+      // Its own record of the same file: what becomes of the other run no longer matters.
+      store.checkpoints.add({ runId: run.id, step: from.step, sha256: from.sha256, size: from.size });
+      const before = store.metrics.points(from.runId).filter(({ step }) => step <= from.step);
+      store.metrics.append(run.id, before);
+      store.runs.advance(run.id, from.step, 0);
+    }
+    return job;
+  });
+}
+
+/** Records a comparison as one job with all its runs: seed by seed every arm at every learning rate. */
+export async function enqueueCompare(
+  library: Library,
+  asked: CompareRequest,
+  call: CallOptions,
+): Promise<Job> {
+  const { store } = library;
+  const absolute = absoluteCompare(library, asked);
+  const data = await resolveData(store, absolute.data);
+  const { hash: baseHash } = await findModel(library, absolute.model, call);
+  const { arms, learningRates, seeds, shared } = absolute;
+  const request: JobRequest = { kind: 'compare', asked, absolute };
+  return store.transaction(() => {
+    const hashes = { baseHash, dataHash: data.hash };
+    const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
+    const job = store.jobs.add({ kind: 'compare', request, comparisonId: comparison.id });
+    for (const seed of seeds) {
+      for (const learningRate of learningRates) {
+        for (const loss of arms) {
+          const config = runConfigOf(shared, { loss, learningRate, seed });
+          addRun(library, job, config, { ...hashes, comparisonId: comparison.id });
+        }
+      }
+    }
+    return job;
+  });
+}
+
+function addRun(
+  { store }: Library,
+  job: Job,
+  config: RunConfig,
+  of: { baseHash: string; dataHash: string; comparisonId?: number; parentCheckpointId?: number },
+): Run {
+  const { loss, seed, learningRate, beta } = config;
+  return store.runs.add({ loss, seed, orderSeed: seed, learningRate, beta, config, jobId: job.id, ...of });
+}
+
+const pollMilliseconds = 300;
+
+/**
+ * Carries a waiting job out in a process of its own, once no more than the allowed number are at work.
+ * @returns how it ended; the job and its runs are recorded accordingly
+ */
+export async function carryOut(library: Library, id: number, call: CallOptions): Promise<JobEnd> {
+  const { store, settings } = library;
+  let told = false;
+  for (;;) {
+    if (call.signal?.aborted) {
+      leave(library, id);
+      throw call.signal.reason;
+    }
+    recoverOrphans(library);
+    const claim = store.jobs.claim(id, ownIdentity(), settings.runsAtOnce);
+    if ('job' in claim) return superviseClaimed(library, claim.job, call);
+    if ('refused' in claim) throw new InputError(`job ${id} is ${claim.refused}`);
+    if (!told) {
+      const others = claim.busy.map((job) => `job ${job.id}`).join(', ');
+      const text = `waiting for ${others}; ${settings.runsAtOnce} at once (setting runsAtOnce)`;
+      call.onProgress?.({ kind: 'note', text });
+      told = true;
+    }
+    await sleep(pollMilliseconds);
+  }
+}
+
+/** A job that is given up while it waits. */
+function leave({ store }: Library, id: number): void {
+  store.transaction(() => {
+    if (store.jobs.get(id)?.status !== 'queued') return;
+    store.jobs.end(id, 'interrupted');
+    settleComparison(store, store.jobs.get(id)!);
+  });
+}
+
+async function superviseClaimed(library: Library, job: Job, call: CallOptions): Promise<JobEnd> {
+  const { store, settings } = library;
+  const log = new RotatingLog(logFileOf(library.logFolder, job.id));
+  let end: JobEnd;
+  try {
+    if (job.comparisonId !== null) store.comparisons.start(job.comparisonId);
+    const spec = await specOf(library, job, call);
+    end = await supervise(store, job, spec, {
+      ...call,
+      log,
+      checkpointFolder: library.checkpointFolder,
+      retention: { last: settings.keepCheckpoints, bestBy: settings.keepBestBy },
+      ...(library.onWorker === undefined ? {} : { onWorker: library.onWorker }),
+    });
+  } catch (error) {
+    log.write(`job ${job.id} could not be begun: ${error instanceof Error ? error.message : String(error)}`);
+    store.transaction(() => {
+      if (store.jobs.get(job.id)?.status !== 'running') return;
+      const message = error instanceof Error ? error.message : String(error);
+      store.jobs.end(job.id, 'failed', { error: message });
+      settleComparison(store, store.jobs.get(job.id)!);
+    });
+    throw error;
+  }
+  settleComparison(store, store.jobs.get(job.id)!);
+  return end;
+}
+
+/** A comparison goes the way of its job; it is finished where its verdict is written. */
+function settleComparison(store: Library['store'], { comparisonId, status, error }: Job): void {
+  if (comparisonId === null) return;
+  if (status === 'failed') store.comparisons.fail(comparisonId, error ?? 'failed');
+  else if (status === 'interrupted') store.comparisons.interrupt(comparisonId);
+  else if (status === 'paused' || status === 'queued') store.comparisons.wait(comparisonId, status);
+}
+
+/** All that the training process is told: the request, what it reads, and where each run stands. */
+async function specOf(library: Library, job: Job, call: CallOptions): Promise<JobSpec> {
+  const { store, settings } = library;
+  const request = requestOf(job);
+  const sources = sourcesOf(job);
+  const runs = store.runs.list({ jobId: job.id });
+  const common = {
+    database: store.file,
+    runs: runs.map((run) =>
+      runSpec(library, run, request.kind === 'train' && request.asked.fork !== undefined),
+    ),
+    sources: sources.hashes ?? null,
+    planning: request.absolute.force === true ? ('force' as const) : ('refuse' as const),
+    checkpoint: {
+      folder: library.checkpointFolder,
+      seconds: settings.checkpointSeconds,
+      ...(request.absolute.checkpointEvery === undefined ? {} : { steps: request.absolute.checkpointEvery }),
+    },
+  };
+  if (request.kind === 'compare') {
+    const start = await startPlace(library, request.absolute.model, runs[0]!, call);
+    const baseDone = sources.baseEvaluation !== undefined;
+    return { ...common, kind: 'compare', request: request.absolute, start, baseDone };
+  }
+  const from = request.absolute.start;
+  const start: StartPlace =
+    'init' in from
+      ? { kind: 'fresh', configFile: from.init }
+      : await startPlace(library, from.model, runs[0]!, call);
+  return { ...common, kind: 'train', request: request.absolute, start };
+}
+
+/** What the training process is told where it is only to plan: nothing of it is recorded. */
+export async function planSpecOf(
+  library: Library,
+  request: PlanRequest,
+  call: CallOptions,
+): Promise<JobSpec> {
+  const { store, settings } = library;
+  const isTraining = request.kind === 'train';
+  const absolute = isTraining
+    ? absoluteTrain(library, request.request)
+    : absoluteCompare(library, request.request);
+  const run = { checkpoints: [], fork: false, done: false };
+  const common = {
+    database: store.file,
+    sources: null,
+    planning: 'only',
+    checkpoint: {
+      folder: library.checkpointFolder,
+      seconds: settings.checkpointSeconds,
+      ...(absolute.checkpointEvery === undefined ? {} : { steps: absolute.checkpointEvery }),
+    },
+  } as const;
+  const baseOf = async (model: string): Promise<StartPlace> => {
+    const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
+    return { kind: 'base', name, hash, folder, weightsFolder };
+  };
+  if ('config' in absolute) {
+    const { start: from, config } = absolute;
+    const start: StartPlace =
+      'init' in from ? { kind: 'fresh', configFile: from.init } : await baseOf(from.model);
+    return { ...common, kind: 'train', request: absolute, start, runs: [{ ...run, id: 0, config }] };
+  }
+  const { seeds, learningRates, arms, shared } = absolute;
+  const runs = gridOf({ seeds, learningRates, arms }).map((cell, place) => ({
+    ...run,
+    id: place,
+    config: runConfigOf(shared, cell),
+  }));
+  const start = await baseOf(absolute.model);
+  return { ...common, kind: 'compare', request: absolute, start, runs, baseDone: false };
+}
+
+/** Seed by seed every arm at every learning rate. */
+function gridOf({ seeds, learningRates, arms }: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
+  seed: number;
+  learningRate: number;
+  loss: LossName;
+}[] {
+  return seeds.flatMap((seed) =>
+    learningRates.flatMap((learningRate) => arms.map((loss) => ({ seed, learningRate, loss }))),
+  );
+}
+
+async function startPlace(library: Library, model: string, run: Run, call: CallOptions): Promise<StartPlace> {
+  const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
+  if (hash !== run.baseHash) {
+    throw new InputError(
+      `the model has changed since run ${run.id} was asked for (${run.baseHash.slice(0, 12)}, now ` +
+        `${hash.slice(0, 12)}); bring it back to go on, or start a new run`,
+      { file: model },
+    );
+  }
+  return { kind: 'base', name, hash, folder, weightsFolder };
+}
+
+function runSpec({ store, checkpointFolder }: Library, run: Run, fork: boolean): RunSpec {
+  const done = run.status === 'finished' || run.divergedAt !== null;
+  const places = store.checkpoints.listOfRun(run.id).reverse();
+  return {
+    id: run.id,
+    config: run.config as RunConfig,
+    checkpoints: places.map(({ step, sha256 }) => ({
+      step,
+      sha256,
+      path: checkpointPath(checkpointFolder, sha256),
+    })),
+    fork,
+    done,
+  };
+}
+
+/**
+ * Marks what was at work in processes that are gone as interrupted, so that it can be resumed.
+ * @returns ids of the jobs
+ */
+export function recoverOrphans({ store }: Library): number[] {
+  const orphans = store.jobs.active().filter(({ owner }) => owner === null || !isAlive(owner));
+  const error = 'its process ended without a word (killed, or a power cut)';
+  for (const { id } of orphans) {
+    store.transaction(() => {
+      const job = store.jobs.get(id);
+      // Another process may have seen to it meanwhile.
+      if (!job || (job.owner !== null && isAlive(job.owner))) return;
+      store.jobs.end(id, 'interrupted', { error });
+      for (const run of store.runs.list({ jobId: id }))
+        if (run.status === 'running') store.runs.interrupt(run.id, error);
+      settleComparison(store, store.jobs.get(id)!);
+    });
+  }
+  return orphans.map(({ id }) => id);
+}
+
+/** Puts a job that did not reach its end back into the queue. @throws InputError where there is nothing to resume */
+export function requeue({ store }: Library, id: number): Job {
+  return store.transaction(() => {
+    const job = store.jobs.get(id);
+    if (!job) throw new InputError(`there is no job ${id}`);
+    if (job.status === 'queued') return job;
+    if (job.status !== 'paused' && job.status !== 'interrupted' && job.status !== 'failed')
+      throw new InputError(`it is ${job.status}: nothing to resume`);
+    store.jobs.change(id, 'queued');
+    for (const run of store.runs.list({ jobId: id })) {
+      const ended = run.status === 'finished' || run.divergedAt !== null || run.status === 'queued';
+      if (!ended) store.runs.wait(run.id, 'queued');
+    }
+    settleComparison(store, store.jobs.get(id)!);
+    return store.jobs.get(id)!;
+  });
+}

@@ -1,0 +1,234 @@
+import { rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunConfig } from '../../../shared/config.ts';
+import { parseRunConfig } from '../../../shared/config.ts';
+import type {
+  CallOptions,
+  CompareRequest,
+  ExportRunRequest,
+  ExportRunResult,
+  ForkRequest,
+  MoveJobRequest,
+  QueuedResult,
+  QueueResult,
+  RemoveRunRequest,
+  RemoveRunResult,
+  ReportRequest,
+  ReportResult,
+  ResumeRequest,
+  RunQueueResult,
+  RunsResult,
+  TrainRequest,
+} from '../../../shared/contract.ts';
+import { InputError } from '../../../shared/errors.ts';
+import type { Checkpoint } from '../../store/checkpoints.ts';
+import type { Job } from '../../store/jobs.ts';
+import { isActive } from '../../store/status.ts';
+import { exportCheckpoint } from '../../training/export.ts';
+import { removeCheckpoints } from '../../training/job-recorder.ts';
+import { carryOutComparison, checkCompare, comparisonOf } from '../compare.ts';
+import { enqueueCompare, enqueueTrain, logFileOf, recoverOrphans, requestOf, requeue } from '../jobs.ts';
+import { findModel, requireWritable, requireWritableFolder, type Library } from '../library.ts';
+import { writeReport } from '../report.ts';
+import { carryOutTraining, checkTrain } from '../train.ts';
+import { requireJob, requireRun, summariesOf } from './show.ts';
+
+export async function queueTrain(
+  library: Library,
+  request: TrainRequest,
+  call: CallOptions,
+): Promise<QueuedResult> {
+  checkTrain(request);
+  return queued(library, await enqueueTrain(library, request, call));
+}
+
+export async function queueCompare(
+  library: Library,
+  request: CompareRequest,
+  call: CallOptions,
+): Promise<QueuedResult> {
+  checkCompare(request);
+  return queued(library, await enqueueCompare(library, request, call));
+}
+
+function queued({ store }: Library, { id }: Job): QueuedResult {
+  return { job: id, runs: store.runs.list({ jobId: id }).map((run) => run.id) };
+}
+
+function runsOf(library: Library, jobId: number): RunsResult {
+  return { runs: summariesOf(library, library.store.runs.list({ jobId })) };
+}
+
+/** Carries a job out to its end, with the files that were asked for. */
+async function carryOutAny(library: Library, job: Job, call: CallOptions): Promise<void> {
+  if (job.kind === 'train') await carryOutTraining(library, job, call);
+  else await carryOutComparison(library, job, call);
+}
+
+export async function resumeRun(
+  library: Library,
+  { run, queue }: ResumeRequest,
+  call: CallOptions,
+): Promise<RunsResult> {
+  recoverOrphans(library);
+  const job = requeue(library, requireJob(library, run).id);
+  if (!queue) await carryOutAny(library, job, call);
+  return runsOf(library, job.id);
+}
+
+function requireCheckpoint({ store }: Library, run: number, step: number | undefined): Checkpoint {
+  const all = store.checkpoints.listOfRun(run);
+  const found = step === undefined ? all.at(-1) : all.find((each) => each.step === step);
+  if (found) return found;
+  const steps = all.map((each) => each.step).join(', ');
+  const which = step === undefined ? '' : ` at step ${step}`;
+  throw new InputError(
+    `run ${run} has no checkpoint${which}${steps === '' ? '' : `; there are some at steps ${steps}`}`,
+  );
+}
+
+/** A new run that goes on from a checkpoint of another, with other settings. */
+export async function forkRun(
+  library: Library,
+  request: ForkRequest,
+  call: CallOptions,
+): Promise<RunsResult> {
+  const run = requireRun(library, request.run);
+  const { asked, absolute } = requestOf(requireJob(library, request.run));
+  const checkpoint = requireCheckpoint(library, run.id, request.step);
+  const { beta, steps, ...changes } = request.changes;
+  const { epochs, ...config } = run.config as RunConfig;
+  const length = steps !== undefined ? { steps } : epochs === undefined ? {} : { epochs };
+  const training: TrainRequest = {
+    start: 'start' in absolute ? absolute.start : { model: absolute.model },
+    data: absolute.data,
+    ...(asked.pairs === undefined ? {} : { pairs: asked.pairs }),
+    config: parseRunConfig({ ...config, ...length, ...changes, ...(beta === undefined ? {} : { beta }) }),
+    metrics: request.metrics,
+    adapterOut: request.adapterOut,
+    fork: { run: run.id, step: checkpoint.step },
+  };
+  checkTrain(training);
+  const job = await enqueueTrain(library, training, call, checkpoint);
+  if (!request.queue) await carryOutTraining(library, job, call);
+  return runsOf(library, job.id);
+}
+
+/** Removes a job's runs with their metrics, evaluations and checkpoints. Adapters and reports that were written stay. */
+export function removeRun(library: Library, { run, confirmed }: RemoveRunRequest): RemoveRunResult {
+  const { store, checkpointFolder, logFolder } = library;
+  recoverOrphans(library);
+  const { jobId } = requireRun(library, run);
+  const job = jobId === null ? undefined : store.jobs.get(jobId);
+  if (job && isActive(job.status)) throw new InputError(`run ${run} is ${job.status}; stop it first`);
+  const all = jobId === null ? [requireRun(library, run)] : store.runs.list({ jobId });
+  const summaries = summariesOf(library, all);
+  const checkpoints = all.flatMap(({ id }) => store.checkpoints.listOfRun(id));
+  const bytes = checkpoints.reduce((sum, { size }) => sum + size, 0);
+  if (!confirmed) return { removed: false, runs: summaries, bytes };
+  removeCheckpoints(store, checkpointFolder, checkpoints);
+  store.transaction(() => {
+    for (const { id } of all) store.runs.remove(id);
+    if (job) store.jobs.remove(job.id);
+    if (job?.comparisonId !== null && job !== undefined) store.comparisons.remove(job.comparisonId);
+  });
+  if (job) rmSync(logFileOf(logFolder, job.id), { force: true });
+  return { removed: true, runs: summaries, bytes };
+}
+
+/** Writes the adapter (or model) of a checkpoint, also of a run that failed or was stopped. */
+export async function exportRun(
+  library: Library,
+  { run: id, step, out }: ExportRunRequest,
+  call: CallOptions,
+): Promise<ExportRunResult> {
+  requireWritableFolder(out);
+  const run = requireRun(library, id);
+  const { absolute } = requestOf(requireJob(library, id));
+  const checkpoint = requireCheckpoint(library, id, step);
+  const model =
+    'start' in absolute && 'init' in absolute.start
+      ? { kind: 'fresh' as const, configFile: absolute.start.init }
+      : {
+          kind: 'base' as const,
+          ...(await findModel(
+            library,
+            'start' in absolute ? (absolute.start as { model: string }).model : absolute.model,
+            call,
+          )),
+        };
+  exportCheckpoint(model, run.config as RunConfig, checkpoint, library.checkpointFolder, out);
+  return { run: id, step: checkpoint.step, out };
+}
+
+export function listQueue(library: Library): QueueResult {
+  recoverOrphans(library);
+  const { jobs } = library.store;
+  return {
+    jobs: [...jobs.active(), ...jobs.queue()].map(({ id, kind, status }) => ({
+      job: id,
+      kind,
+      status,
+      ...runsOf(library, id),
+    })),
+  };
+}
+
+export function moveJob(library: Library, { run, to }: MoveJobRequest): QueueResult {
+  const job = requireJob(library, run);
+  if (job.status !== 'queued') throw new InputError(`run ${run} is ${job.status}: it does not wait`);
+  if (typeof to === 'string') library.store.jobs.move(job.id, to);
+  else {
+    const before = requireJob(library, to.beforeRun);
+    if (before.status !== 'queued') throw new InputError(`run ${to.beforeRun} does not wait`);
+    library.store.jobs.move(job.id, { before: before.id });
+  }
+  return listQueue(library);
+}
+
+const pollMilliseconds = 500;
+
+/** Carries out the queue, in its order and as many at once as the setting says, until nothing waits. */
+export async function runQueue(library: Library, call: CallOptions): Promise<RunQueueResult> {
+  const finished: number[] = [];
+  const failed: { job: number; error: string }[] = [];
+  const atWork = new Map<number, Promise<void>>();
+  for (;;) {
+    call.signal?.throwIfAborted();
+    const next = library.store.jobs.queue().find(({ id }) => !atWork.has(id));
+    if (next === undefined && atWork.size === 0) return { finished, failed };
+    if (next !== undefined && atWork.size < library.settings.runsAtOnce) {
+      const title = `job ${next.id} (${next.kind})`;
+      call.onProgress?.({ kind: 'note', text: `${title} begins` });
+      const work = carryOutAny(library, next, call).then(
+        () => void finished.push(next.id),
+        (error: unknown) => {
+          if (call.signal?.aborted) return;
+          const message = error instanceof Error ? error.message : String(error);
+          failed.push({ job: next.id, error: message });
+          call.onProgress?.({ kind: 'note', text: `${title} failed: ${message}` });
+        },
+      );
+      atWork.set(
+        next.id,
+        work.finally(() => void atWork.delete(next.id)),
+      );
+      continue;
+    }
+    await Promise.race([...atWork.values(), sleep(pollMilliseconds)]);
+    if (call.signal?.aborted) await Promise.all(atWork.values());
+  }
+}
+
+/** @throws InputError where the run belongs to no comparison, or nothing of it can be shown yet */
+export async function reportOf(library: Library, { run, report }: ReportRequest): Promise<ReportResult> {
+  const job = requireJob(library, run);
+  if (job.kind !== 'compare') throw new InputError(`run ${run} belongs to no comparison`);
+  requireWritable(report);
+  const comparison = comparisonOf(library.store, job);
+  if (!comparison || comparison.runs.length === 0)
+    throw new InputError('no run of this comparison has come to its end yet');
+  await writeReport(report, comparison);
+  const all = library.store.runs.list({ jobId: job.id }).length;
+  return { report, runs: comparison.runs.length, missing: all - comparison.runs.length };
+}

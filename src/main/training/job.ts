@@ -1,0 +1,154 @@
+import type { Evaluation } from '../../shared/comparison.ts';
+import type { RunConfig } from '../../shared/config.ts';
+import type { CompareRequest, ProgressEvent, RowCounts, TrainRequest } from '../../shared/contract.ts';
+import type { StepMetrics } from '../../shared/metrics.ts';
+import type { Plan } from '../../shared/plan.ts';
+import type { CachedScore } from './reference.ts';
+
+/** A base model as it lies on disk, or the config of one that is trained from scratch. */
+export type StartPlace =
+  | {
+      readonly kind: 'base';
+      readonly name: string;
+      readonly hash: string;
+      readonly folder: string;
+      readonly weightsFolder: string;
+    }
+  | { readonly kind: 'fresh'; readonly configFile: string };
+
+/** A checkpoint's file; `sha256` is that of its bytes. */
+export interface CheckpointPlace {
+  readonly step: number;
+  readonly sha256: string;
+  readonly path: string;
+}
+
+/** One run of a job, and where it stands. */
+export interface RunSpec {
+  readonly id: number;
+  readonly config: RunConfig;
+  /** Where it goes on from, best first: one that cannot be read is passed over. Empty: from the start. */
+  readonly checkpoints: readonly CheckpointPlace[];
+  /** It began at another run's checkpoint: optimizer and step are taken over, order of batches and start need not fit. */
+  readonly fork: boolean;
+  /** It reached its end before: nothing is left to do. */
+  readonly done: boolean;
+}
+
+/** Hashes of what a job reads. Where one differs when it is resumed, it would no longer be the same run. */
+export type Sources = Readonly<Record<string, string>>;
+
+export interface CheckpointRule {
+  /** Folder of all checkpoints; a file is `<first two digits>/<sha256>.safetensors` below it. */
+  readonly folder: string;
+  /** Seconds at work between two checkpoints; more where writing one takes long. */
+  readonly seconds: number;
+  /** Optimizer steps between two checkpoints, instead of `seconds`. */
+  readonly steps?: number;
+}
+
+interface Common {
+  /** The database, which the worker only reads. */
+  readonly database: string;
+  readonly start: StartPlace;
+  readonly runs: readonly RunSpec[];
+  /** As first found; null before the first start. */
+  readonly sources: Sources | null;
+  readonly checkpoint: CheckpointRule;
+  /** Plan and end, refuse what does not fit (if absent), or start it all the same. */
+  readonly planning?: 'only' | 'refuse' | 'force';
+}
+/** All that a training process is told. */
+export type JobSpec =
+  | (Common & { readonly kind: 'train'; readonly request: TrainRequest })
+  | (Common & {
+      readonly kind: 'compare';
+      readonly request: CompareRequest;
+      /** The base was evaluated before. */
+      readonly baseDone: boolean;
+    });
+
+/** What is known of a job once its data and model are ready. */
+export interface JobFacts {
+  readonly counts: RowCounts;
+  readonly trainPairs: number;
+  readonly evalPairs: number;
+  readonly skipped: number;
+  /** Of the model. */
+  readonly parameters: number;
+  readonly trainedParameters: number;
+}
+
+/** What a job ends with beside what was told on the way. */
+export interface JobResult {
+  /** Largest resident memory of the process, in bytes. */
+  readonly peakMemory: number;
+  /** Of the last stretch at work. */
+  readonly seconds: number;
+  /** There were stretches before. */
+  readonly resumed: boolean;
+}
+
+/** From the training process to its supervisor, in order. */
+export type WorkerMessage =
+  | { readonly kind: 'progress'; readonly event: ProgressEvent }
+  | { readonly kind: 'sources'; readonly sources: Sources }
+  | { readonly kind: 'prepared'; readonly facts: JobFacts }
+  | { readonly kind: 'plan'; readonly plan: Plan }
+  | {
+      readonly kind: 'reference';
+      readonly context: string;
+      readonly scores: readonly (readonly [hash: string, score: CachedScore])[];
+    }
+  | { readonly kind: 'base-evaluation'; readonly evaluation: Evaluation }
+  | {
+      readonly kind: 'run-start';
+      readonly runId: number;
+      readonly adapterStartHash: string;
+      readonly orderHash: string;
+      readonly totalSteps: number;
+      /** Steps done before, by a checkpoint. */
+      readonly fromStep: number;
+    }
+  | { readonly kind: 'step'; readonly runId: number; readonly metrics: StepMetrics }
+  | {
+      readonly kind: 'checkpoint';
+      readonly runId: number;
+      readonly step: number;
+      readonly sha256: string;
+      readonly size: number;
+    }
+  | {
+      readonly kind: 'evaluation';
+      readonly runId: number;
+      readonly step: number;
+      readonly evaluation: Evaluation;
+    }
+  | {
+      readonly kind: 'run-end';
+      readonly runId: number;
+      readonly step: number;
+      /** The step that was not finite, with what was wrong. */
+      readonly diverged?: { readonly step: number; readonly problem: string };
+      /** Folder of its adapter or model. */
+      readonly folder?: string;
+    }
+  | { readonly kind: 'done'; readonly result: JobResult }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly error: WorkerError };
+
+export interface WorkerError {
+  /** Which class of error it was: what a person can mend, wrong arguments, or neither. */
+  readonly type: 'input' | 'usage' | 'unexpected';
+  /** Without file and row. */
+  readonly message: string;
+  readonly file?: string;
+  readonly row?: number;
+  readonly stack?: string;
+}
+
+/** From the supervisor to the training process. */
+export type SupervisorMessage =
+  | { readonly kind: 'start'; readonly spec: JobSpec }
+  /** End after the step under way, with a checkpoint. */
+  | { readonly kind: 'stop' };

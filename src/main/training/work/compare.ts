@@ -1,0 +1,68 @@
+import { evaluatePairs } from '../../../shared/comparison.ts';
+import { sha256OfFile } from '../../formats/files.ts';
+import type { JobSpec } from '../job.ts';
+import { planBatches } from '../loop.ts';
+import { parameterCount, policyHash } from '../model.ts';
+import { countsOf, underName } from '../progress.ts';
+import { openConditions, type Conditions } from './conditions.ts';
+import { settleSources, type WorkContext } from './context.ts';
+import { settlePlan } from './plan.ts';
+import { runFolder, runOne } from './run.ts';
+
+/** Evaluates the base, then trains and evaluates run after run under one set of conditions. */
+export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 'compare' }): Promise<void> {
+  const { request } = spec;
+  const conditions = await openConditions(context, spec);
+  try {
+    const { model, data, training, held, reference } = conditions;
+    settleSources(context, {
+      model: model.hash,
+      data: data.hash,
+      ...(conditions.evalHash === undefined ? {} : { 'evaluation data': conditions.evalHash }),
+      ...(request.taskData === undefined ? {} : { 'task data': sha256OfFile(request.taskData) }),
+      ...(request.shared.reference === undefined
+        ? {}
+        : { reference: reference ? policyHash(reference) : 'base' }),
+    });
+    context.send({
+      kind: 'prepared',
+      facts: {
+        counts: countsOf(training),
+        trainPairs: training.pairs.length,
+        evalPairs: held.pairs.length,
+        skipped: training.skipped.length + held.skipped.length,
+        parameters: parameterCount(model),
+        trainedParameters: conditions.sessions.trainer.size,
+      },
+    });
+    await settlePlan(context, {
+      model,
+      policy: conditions.policy,
+      trainer: conditions.sessions.trainer,
+      scorer: conditions.sessions.scorer,
+      task: conditions.task,
+      config: spec.runs[0]!.config,
+      pairs: conditions.pairs,
+      held: held.pairs,
+      batches: planBatches(spec.runs[0]!.config, conditions.pairs.length),
+      reference: { missing: conditions.missing },
+      spent: conditions.spent,
+      outputs:
+        request.out === undefined ? [] : spec.runs.map(({ config }) => runFolder(request.out!, config)),
+    });
+    if (!spec.baseDone) await evaluateBase(context, conditions);
+    for (const [place, run] of spec.runs.entries()) {
+      if (!run.done)
+        await runOne(context, conditions, run, { place, of: spec.runs.length, out: request.out });
+    }
+  } finally {
+    await conditions.release();
+  }
+}
+
+async function evaluateBase({ send, call }: WorkContext, conditions: Conditions): Promise<void> {
+  const { task, heldReference, baseParameters } = conditions;
+  const evaluation = evaluatePairs(heldReference);
+  const answered = await task?.evaluate(baseParameters, underName(call, 'base'));
+  send({ kind: 'base-evaluation', evaluation: answered ? { ...evaluation, task: answered } : evaluation });
+}

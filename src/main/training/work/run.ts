@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { evaluatePairs, type Evaluation, type TaskEvaluation } from '../../../shared/comparison.ts';
+import type { RunConfig } from '../../../shared/config.ts';
+import { formatLearningRate } from '../../../shared/format.ts';
+import type { CallOptions } from '../../../shared/contract.ts';
+import type { StepMetrics } from '../../../shared/metrics.ts';
+import { NonFiniteLogitsError } from '../decode.ts';
+import type { RunSpec } from '../job.ts';
+import { planBatches, runUntilDivergence } from '../loop.ts';
+import { policyHash, savePolicy, startPolicy } from '../model.ts';
+import { orderHash } from '../prepare.ts';
+import { underName } from '../progress.ts';
+import { isFiniteScore, scorePairs } from '../score.ts';
+import type { TaskRunner } from '../task.ts';
+import type { Conditions } from './conditions.ts';
+import { checkpointerOf, resumeState, type WorkContext } from './context.ts';
+
+/** Where a run stands in its comparison. */
+export interface RunPlace {
+  /** From 0. */
+  readonly place: number;
+  readonly of: number;
+  /** Folder for the adapters and metrics of all runs. */
+  readonly out: string | undefined;
+}
+
+/** What a run of a comparison is called in folder names. */
+export function runFolder(out: string, config: RunConfig): string {
+  return join(out, `${config.loss}-lr${formatLearningRate(config.learningRate)}-seed${config.seed}`);
+}
+
+/**
+ * Trains and evaluates one arm at one learning rate from one seed. A run that diverges is a finding: it is evaluated as
+ * it was before the step that was not finite, where its log-probs still are numbers (without the task, where logits are
+ * not), and marked.
+ */
+export async function runOne(
+  context: WorkContext,
+  conditions: Conditions,
+  run: RunSpec,
+  { place, of, out }: RunPlace,
+): Promise<void> {
+  const { send, call } = context;
+  const { config } = run;
+  const { model, pairs, held, task } = conditions;
+  const { trainer, scorer } = conditions.sessions;
+  const name = `${config.loss}, lr ${formatLearningRate(config.learningRate)}, seed ${config.seed}`;
+  const tell = (text: string): void => call.onProgress({ kind: 'note', text: `${name}: ${text}` });
+  const policy = startPolicy(model, config);
+  const batches = planBatches(config, pairs.length);
+  const facts = { orderHash: orderHash(pairs, batches), adapterStartHash: policyHash(policy) };
+  const state = resumeState(context, run, trainer.newState(policy.parameters), facts);
+  const fromStep = state.optimizer.step;
+  send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
+  const checkpointer = checkpointerOf(context, run, facts, state);
+  const onStep = (step: StepMetrics, totalSteps: number): void => {
+    send({ kind: 'step', runId: run.id, metrics: step });
+    call.onProgress({ kind: 'step', run: name, metrics: step, totalSteps });
+    call.onProgress({
+      kind: 'progress',
+      label: `run ${place + 1}/${of} ${name}`,
+      done: place * totalSteps + step.step,
+      total: of * totalSteps,
+      unit: 'steps',
+    });
+    checkpointer.afterStep(state);
+  };
+  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep };
+  let diverged: { step: number; problem: string } | undefined;
+  try {
+    diverged = (await runUntilDivergence(loop)).divergence;
+  } finally {
+    // Also where the job is stopped: between steps the state is whole.
+    checkpointer.write(state);
+  }
+  if (diverged) tell(`${diverged.problem} at step ${diverged.step}`);
+  const step = state.optimizer.step;
+  const scores = await scorePairs(scorer, state.parameters, held.pairs, { signal: call.signal });
+  if (scores.every(isFiniteScore)) {
+    let evaluation: Evaluation = evaluatePairs(scores, conditions.heldReference);
+    const answers = task && (await evaluateTask(task, state.parameters, underName(call, name)));
+    if (answers) {
+      evaluation = { ...evaluation, task: answers };
+    } else if (task) {
+      diverged ??= { step, problem: "its answers' logits are not finite" };
+      tell("its answers' logits are not finite; no task");
+    }
+    send({ kind: 'evaluation', runId: run.id, step, evaluation });
+  } else {
+    diverged ??= { step, problem: 'its log-probs are not finite' };
+  }
+  const folder = out === undefined ? undefined : runFolder(out, config);
+  if (folder !== undefined)
+    savePolicy(folder, { trainable: policy.trainable, parameters: state.parameters }, model);
+  send({
+    kind: 'run-end',
+    runId: run.id,
+    step,
+    ...(diverged === undefined ? {} : { diverged }),
+    ...(folder === undefined ? {} : { folder }),
+  });
+}
+
+/** Undefined where answering needs numbers that the run no longer gives. */
+async function evaluateTask(
+  task: TaskRunner,
+  parameters: Float32Array,
+  call: CallOptions,
+): Promise<TaskEvaluation | undefined> {
+  try {
+    return await task.evaluate(parameters, call);
+  } catch (error) {
+    if (call.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,161 @@
+import { evaluatePairs } from '../../../shared/comparison.ts';
+import { InputError } from '../../../shared/errors.ts';
+import { describeLoss } from '../../../shared/losses.ts';
+import type { StepMetrics } from '../../../shared/metrics.ts';
+import { Scorer } from '../../engine/train/scorer.ts';
+import { NonFiniteError } from '../../engine/train/trainer.ts';
+import type { JobSpec } from '../job.ts';
+import { resolveData } from '../data.ts';
+import { holdOut } from '../held-out.ts';
+import { planBatches, runOrExplain } from '../loop.ts';
+import {
+  parameterCount,
+  policyHash,
+  randomWeights,
+  referencePolicy,
+  savePolicy,
+  startPolicy,
+  type Policy,
+} from '../model.ts';
+import { orderHash, prepareData } from '../prepare.ts';
+import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
+import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
+import { isFiniteScore, scorePairs } from '../score.ts';
+import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
+import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
+import type { WorkContext } from './context.ts';
+import { refuseHopeless, settlePlan, spentSoFar, trainableOf } from './plan.ts';
+
+/** Trains one run and writes its adapter (or whole model). */
+export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 'train' }): Promise<void> {
+  const { store, send, call } = context;
+  const { request } = spec;
+  const run = spec.runs[0]!;
+  const { config } = run;
+  const whole = await resolveData(store, request.data);
+  const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
+  const { train: rows, held, evalHash } = await holdOut(store, data, request.data, config);
+  const model = openStart(spec.start);
+  const { needsRejected, needsReference } = describeLoss(config.loss);
+  const options = { maxLength: config.maxLength, needsRejected, file: request.data };
+  const prepared = prepareData(rows, model.tokenizer, options);
+  tellNotes(prepared, call);
+  const heldFile = config.evalData ?? request.data;
+  const heldData =
+    held === undefined
+      ? undefined
+      : prepareData(held, model.tokenizer, { ...options, needsRejected: true, file: heldFile });
+  const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
+  tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
+
+  refuseHopeless(context, {
+    source: model.source,
+    trainable: trainableOf(model, config),
+    pairs: [...prepared.pairs, ...(heldData?.pairs ?? [])],
+    batch: sequencesAtOnce(config, config.full),
+    scores: heldData !== undefined,
+  });
+  const policy: Policy =
+    spec.start.kind === 'fresh'
+      ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
+      : startPolicy(model, config);
+  const reference = referencePolicy(model, config, policy);
+  const batches = planBatches(config, prepared.pairs.length);
+  const facts = {
+    adapterStartHash: policyHash(policy),
+    orderHash: orderHash(prepared.pairs, batches),
+  };
+  settleSources(context, {
+    model: model.hash,
+    data: data.hash,
+    start: facts.adapterStartHash,
+    'order of batches': facts.orderHash,
+    ...(evalHash === undefined ? {} : { 'evaluation data': evalHash }),
+    ...(config.reference === undefined ? {} : { reference: reference ? policyHash(reference) : 'base' }),
+  });
+  tellWarmup(config, batches.length, call);
+
+  const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
+  const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
+  const needed = needsReference ? all : (heldData?.pairs ?? []);
+  const only = spec.planning === 'only';
+  const began = performance.now();
+  const scores =
+    needed.length === 0 || only
+      ? []
+      : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
+          ...asBar(call, 'reference log-probs', 'pairs'),
+          fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
+        });
+  const afterReference = performance.now();
+  const pairs =
+    needsReference && !only
+      ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
+      : prepared.pairs;
+
+  const trainer = await openTrainer(model, policy.trainable, config, engine);
+  send({
+    kind: 'prepared',
+    facts: {
+      counts: countsOf(prepared),
+      trainPairs: pairs.length,
+      evalPairs: heldData?.pairs.length ?? 0,
+      skipped: prepared.skipped.length + (heldData?.skipped.length ?? 0),
+      parameters: parameterCount(model),
+      trainedParameters: trainer.size,
+    },
+  });
+  const scorer = heldData && new Scorer(model.source, policy.trainable, engine);
+  await settlePlan(context, {
+    model,
+    policy,
+    trainer,
+    scorer,
+    config,
+    pairs,
+    held: heldData?.pairs ?? [],
+    batches,
+    reference: {
+      missing: only ? missingReference(referenceCache(context), model, reference, needed, engine) : [],
+    },
+    spent: spentSoFar(began, afterReference),
+    outputs: [request.adapterOut],
+  });
+  const state = resumeState(context, run, trainer.newState(policy.parameters), facts);
+  const fromStep = state.optimizer.step;
+  send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
+  const checkpointer = checkpointerOf(context, run, facts, state);
+  const onStep = (metrics: StepMetrics, totalSteps: number): void => {
+    send({ kind: 'step', runId: run.id, metrics });
+    call.onProgress({ kind: 'step', metrics, totalSteps });
+    checkpointer.afterStep(state);
+  };
+  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep };
+  try {
+    await runOrExplain(loop, request.data);
+  } catch (error) {
+    // Between steps the state is whole: a stop loses nothing, and a step that was not finite changed nothing.
+    if (call.signal.aborted || (error instanceof InputError && error.cause instanceof NonFiniteError))
+      checkpointer.write(state);
+    throw error;
+  }
+  checkpointer.write(state);
+  const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
+  if (heldData && scorer) {
+    const after = await scorePairs(scorer, trained.parameters, heldData.pairs, {
+      ...asBar(call, 'evaluating', 'pairs'),
+      onScore(found) {
+        if (isFiniteScore(found)) return;
+        const cause =
+          'after training the log-probs of this held-out pair are not finite; lower the learning rate';
+        throw new InputError(cause, { file: heldFile, row: found.index });
+      },
+    });
+    const evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
+    send({ kind: 'evaluation', runId: run.id, step: batches.length, evaluation });
+  }
+  await scorer?.release();
+  await trainer.release();
+  savePolicy(request.adapterOut, trained, model);
+  send({ kind: 'run-end', runId: run.id, step: batches.length, folder: request.adapterOut });
+}

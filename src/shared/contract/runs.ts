@@ -1,0 +1,147 @@
+import type { Evaluation } from '../comparison.ts';
+import type { RunConfig } from '../config.ts';
+import type { LossName } from '../losses.ts';
+import type { StepMetrics } from '../metrics.ts';
+import type { Outcome, Plan } from '../plan.ts';
+
+export type RunStatus =
+  'queued' | 'running' | 'pausing' | 'paused' | 'stopping' | 'finished' | 'failed' | 'interrupted';
+
+/** One run as a list shows it. */
+export interface RunSummary {
+  readonly id: number;
+  /** The process-sized piece of work that it belongs to; absent for runs of an older version. */
+  readonly job?: number;
+  readonly comparison?: number;
+  readonly loss: LossName;
+  readonly learningRate: number;
+  readonly beta?: number;
+  readonly seed: number;
+  /** Of the run; while its process is told to pause or stop, that. */
+  readonly status: RunStatus;
+  readonly step: number;
+  /** Absent until it has started. */
+  readonly totalSteps?: number;
+  readonly model: string;
+  readonly data: string;
+  /** Seconds at work. */
+  readonly seconds: number;
+  /** The step that was not finite. */
+  readonly divergedAt?: number;
+  readonly error?: string;
+  /** ISO 8601, UTC, as `endedAt`. */
+  readonly createdAt: string;
+  readonly endedAt?: string;
+}
+
+export interface CheckpointSummary {
+  readonly step: number;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly createdAt: string;
+}
+
+export interface RunDetails extends RunSummary {
+  readonly config: RunConfig;
+  readonly hashes: {
+    readonly base: string;
+    readonly data: string;
+    readonly order?: string;
+    readonly start?: string;
+  };
+  readonly last?: StepMetrics;
+  readonly evaluation?: Evaluation;
+  readonly checkpoints: readonly CheckpointSummary[];
+  /** Forked off this run at this step. */
+  readonly parent?: { readonly run: number; readonly step: number };
+  /** Folder of its adapter or model. */
+  readonly adapter?: string;
+  readonly log: string;
+  /** Of its job: what was estimated before the start. */
+  readonly plan?: Plan;
+  /** Of its job, where that ran through without a resume: what it took. */
+  readonly outcome?: Outcome;
+}
+
+export interface ListRunsRequest {
+  readonly status?: RunStatus;
+  /** The newest so many. */
+  readonly limit?: number;
+}
+export interface ListRunsResult {
+  readonly runs: readonly RunSummary[];
+}
+/** Runs of a comparison share one process: what is asked of one is asked of all. */
+export interface RunRequest {
+  readonly run: number;
+}
+export interface RunsResult {
+  readonly runs: readonly RunSummary[];
+}
+export interface ResumeRequest extends RunRequest {
+  /** Only put it back into the queue. */
+  readonly queue: boolean;
+}
+export interface ForkRequest extends RunRequest {
+  /** Of one of its checkpoints; default: the last. */
+  readonly step?: number;
+  /** What differs from the run's config. */
+  readonly changes: {
+    readonly loss?: LossName;
+    readonly beta?: number;
+    readonly learningRate?: number;
+    /** In all, those before the fork counted. */
+    readonly steps?: number;
+  };
+  readonly metrics: string;
+  readonly adapterOut: string;
+  readonly queue: boolean;
+}
+export interface RemoveRunRequest extends RunRequest {
+  /** Without it nothing is removed; the result says what would be. */
+  readonly confirmed: boolean;
+}
+export interface RemoveRunResult {
+  readonly removed: boolean;
+  readonly runs: readonly RunSummary[];
+  /** Size of the checkpoints' files that go with them. */
+  readonly bytes: number;
+}
+export interface ExportRunRequest extends RunRequest {
+  /** Of one of its checkpoints; default: the last. */
+  readonly step?: number;
+  readonly out: string;
+}
+export interface ExportRunResult {
+  readonly run: number;
+  readonly step: number;
+  readonly out: string;
+}
+
+/** A job that waits for its turn, with its runs. */
+export interface QueuedJob {
+  readonly job: number;
+  readonly kind: 'train' | 'compare';
+  readonly status: RunStatus;
+  readonly runs: readonly RunSummary[];
+}
+export interface QueueResult {
+  /** At work, then waiting in their order. */
+  readonly jobs: readonly QueuedJob[];
+}
+export interface MoveJobRequest extends RunRequest {
+  readonly to: 'first' | 'last' | { readonly beforeRun: number };
+}
+export interface RunQueueResult {
+  readonly finished: readonly number[];
+  readonly failed: readonly { readonly job: number; readonly error: string }[];
+}
+export interface ReportRequest extends RunRequest {
+  readonly report: string;
+}
+export interface ReportResult {
+  readonly report: string;
+  readonly runs: number;
+  /** Runs of the comparison that have not come to an end and are not in it. */
+  readonly missing: number;
+}
