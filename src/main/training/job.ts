@@ -85,6 +85,8 @@ export interface JobResult {
   readonly peakMemory: number;
   /** Of the last stretch at work. */
   readonly seconds: number;
+  /** There were stretches before. */
+  readonly resumed: boolean;
 }
 
 /** From the training process to its supervisor, in order. */

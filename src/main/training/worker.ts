@@ -43,6 +43,7 @@ async function work(spec: JobSpec): Promise<JobResult> {
   return {
     seconds: (performance.now() - started) / 1000,
     peakMemory: peakMemory(),
+    resumed: spec.runs.some(({ done, checkpoints }) => done || checkpoints.length > 0),
   };
 }
 
