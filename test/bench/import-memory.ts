@@ -26,6 +26,10 @@ const { values } = parseArgs({
   },
 });
 
+const pool = Array.from({ length: 200_000 }, (_, at) => ((at * 2_654_435_761) % 1_000_003).toString(36)).join(
+  ' ',
+);
+
 if (values.read !== undefined) await measure(values.read);
 else await run(Number(values.rows), values.kinds.split(','));
 
@@ -64,10 +68,6 @@ async function run(rows: number, kinds: readonly string[]): Promise<void> {
   }
   for (const result of results) console.log(result);
 }
-
-const pool = Array.from({ length: 200_000 }, (_, at) => ((at * 2_654_435_761) % 1_000_003).toString(36)).join(
-  ' ',
-);
 
 /** Pairs of about 800 characters, no two alike. */
 function pair(row: number): { prompt: string; chosen: string; rejected: string } {
