@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store } from '../../src/main/store/database.ts';
 import type { MetricPoint } from '../../src/main/store/metrics.ts';
-import { sampleRun } from '../../src/main/store/samples.ts';
+import { sampleModel, sampleRun } from '../../src/main/store/samples.ts';
+import { parseRunConfig } from '../../src/shared/config.ts';
 import { metricNames } from '../../src/shared/metrics.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-speed-'));
@@ -23,6 +24,25 @@ function milliseconds(work: () => void): number {
 function timed(work: () => void, times = 15): string {
   const all = Array.from({ length: times }, () => milliseconds(work)).sort((a, b) => a - b);
   return `median ${all[times >> 1]!.toFixed(1)} ms, slowest ${all.at(-1)!.toFixed(1)} ms`;
+}
+
+/** Trainings as a person's project gathers them: a job each, with its request and the run's config. */
+function addRuns(store: Store, count: number, projectId: number): void {
+  store.models.add(sampleModel);
+  const config = { ...parseRunConfig({ loss: 'minor-dpo' }) };
+  store.transaction(() => {
+    for (let place = 0; place < count; place += 1) {
+      // A file, not an imported dataset: its name is found in the request.
+      const asked = { data: `/somewhere/pairs-${place % 50}.jsonl`, config, metrics: 'm.jsonl' };
+      const job = store.jobs.add({
+        kind: 'train',
+        request: { kind: 'train', asked, absolute: asked },
+        projectId,
+      });
+      const dataHash = String(place % 50).padStart(64, '0');
+      store.runs.add({ ...sampleRun, dataHash, config, jobId: job.id, projectId });
+    }
+  });
 }
 
 /** Points as a training tells them: `steps` of them, each with `metrics` values. */
@@ -66,6 +86,14 @@ try {
       store.close();
     }
   }
+  store = openStore(file);
+  const project = store.projects.add('large');
+  addRuns(store, 10_000, project.id);
+  const listed = timed(() => {
+    if (store.runList.list({ projectId: project.id }).length !== 10_000) throw new Error('runs are missing');
+  });
+  figures.push(`list 10,000 runs of a project: ${listed}`);
+  store.close();
   console.log(figures.join('\n'));
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -119,7 +119,7 @@ export const compare = defineCommand({
   run: async (context, { options }) => {
     const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...others } =
       options;
-    const { queue, checkpointEvery, ...rest } = others;
+    const { queue, checkpointEvery, project, ...rest } = others;
     if (taskTokens !== undefined && taskData === undefined)
       throw new UsageError('--task-tokens needs --task-data FILE');
     const input = sharedSettingsOf(rest, context.threads);
@@ -129,7 +129,7 @@ export const compare = defineCommand({
     const services = await context.services();
     const request = {
       ...{ model, data, arms, learningRates, seeds, shared },
-      ...given({ pairs, report, out, taskData, checkpointEvery }),
+      ...given({ pairs, report, out, taskData, checkpointEvery, project }),
       ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
     };
     return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);

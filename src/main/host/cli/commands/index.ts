@@ -4,6 +4,7 @@ import { addData, listData } from './data.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
@@ -35,6 +36,10 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  addProject,
+  listProjects,
+  renameProject,
+  removeProject,
   listSettings,
   setSetting,
   resetSetting,

@@ -157,7 +157,7 @@ export const train = defineCommand({
   run: async (context, { options: values }) => {
     refuseTogether(options, values, ['model', 'init']);
     const { model, init, data, loss, learningRate, seed, metrics, adapterOut, ...others } = values;
-    const { queue, checkpointEvery, pairs, ...rest } = others;
+    const { queue, checkpointEvery, project, pairs, ...rest } = others;
     const start = model !== undefined ? { model } : init !== undefined ? { init } : undefined;
     if (start === undefined) throw new UsageError('train needs --model M or --init config.json');
     if (init !== undefined) {
@@ -175,7 +175,7 @@ export const train = defineCommand({
     const services = await context.services();
     const request = {
       ...{ start, data, config, metrics, adapterOut },
-      ...given({ pairs, checkpointEvery }),
+      ...given({ pairs, checkpointEvery, project }),
     };
     return queue ? services.queueTrain(request, context.call) : services.train(request, context.call);
   },
