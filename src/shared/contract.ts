@@ -29,7 +29,15 @@ import type {
   RunsResult,
 } from './contract/runs.ts';
 import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
-import type { ResetSettingRequest, SetSettingRequest, SettingsResult } from './contract/store.ts';
+import type {
+  ListProjectsResult,
+  ProjectRequest,
+  ProjectResult,
+  RenameProjectRequest,
+  ResetSettingRequest,
+  SetSettingRequest,
+  SettingsResult,
+} from './contract/store.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
@@ -249,6 +257,8 @@ export interface TrainRequest {
   readonly metrics: string;
   /** Folder: a PEFT adapter, or the whole model where `config.full`. */
   readonly adapterOut: string;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Where it goes on from, for a run that was forked off another. */
@@ -293,6 +303,8 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
@@ -396,6 +408,11 @@ export interface Services {
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest): Promise<ReportResult>;
+  addProject(request: ProjectRequest): Promise<ProjectResult>;
+  listProjects(): Promise<ListProjectsResult>;
+  renameProject(request: RenameProjectRequest): Promise<ProjectResult>;
+  /** Only where no run belongs to it. */
+  removeProject(request: ProjectRequest): Promise<ListProjectsResult>;
   listSettings(): Promise<SettingsResult>;
   setSetting(request: SetSettingRequest): Promise<SettingsResult>;
   resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;

@@ -23,6 +23,7 @@ import {
   resumeRun,
   runQueue,
 } from './runs/work.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
@@ -68,6 +69,10 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     runQueue: (call = {}) => runQueue(library, call),
     report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
+    addProject: async ({ name }) => addProject(store, name),
+    listProjects: async () => listProjects(store),
+    renameProject: async (request) => renameProject(store, request),
+    removeProject: async ({ name }) => removeProject(store, name),
     listSettings: async () => listSettings(store),
     setSetting: async (request) => setSetting(store, request),
     resetSetting: async (request) => resetSetting(store, request),

@@ -20,3 +20,22 @@ export interface ResetSettingRequest {
   /** Default: every setting. */
   readonly name?: string;
 }
+
+export interface ProjectSummary {
+  readonly name: string;
+  readonly runs: number;
+  /** ISO 8601, UTC; absent for the one that is always there. */
+  readonly createdAt?: string;
+}
+export interface ProjectRequest {
+  readonly name: string;
+}
+export interface RenameProjectRequest extends ProjectRequest {
+  readonly to: string;
+}
+export interface ProjectResult {
+  readonly project: ProjectSummary;
+}
+export interface ListProjectsResult {
+  readonly projects: readonly ProjectSummary[];
+}

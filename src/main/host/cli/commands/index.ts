@@ -7,6 +7,7 @@ import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
@@ -42,6 +43,10 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  addProject,
+  listProjects,
+  renameProject,
+  removeProject,
   listSettings,
   setSetting,
   resetSetting,
