@@ -28,12 +28,23 @@ import type {
   RunRequest,
   RunsResult,
 } from './contract/runs.ts';
+import type {
+  ListProjectsResult,
+  ProjectRequest,
+  ProjectResult,
+  RenameProjectRequest,
+  ResetSettingRequest,
+  SetSettingRequest,
+  SettingsResult,
+} from './contract/store.ts';
 import type { DataServices } from './contract/data.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
+import type { Plan } from './plan.ts';
 
 export type * from './contract/data.ts';
 export type * from './contract/runs.ts';
+export type * from './contract/store.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -145,10 +156,14 @@ export interface TrainRequest {
   readonly metrics: string;
   /** Folder: a PEFT adapter, or the whole model where `config.full`. */
   readonly adapterOut: string;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Where it goes on from, for a run that was forked off another. */
   readonly fork?: { readonly run: number; readonly step: number };
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface TrainResult {
   readonly run: number;
@@ -187,12 +202,16 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
   readonly out?: string;
   /** One self-contained HTML file. */
   readonly report?: string;
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
@@ -204,6 +223,16 @@ export interface CompareResult {
   readonly report?: string;
   readonly out?: string;
   readonly seconds: number;
+}
+
+export type PlanRequest =
+  | { readonly kind: 'train'; readonly request: TrainRequest }
+  | { readonly kind: 'compare'; readonly request: CompareRequest };
+export interface PlanResult {
+  readonly plan: Plan;
+  readonly fits: boolean;
+  /** Why it does not fit, with what to lower. */
+  readonly reasons: readonly string[];
 }
 
 export interface GenerateRequest {
@@ -247,6 +276,8 @@ export interface Services extends DataServices {
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;
+  /** What a training or a comparison would take in memory, disk and time; trains nothing. */
+  plan(request: PlanRequest, call?: CallOptions): Promise<PlanResult>;
   /** `onToken` gets each piece of text as it is decoded; the pieces joined are the result's text. */
   generate(
     request: GenerateRequest,
@@ -272,6 +303,14 @@ export interface Services extends DataServices {
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest): Promise<ReportResult>;
+  addProject(request: ProjectRequest): Promise<ProjectResult>;
+  listProjects(): Promise<ListProjectsResult>;
+  renameProject(request: RenameProjectRequest): Promise<ProjectResult>;
+  /** Only where no run belongs to it. */
+  removeProject(request: ProjectRequest): Promise<ListProjectsResult>;
+  listSettings(): Promise<SettingsResult>;
+  setSetting(request: SetSettingRequest): Promise<SettingsResult>;
+  resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

@@ -14,6 +14,7 @@ import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
+import { plan } from './plan.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { listRuns, showRun } from './runs/show.ts';
 import {
@@ -28,7 +29,9 @@ import {
   resumeRun,
   runQueue,
 } from './runs/work.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { score } from './score.ts';
+import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Opens the database and the model store in `home`, which exists. */
@@ -39,7 +42,10 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     modelsFolder: join(home, 'models'),
     checkpointFolder: join(home, 'checkpoints'),
     logFolder: join(home, 'logs'),
-    settings: { runsAtOnce: 1, keepCheckpoints: 2, checkpointSeconds: 60 },
+    // Read anew each time, so that a change counts at once.
+    get settings() {
+      return jobSettings(store);
+    },
   };
   recoverOrphans(library);
   return Promise.resolve({
@@ -63,6 +69,7 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),
+    plan: (request, call = {}) => plan(library, request, call),
     queueTrain: (request, call = {}) => queueTrain(library, request, call),
     queueCompare: (request, call = {}) => queueCompare(library, request, call),
     listRuns: async (request) => listRuns(library, request),
@@ -79,6 +86,13 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     runQueue: (call = {}) => runQueue(library, call),
     report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
+    addProject: async ({ name }) => addProject(store, name),
+    listProjects: async () => listProjects(store),
+    renameProject: async (request) => renameProject(store, request),
+    removeProject: async ({ name }) => removeProject(store, name),
+    listSettings: async () => listSettings(store),
+    setSetting: async (request) => setSetting(store, request),
+    resetSetting: async (request) => resetSetting(store, request),
     demo: (request, call = {}) => demo(library, home, request, call),
     close: async () => store.close(),
   });

@@ -14,7 +14,10 @@ import { migrations as allMigrations } from './migrations/index.ts';
 import { ModelFiles } from './model-files.ts';
 import { Models } from './models.ts';
 import { ReferenceLogProbsCache } from './reference-log-probs.ts';
+import { Projects } from './projects.ts';
+import { RunList } from './run-list.ts';
 import { Runs } from './runs.ts';
+import { Settings } from './settings.ts';
 
 /** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
 export interface Store {
@@ -33,6 +36,9 @@ export interface Store {
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
+  readonly settings: Settings;
+  readonly projects: Projects;
+  readonly runList: RunList;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
   transaction<Result>(work: () => Result): Result;
   /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
@@ -75,6 +81,9 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),
+      settings: new Settings(connection),
+      projects: new Projects(connection),
+      runList: new RunList(connection),
       transaction: (work) => connection.write(work),
       close: () => connection.close(),
     };

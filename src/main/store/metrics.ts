@@ -1,5 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './connection.ts';
+import { Rollups, type DecimateOptions, type MetricBucket } from './rollups.ts';
 
 /** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. */
 export type MetricPoint = { readonly step: number } & { readonly [name: string]: number | undefined };
@@ -21,10 +22,12 @@ export class Metrics {
   readonly #insert: Statement<[number, number, number, number]>;
   readonly #names: Statement<[number], string>;
   readonly #series: Statement<[number, string], [step: number, value: number | null]>;
+  readonly #rollups: Rollups;
   readonly #points: Statement<[number, number], [step: number, name: string, value: number | null]>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#rollups = new Rollups(connection);
     this.#insertName = connection.prepare(
       'INSERT INTO metric_names (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
     );
@@ -60,20 +63,26 @@ export class Metrics {
    */
   append(runId: number, points: Iterable<MetricPoint>): void {
     this.#connection.write(() => {
-      const ids = new Map<string, number>();
+      const written = new Map<
+        string,
+        { readonly id: number; readonly before: number; readonly steps: number[] }
+      >();
       for (const point of points) {
         for (const name in point) {
           const value = point[name];
           if (name === 'step' || value === undefined) continue;
-          let id = ids.get(name);
-          if (id === undefined) {
+          let metric = written.get(name);
+          if (metric === undefined) {
             this.#insertName.run(name);
-            id = this.#nameId.get(name)!;
-            ids.set(name, id);
+            const id = this.#nameId.get(name)!;
+            metric = { id, before: this.#rollups.lastStep(runId, id), steps: [] };
+            written.set(name, metric);
           }
-          this.#insert.run(runId, id, point.step, value);
+          this.#insert.run(runId, metric.id, point.step, value);
+          metric.steps.push(point.step);
         }
       }
+      for (const { id, steps, before } of written.values()) this.#rollups.refresh(runId, id, steps, before);
     });
   }
 
@@ -91,6 +100,15 @@ export class Metrics {
       values.push(value ?? NaN);
     }
     return { steps, values };
+  }
+
+  /**
+   * One metric of a run for a chart, in a time that does not grow with its length: at most `points` buckets of
+   * neighbouring steps. No spike and no value that is not finite is lost.
+   */
+  decimated(runId: number, name: string, options: DecimateOptions): MetricBucket[] {
+    const id = this.#nameId.get(name);
+    return id === undefined ? [] : this.#connection.read(() => this.#rollups.decimate(runId, id, options));
   }
 
   /** All metrics of a run, one point for each step, by ascending step. */

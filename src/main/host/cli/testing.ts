@@ -105,6 +105,13 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     moveJob: untried,
     runQueue: untried,
     report: untried,
+    addProject: untried,
+    listProjects: untried,
+    renameProject: untried,
+    removeProject: untried,
+    listSettings: untried,
+    setSetting: untried,
+    resetSetting: untried,
     showData: untried,
     searchData: untried,
     editData: untried,
@@ -177,6 +184,15 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       chosenLogpMean: -88.12,
       rejectedLogpMean: -90.2,
       seconds: 32,
+    })),
+    plan: record('plan', () => ({
+      plan: {
+        memory: { peak: 2.4e9, parts: [], available: 16e9, alternatives: [] },
+        disk: [],
+        time: { total: 90, parts: [{ name: 'training', amount: 90 }] },
+      },
+      fits: true,
+      reasons: [],
     })),
     train: record('train', (request): TrainResult => {
       const { config } = request as { config: TrainResult['config'] };

@@ -17,10 +17,13 @@ import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { planCompare, planTrain } from './plan.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { score } from './score.ts';
+import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Every command, in the order of help. */
@@ -49,6 +52,8 @@ export const commands: readonly Command[] = [
   score,
   train,
   compare,
+  planTrain,
+  planCompare,
   listRuns,
   showRun,
   watchRun,
@@ -63,4 +68,11 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  addProject,
+  listProjects,
+  renameProject,
+  removeProject,
+  listSettings,
+  setSetting,
+  resetSetting,
 ];
