@@ -59,6 +59,7 @@ export const settings = {
   reference: text,
   evalData: text,
   evalShare: above(0).lt(1, { error: (issue) => `must be below 1, not ${String(issue.input)}` }),
+  evalSplit: z.literal(true, { error: 'must be true or absent' }),
   threads: wholeNumber(1),
 } as const;
 
@@ -113,6 +114,8 @@ const sharedShape = {
   reference: settings.reference.optional(),
   evalData: settings.evalData.optional(),
   evalShare: settings.evalShare.optional(),
+  /** The dataset's own split says what is held out. */
+  evalSplit: settings.evalSplit.optional(),
   threads: settings.threads.optional(),
 };
 
@@ -121,6 +124,7 @@ interface Exclusive {
   readonly epochs?: unknown;
   readonly evalData?: unknown;
   readonly evalShare?: unknown;
+  readonly evalSplit?: unknown;
   readonly full?: boolean;
   readonly lora?: unknown;
   readonly initAdapter?: unknown;
@@ -131,6 +135,8 @@ function refuseContradictions(config: Exclusive, context: z.RefinementCtx): void
     refuse('steps and epochs exclude each other');
   if (config.evalData !== undefined && config.evalShare !== undefined)
     refuse('evalData and evalShare exclude each other');
+  if (config.evalSplit !== undefined && (config.evalData ?? config.evalShare) !== undefined)
+    refuse('evalSplit excludes evalData and evalShare');
   if (config.full === true && config.lora !== undefined) refuse('full training takes no lora settings');
   if (config.full === true && config.initAdapter !== undefined) refuse('full training takes no initAdapter');
 }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { QueueResult, RunDetails, RunsResult } from '../../src/shared/contract.ts';
+import type { QueueResult, RunDetails, RunsResult, TrainResult } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import type { openStore } from '../../src/main/store/database.ts';
 import {
@@ -209,6 +209,30 @@ describe('a comparison that was killed', () => {
       inStore(at('grid-home'), (whole) => expect(evaluations(store)).toEqual(evaluations(whole)));
       expect(store.comparisons.list().map(({ status }) => status)).toEqual(['finished']);
     });
+  });
+});
+
+describe('a run on an imported dataset', () => {
+  it('holds out its own split, and goes on with the rows it began with when they were changed since', async () => {
+    const home = at('dataset-home');
+    await succeed(home, ['data', 'add', at('pairs.jsonl'), '--name', 'own']);
+    await succeed(home, ['data', 'split', 'own', '--share', 0.25, '--seed', 3]);
+    const line = (name: string): string[] => [
+      ...['train', '--model', at('tiny'), '--data', 'own', '--eval-split', '--loss', 'dpo', '--lr', '1e-2'],
+      ...['--batch-size', '2', '--steps', '40', '--checkpoint-every', '3'],
+      ...['--metrics', at(`${name}.jsonl`), '--adapter-out', at(name)],
+    ];
+    const whole = (await succeed(home, [...line('split'), '--json'])).json<TrainResult>();
+    expect([whole.counts.rows, whole.evaluation?.pairs]).toEqual([18, 6]);
+    await succeed(home, [...line('edited'), '--queue']);
+    await succeed(home, ['data', 'edit', 'own', '--row', 0, '--set', 'chosen=something else']);
+    await succeed(home, ['data', 'exclude', 'own', '--row', '1,2']);
+    await succeed(home, ['queue', 'run']);
+    expect(exact(at('edited.jsonl'))).toEqual(exact(at('split.jsonl')));
+    expect(adapterBytes('edited').equals(adapterBytes('split'))).toBe(true);
+    const later = (await succeed(home, [...line('later'), '--json'])).json<TrainResult>();
+    expect(later.counts.rows + later.evaluation!.pairs).toBe(22);
+    expect(exact(at('later.jsonl'))).not.toEqual(exact(at('split.jsonl')));
   });
 });
 

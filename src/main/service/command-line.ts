@@ -36,7 +36,11 @@ export function commandOf(request: CompareRequest): string {
     ['--threads', shared.threads],
   ];
   const words = flags.flatMap(([flag, value]) => (value === undefined ? [] : [flag, quote(String(value))]));
-  const switches = [...(shared.full ? ['--full'] : []), ...(shared.shuffle ? [] : ['--no-shuffle'])];
+  const switches = [
+    ...(shared.evalSplit ? ['--eval-split'] : []),
+    ...(shared.full ? ['--full'] : []),
+    ...(shared.shuffle ? [] : ['--no-shuffle']),
+  ];
   return ['npm run -s plumbline -- compare', ...words, ...switches].join(' ');
 }
 

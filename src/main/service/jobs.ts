@@ -9,7 +9,7 @@ import type { Job } from '../store/jobs.ts';
 import { isAlive, ownIdentity } from '../store/process-identity.ts';
 import type { Run } from '../store/runs.ts';
 import { checkpointPath } from '../training/checkpoint.ts';
-import { resolveData } from '../training/data.ts';
+import { resolveData, type OpenData } from '../training/data.ts';
 import type { JobSpec, RunSpec, StartPlace } from '../training/job.ts';
 import type { JobSources } from '../training/job-recorder.ts';
 import { RotatingLog } from '../training/log.ts';
@@ -21,9 +21,13 @@ import { projectIdOf } from './projects.ts';
 import { absoluteCompare, absoluteTrain } from './places.ts';
 
 /** What a job's record holds as its request. */
-export type JobRequest =
+export type JobRequest = (
   | { readonly kind: 'train'; readonly asked: TrainRequest; readonly absolute: TrainRequest }
-  | { readonly kind: 'compare'; readonly asked: CompareRequest; readonly absolute: CompareRequest };
+  | { readonly kind: 'compare'; readonly asked: CompareRequest; readonly absolute: CompareRequest }
+) & {
+  /** Of an imported dataset, when this was asked for. */
+  readonly revision?: number;
+};
 
 export function requestOf(job: Job): JobRequest {
   return job.request as JobRequest;
@@ -31,6 +35,10 @@ export function requestOf(job: Job): JobRequest {
 
 export function sourcesOf(job: Job): JobSources {
   return (job.sources ?? {}) as JobSources;
+}
+
+function revisionOf({ imported }: OpenData): { readonly revision?: number } {
+  return imported === undefined ? {} : { revision: imported.revision };
 }
 
 /** Where a job's log lies. */
@@ -56,7 +64,7 @@ export async function enqueueTrain(
   const data = await resolveData(store, absolute.data);
   const baseHash =
     'init' in start ? freshHash(start.init) : (await findModel(library, start.model, call)).hash;
-  const request: JobRequest = { kind: 'train', asked, absolute };
+  const request: JobRequest = { kind: 'train', asked, absolute, ...revisionOf(data) };
   return store.transaction(() => {
     const job = store.jobs.add({ kind: 'train', request, projectId });
     const parent = from === undefined ? {} : { parentCheckpointId: from.id };
@@ -84,7 +92,7 @@ export async function enqueueCompare(
   const data = await resolveData(store, absolute.data);
   const { hash: baseHash } = await findModel(library, absolute.model, call);
   const { arms, learningRates, seeds, shared } = absolute;
-  const request: JobRequest = { kind: 'compare', asked, absolute };
+  const request: JobRequest = { kind: 'compare', asked, absolute, ...revisionOf(data) };
   return store.transaction(() => {
     const hashes = { baseHash, dataHash: data.hash };
     const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
@@ -198,6 +206,7 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
       runSpec(library, run, request.kind === 'train' && request.asked.fork !== undefined),
     ),
     sources: sources.hashes ?? null,
+    ...(request.revision === undefined ? {} : { revision: request.revision }),
     planning: request.absolute.force === true ? ('force' as const) : ('refuse' as const),
     checkpoint: {
       folder: library.checkpointFolder,

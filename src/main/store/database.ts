@@ -22,6 +22,7 @@ import { Settings } from './settings.ts';
 /** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
 export interface Store {
   readonly file: string;
+  readonly readOnly: boolean;
   readonly models: Models;
   readonly datasets: Datasets;
   readonly datasetRows: DatasetRows;
@@ -67,6 +68,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
     if (!readOnly) migrate(connection, migrations);
     return {
       file: connection.file,
+      readOnly,
       models: new Models(connection),
       datasets: new Datasets(connection),
       datasetRows: new DatasetRows(connection),

@@ -51,6 +51,6 @@ export async function resolveData(store: Store, nameOrPath: string, part: DataPa
 export function datasetHash(store: Store, dataset: Dataset, revision = dataset.revision): string {
   if (revision === dataset.revision && dataset.hash !== null) return dataset.hash;
   const hash = dataHash(store.datasets.rows(dataset.id, { revision }));
-  store.datasets.setHash(dataset.id, revision, hash);
+  if (!store.readOnly) store.datasets.setHash(dataset.id, revision, hash);
   return hash;
 }

@@ -9,7 +9,7 @@ export async function holdOut(
   store: Store,
   data: OpenData,
   file: string,
-  config: Pick<RunConfig, 'evalData' | 'evalShare'>,
+  config: Pick<RunConfig, 'evalData' | 'evalShare' | 'evalSplit'>,
 ): Promise<{
   readonly train: OpenData['rows'];
   readonly held: OpenData['rows'] | undefined;
@@ -19,6 +19,15 @@ export async function holdOut(
   if (config.evalData !== undefined) {
     const { rows, hash } = await resolveData(store, config.evalData);
     return { train: data.rows, held: rows, evalHash: hash };
+  }
+  if (config.evalSplit) {
+    const { revision } = data.imported ?? {};
+    // A `pairs` limit holds for what is trained on; the held-out side stays whole.
+    const [train, held] = await Promise.all(
+      (['train', 'eval'] as const).map((split) => resolveData(store, file, { revision, split })),
+    );
+    const kept = new Set(data.rows.map(({ index }) => index));
+    return { train: train!.rows.filter(({ index }) => kept.has(index)), held: held!.rows };
   }
   if (config.evalShare !== undefined) return splitRows(data.rows, config.evalShare, file);
   return { train: data.rows, held: undefined };

@@ -52,6 +52,8 @@ interface Common {
   readonly database: string;
   readonly start: StartPlace;
   readonly runs: readonly RunSpec[];
+  /** Of an imported dataset: the rows as they were when the job was asked for, whatever was changed since. */
+  readonly revision?: number;
   /** As first found; null before the first start. */
   readonly sources: Sources | null;
   readonly checkpoint: CheckpointRule;

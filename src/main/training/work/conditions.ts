@@ -49,11 +49,11 @@ export interface Conditions {
  */
 export async function openConditions(
   context: WorkContext,
-  { request, start }: JobSpec & { kind: 'compare' },
+  { request, start, revision }: JobSpec & { kind: 'compare' },
 ): Promise<Conditions> {
   const { store, call } = context;
   const { arms, learningRates, seeds, shared } = request;
-  const whole = await resolveData(store, request.data);
+  const whole = await resolveData(store, request.data, { revision });
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train, held: heldRows, evalHash } = await holdOut(store, data, request.data, shared);
   if (!heldRows) throw new InputError('a comparison needs held-out pairs', { file: request.data });

@@ -32,7 +32,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const { request } = spec;
   const run = spec.runs[0]!;
   const { config } = run;
-  const whole = await resolveData(store, request.data);
+  const whole = await resolveData(store, request.data, { revision: spec.revision });
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train: rows, held, evalHash } = await holdOut(store, data, request.data, config);
   const model = openStart(spec.start);

@@ -118,7 +118,9 @@ export function comparisonOf(
     throw new UsageError('--task-tokens needs --task-data FILE');
   const input = sharedSettingsOf(rest, threads);
   const held =
-    input.evalData === undefined && input.evalShare === undefined ? { evalShare: defaultEvalShare } : {};
+    input.evalData === undefined && input.evalShare === undefined && input.evalSplit === undefined
+      ? { evalShare: defaultEvalShare }
+      : {};
   const shared = parseSharedSettings({ ...input, ...held });
   return {
     model,

@@ -150,6 +150,11 @@ export const trainingOptions = {
     help: 'held-out dataset, by name or path; not with --eval-share',
     group: evaluation,
   }),
+  evalSplit: toggle({
+    flag: 'eval-split',
+    help: "hold out what the imported dataset's own split says (data split)",
+    group: evaluation,
+  }),
   evalShare: optional({
     flag: 'eval-share',
     placeholder: 'S',
@@ -183,12 +188,14 @@ export function sharedSettingsOf(
     refuseTogether(trainingOptions, values, names);
   together(['steps', 'epochs']);
   together(['evalData', 'evalShare']);
+  together(['evalData', 'evalSplit']);
+  together(['evalShare', 'evalSplit']);
   for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
     together(['full', name]);
   // An adapter brings its own shape along; a second one said beside it would be silently ignored or contradict it.
   for (const name of ['loraRank', 'loraAlpha', 'loraTargets'] as const) together(['initAdapter', name]);
 
-  const { noShuffle, full, loraRank, loraAlpha, loraTargets, ...plain } = values;
+  const { noShuffle, full, evalSplit, loraRank, loraAlpha, loraTargets, ...plain } = values;
   const targets =
     loraTargets?.length === 1 && loraTargets[0] === 'all-linear' ? ('all-linear' as const) : loraTargets;
   const lora = given({ rank: loraRank, alpha: loraAlpha, targets });
@@ -196,6 +203,7 @@ export function sharedSettingsOf(
     ...given({ ...plain, threads }),
     ...(noShuffle ? { shuffle: false } : {}),
     ...(full ? { full } : {}),
+    ...(evalSplit ? { evalSplit: true as const } : {}),
     ...(Object.keys(lora).length > 0 ? { lora } : {}),
   };
 }
