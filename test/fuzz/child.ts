@@ -43,12 +43,13 @@ for (let at = Number(first); at < Number(end); at++) {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path);
   }
+  const run = target.prepare(new Mutator(Number(seed), `${name}/${at}`), folder, store);
   await send({ at, begun: true });
   const start = performance.now();
   let outcome: 'read' | 'refused' | 'unclean' | 'outside' = 'read';
   let message = '';
   try {
-    await target.run(new Mutator(Number(seed), `${name}/${at}`), folder, store);
+    await run();
   } catch (error) {
     const { name: kind, message: text, stack } = error as Error;
     const clean = kind === 'InputError' || kind === 'UsageError';

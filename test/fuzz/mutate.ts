@@ -166,7 +166,7 @@ export class Mutator {
     const value = parent[key];
     switch (this.random.below(9)) {
       case 0:
-        if (key !== 'value') delete parent[key];
+        if (key !== 'value') Reflect.deleteProperty(parent, key);
         break;
       case 1:
         parent[key] = this.number();
@@ -178,7 +178,8 @@ export class Mutator {
         parent[key] = this.pick([null, true, false, [], {}, [[]], { a: {} }, [null], [1, 'a']]);
         break;
       case 4:
-        parent[this.text()] = value;
+        // A list's `length` would make it one of billions.
+        if (!Array.isArray(parent)) parent[this.text()] = value;
         break;
       case 5:
         parent[key] = Array<unknown>(1 + this.random.below(50)).fill(value);

@@ -4,10 +4,10 @@ import type { Mutator } from './mutate.ts';
 export interface Target {
   readonly name: string;
   /**
-   * Makes the input of one case and reads it. Returning, and throwing an InputError or UsageError, are fine; anything else
-   * is not.
+   * Makes the input of one case.
    * @param folder empty, for the input's files
    * @param store the only other folder that may be written to
+   * @returns reads it. Returning, and throwing an InputError or UsageError, are fine; anything else is not
    */
-  run(mutator: Mutator, folder: string, store: string): unknown;
+  prepare(mutator: Mutator, folder: string, store: string): () => unknown;
 }

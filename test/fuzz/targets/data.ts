@@ -53,11 +53,14 @@ const special = [
   'x'.repeat(100_000),
 ];
 
-async function readAll(path: string): Promise<void> {
+const readAll = (path: string) => async (): Promise<void> => {
   const { rows } = await openDataFile(path);
   let problems = 0;
   for await (const row of rows) if ('problem' in row && ++problems > 1000) break;
-}
+};
+
+// Packed texts in a row unpack to their texts in a row.
+const megabytes = [' ', '\n', 'x', '[', ',"'].map((text) => gzipSync(Buffer.alloc(1 << 20, text)));
 
 function maybePacked(mutator: Mutator, path: string, bytes: Buffer): string {
   if (mutator.chance(0.01)) {
@@ -68,10 +71,9 @@ function maybePacked(mutator: Mutator, path: string, bytes: Buffer): string {
     writeFileSync(path, bytes);
     return path;
   }
-  const bomb = mutator.chance(0.02)
-    ? Buffer.concat([bytes, Buffer.alloc(200_000_000, mutator.pick([' ', '\n', 'x', '[', ',"']))])
-    : bytes;
-  const packed = gzipSync(bomb, { level: 1 });
+  let packed = gzipSync(bytes);
+  if (mutator.chance(0.02))
+    packed = Buffer.concat([packed, ...Array<Buffer>(200).fill(mutator.pick(megabytes))]);
   writeFileSync(`${path}.gz`, mutator.chance(0.6) ? mutator.bytes(packed, [packed, bytes]) : packed);
   return `${path}.gz`;
 }
@@ -89,12 +91,12 @@ function lines(mutator: Mutator): Buffer {
 
 export const jsonl: Target = {
   name: 'jsonl',
-  run: (mutator, folder) => readAll(maybePacked(mutator, join(folder, 'data.jsonl'), lines(mutator))),
+  prepare: (mutator, folder) => readAll(maybePacked(mutator, join(folder, 'data.jsonl'), lines(mutator))),
 };
 
 export const json: Target = {
   name: 'json',
-  run(mutator, folder) {
+  prepare(mutator, folder) {
     const record = mutator.pick(records);
     const list: unknown = Array.from({ length: 1 + mutator.random.below(5) }, () => record);
     const root = mutator.pick([list, { data: list }, { rows: list, more: 1 }, record]);
@@ -111,7 +113,7 @@ const tables = ['comma.csv', 'semicolon.csv', 'tab.tsv', 'all-quoted.csv'].map(
 
 export const csv: Target = {
   name: 'csv',
-  run(mutator, folder) {
+  prepare(mutator, folder) {
     const [name, whole] = mutator.pick(tables);
     let bytes = mutator.bytes(
       whole.subarray(0, 20_000),
@@ -132,7 +134,7 @@ const parquets = readdirSync(fixturePath('data'))
 
 export const parquet: Target = {
   name: 'parquet',
-  run(mutator, folder) {
+  prepare(mutator, folder) {
     const whole = mutator.pick(parquets);
     let bytes = mutator.bytes(whole, parquets);
     // The footer tells where everything lies.
@@ -153,7 +155,7 @@ export const parquet: Target = {
 
 export const questions: Target = {
   name: 'questions',
-  run(mutator, folder) {
+  prepare(mutator, folder) {
     const record = mutator.pick<object>([
       { question: 'What is 2 + 2?', answer: '4' },
       { prompt: [message('user', 'Hi')], answer: 'x' },
@@ -168,6 +170,6 @@ export const questions: Target = {
       join(folder, 'questions.jsonl'),
       mutator.chance(0.4) ? mutator.bytes(bytes) : bytes,
     );
-    readQuestions(path, mutator.chance(0.5));
+    return () => readQuestions(path, mutator.chance(0.5));
   },
 };

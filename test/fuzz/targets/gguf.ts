@@ -80,7 +80,7 @@ function made(mutator: Mutator): Buffer {
 
 export const gguf: Target = {
   name: 'gguf',
-  async run(mutator, folder, store) {
+  prepare(mutator, folder, store) {
     const path = join(folder, 'model.gguf');
     if (mutator.chance(0.4)) writeFileSync(path, made(mutator));
     else {
@@ -92,9 +92,11 @@ export const gguf: Target = {
       }
       writeFileSync(path, bytes);
     }
-    const file = await readGguf(path);
-    chatTemplateFromGguf(file);
-    if (mutator.chance(0.5)) tokenizerFromGguf(file);
-    await importModel(path, store, { supported: ['LlamaForCausalLM'] });
+    return async () => {
+      const file = await readGguf(path);
+      chatTemplateFromGguf(file);
+      if (mutator.chance(0.5)) tokenizerFromGguf(file);
+      await importModel(path, store, { supported: ['LlamaForCausalLM'] });
+    };
   },
 };

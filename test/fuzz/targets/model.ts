@@ -24,7 +24,7 @@ const special = [
 /** A model's folder: config, weights whole or in shards, tokenizer; imported and opened. */
 export const model: Target = {
   name: 'model',
-  async run(mutator, folder, store) {
+  prepare(mutator, folder, store) {
     for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
       const text = fixtureBytes(`tokens/${name}`);
       writeFileSync(join(folder, name), mutator.chance(0.05) ? mutator.bytes(text) : text);
@@ -54,9 +54,11 @@ export const model: Target = {
     } else if (way === 3) {
       writeFileSync(join(folder, 'model.safetensors'), mutator.bytes(weights));
     } else cpSync(fixturePath('llama/tied/model.safetensors'), join(folder, 'model.safetensors'));
-    const { folder: found, weightsFolder } = await importModel(folder, store, {
-      supported: ['LlamaForCausalLM'],
-    });
-    openModel(found, weightsFolder);
+    return async () => {
+      const { folder: found, weightsFolder } = await importModel(folder, store, {
+        supported: ['LlamaForCausalLM'],
+      });
+      openModel(found, weightsFolder);
+    };
   },
 };

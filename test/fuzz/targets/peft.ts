@@ -21,7 +21,7 @@ const special = [
 
 export const peft: Target = {
   name: 'peft',
-  run(mutator, folder, store) {
+  prepare(mutator, folder, store) {
     const way = mutator.random.below(3);
     const configText = JSON.stringify(config);
     if (way === 0) writeFileSync(join(folder, 'adapter_config.json'), mutator.json(config, special));
@@ -34,7 +34,9 @@ export const peft: Target = {
     if (mutator.chance(0.01)) symlinkSync('/dev/zero', path);
     else if (way === 1) writeFileSync(path, putTogether(mutator.json(header, special), data));
     else writeFileSync(path, way === 2 ? mutator.bytes(weights) : weights);
-    const adapter = readAdapter(folder);
-    writeAdapter(join(store, 'again'), adapter);
+    return () => {
+      const adapter = readAdapter(folder);
+      writeAdapter(join(store, 'again'), adapter);
+    };
   },
 };

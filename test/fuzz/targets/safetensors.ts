@@ -23,7 +23,7 @@ const special = [
 
 export const safetensors: Target = {
   name: 'safetensors',
-  run(mutator, folder) {
+  prepare(mutator, folder) {
     const path = join(folder, 'model.safetensors');
     const seed = mutator.pick(seeds);
     if (mutator.chance(0.01))
@@ -33,8 +33,10 @@ export const safetensors: Target = {
       const { header, data } = takeApart(seed);
       writeFileSync(path, putTogether(mutator.json(header, special), data));
     }
-    const file = readSafetensorsHeader(path);
-    for (const tensor of file.tensors.values())
-      if (isFloatDtype(tensor.dtype)) readTensorFloat32(file, tensor);
+    return () => {
+      const file = readSafetensorsHeader(path);
+      for (const tensor of file.tensors.values())
+        if (isFloatDtype(tensor.dtype)) readTensorFloat32(file, tensor);
+    };
   },
 };

@@ -146,7 +146,7 @@ const conversation = [
 
 export const template: Target = {
   name: 'template',
-  run(mutator) {
+  prepare(mutator) {
     let chatTemplate: string;
     if (mutator.chance(0.6)) chatTemplate = `{% set ns = namespace(a='aaaaaaaa') %}${statements(mutator, 3)}`;
     else chatTemplate = mutator.bytes(mutator.pick(seeds), seeds).toString();
@@ -154,6 +154,6 @@ export const template: Target = {
       chatTemplate += mutator
         .pick([' ', '{% if 1 %}', '{{ (', '{# ', '{{ -', "{{ 'a'|upper", '\n\t'])
         .repeat(mutator.pick([100, 5000, 60_000]));
-    renderChat({ ...base, chatTemplate }, conversation);
+    return () => renderChat({ ...base, chatTemplate }, conversation);
   },
 };

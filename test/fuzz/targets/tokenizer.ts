@@ -164,7 +164,7 @@ function some(mutator: Mutator, key: string, make: (mutator: Mutator) => Json): 
   );
   if (mutator.chance(0.3) && parts.length > 0) parts.fill(parts[0]);
   let sequence: unknown = { type: 'Sequence', [key]: parts };
-  for (let depth = mutator.pick([0, 0, 0, 1, 50, 3000]); depth > 0; depth--)
+  for (let depth = mutator.pick([0, 0, 0, 1, 50, 400]); depth > 0; depth--)
     sequence = { type: 'Sequence', [key]: [sequence] };
   return sequence;
 }
@@ -232,8 +232,9 @@ const inputs = [
 
 export const tokenizer: Target = {
   name: 'tokenizer',
-  run(mutator, folder) {
-    let [json, settings] = structuredClone(mutator.pick(bases));
+  prepare(mutator, folder) {
+    const [json, given] = structuredClone(mutator.pick(bases));
+    let settings = given;
     if (mutator.chance(0.4)) json['normalizer'] = some(mutator, 'normalizers', normalizer);
     if (mutator.chance(0.4)) json['pre_tokenizer'] = some(mutator, 'pretokenizers', preTokenizer);
     if (mutator.chance(0.3)) json['decoder'] = some(mutator, 'decoders', decoder);
@@ -264,9 +265,11 @@ export const tokenizer: Target = {
       join(folder, 'tokenizer_config.json'),
       mutator.chance(0.15) ? mutator.json(settings, special) : JSON.stringify(settings),
     );
-    const loaded = loadTokenizer(folder);
-    // One text each: the limit is a text's.
-    const ids = loaded.encode(mutator.pick(inputs));
-    loaded.decode(ids.slice(0, 500));
+    return () => {
+      const loaded = loadTokenizer(folder);
+      // One text each: the limit is a text's.
+      const ids = loaded.encode(mutator.pick(inputs));
+      loaded.decode(ids.slice(0, 500));
+    };
   },
 };
