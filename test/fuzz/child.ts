@@ -63,7 +63,8 @@ for (let at = Number(first); at < Number(end); at++) {
   }
   const memory = 1024 * process.resourceUsage().maxRSS;
   await send({ at, outcome, message: message.slice(0, 1500), milliseconds, memory });
-  if (process.memoryUsage().heapUsed > 100_000_000) collect?.();
+  const { heapUsed, external } = process.memoryUsage();
+  if (heapUsed + external > 64_000_000) collect?.();
 }
 process.disconnect();
 
