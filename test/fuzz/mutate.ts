@@ -148,7 +148,8 @@ export class Mutator {
       const depth = this.pick([50, 1000, 100_000]);
       text = text.replace(/:(null|true|false|\d+|"[^"]*")/, `:${'['.repeat(depth)}${']'.repeat(depth)}`);
     }
-    return text;
+    // Lists of lists of long texts: what is tried is not how much a disk holds.
+    return text.slice(0, 2_000_000);
   }
 
   #changeValue(root: object, special: readonly unknown[]): void {
@@ -182,7 +183,7 @@ export class Mutator {
         if (!Array.isArray(parent)) parent[this.text()] = value;
         break;
       case 5:
-        parent[key] = Array<unknown>(1 + this.random.below(50)).fill(value);
+        parent[key] = Array<unknown>(1 + this.random.below(12)).fill(value);
         break;
       case 6:
         if (Array.isArray(value)) value.push(...(structuredClone(value) as unknown[]));
