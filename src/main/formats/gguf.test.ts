@@ -184,3 +184,39 @@ test('refuses an unsupported type by tensor and type, other files, and missing o
   await expect(readGguf(join(folder, 'absent.gguf'))).rejects.toThrow('no such file');
   await expect(readGguf(folder)).rejects.toThrow('is not a file');
 });
+
+test('trusts no count of a GGUF header before the file is known to hold as much', async () => {
+  const path = join(temporaryFolder(), 'made.gguf');
+  const numbers = (...values: (bigint | number)[]) =>
+    Buffer.concat(
+      values.map((value) => {
+        const bytes = Buffer.alloc(typeof value === 'bigint' ? 8 : 4);
+        if (typeof value === 'bigint') bytes.writeBigUInt64LE(value);
+        else bytes.writeUInt32LE(value);
+        return bytes;
+      }),
+    );
+  const text = (value: string) => Buffer.concat([numbers(BigInt(value.length)), Buffer.from(value)]);
+  const magic = Buffer.from('GGUF');
+  const list = (type: number, length: bigint) => [
+    magic,
+    numbers(3, 0n, 1n),
+    text('a'),
+    numbers(9, type, length),
+  ];
+  for (const [parts, cause] of [
+    [[magic, numbers(3, 2n ** 63n, 0n)], 'impossible count'],
+    [[magic, numbers(3, 90_000n, 0n)], 'truncated'],
+    [[magic, numbers(3, 2n ** 40n, 0n)], 'tensors'],
+    [[magic, numbers(3, 0n, 1n, 2n ** 40n)], 'truncated'],
+    [list(8, 2n ** 40n), 'truncated'],
+    [list(77, 1n), 'unknown type 77'],
+    [[...list(9, 1n), numbers(9, 1n, 9, 1n, 9, 1n, 9, 1n, 9, 1n)], 'too deeply'],
+    [[magic, numbers(3, 1n, 0n), text('a'), numbers(4_000_000_000)], 'dimensions'],
+    [[magic, Buffer.from([0, 0, 0, 3]), numbers(0n, 0n)], 'big-endian'],
+  ] as const) {
+    writeFileSync(path, Buffer.concat([...parts, Buffer.alloc(64)]));
+    await expect(readGguf(path)).rejects.toThrow(InputError);
+    await expect(readGguf(path)).rejects.toThrow(cause);
+  }
+});

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { InputError } from '../../shared/errors.ts';
 import type { Text } from '../../shared/preferences.ts';
-import { unreadable } from './files.ts';
+import { readSmallFile, unreadable } from './files.ts';
 import { parseLines } from './preferences/readers/jsonl.ts';
 
 /** A question with one right answer, for exact match on generated text. */
@@ -26,6 +25,22 @@ const record = z
     error: 'needs either prompt or question',
   });
 
+// All questions are asked in one go: a set has thousands, not millions.
+const mostBytes = 32 << 20;
+const mostLines = 200_000;
+
+function unpack(packed: Buffer, file: string): Buffer {
+  try {
+    return gunzipSync(packed, { maxOutputLength: mostBytes });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new InputError(`unpacks to more than ${mostBytes >> 20} MiB of questions`, { file });
+    }
+    throw unreadable(file, error);
+  }
+}
+
 /**
  * Reads questions from JSONL, optionally gzipped.
  * @param asChat whether a plain `question` is asked as a user's message
@@ -33,12 +48,14 @@ const record = z
  */
 export function readQuestions(path: string, asChat: boolean): Question[] {
   const file = path;
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-    if (path.endsWith('.gz')) bytes = gunzipSync(bytes);
-  } catch (error) {
-    throw unreadable(path, error);
+  let bytes = readSmallFile(path);
+  if (path.endsWith('.gz')) bytes = unpack(bytes, file);
+  if (bytes.length > mostBytes)
+    throw new InputError(`holds more than ${mostBytes >> 20} MiB of questions`, { file });
+  let lines = 0;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) {
+    lines += 1;
+    if (lines > mostLines) throw new InputError(`has more than ${mostLines} lines`, { file });
   }
   const questions = parseLines(bytes, file).map(({ record: value, index, where }) => {
     const parsed = record.safeParse(value);

@@ -1,7 +1,7 @@
 import { Script } from 'node:vm';
 
 /** Milliseconds, unless told. */
-const usual = 500;
+const usual = 300;
 
 /** Thrown when work takes longer than it may. */
 export class TimeLimitError extends Error {

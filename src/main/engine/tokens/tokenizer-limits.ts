@@ -39,7 +39,7 @@ export function limitTokenizer(
   checkVocabulary(json);
   const room: Room = { characters: Number.POSITIVE_INFINITY, nodes: Number.POSITIVE_INFINITY };
   if (!usual) room.characters = 1 << 20;
-  const parts = usual ? build() : runLimited(build);
+  const parts = usual ? build() : runLimited(build, 300 + entriesOf(json.model) / 50);
   if (!usual) {
     limitNormalizer(parts.normalizer, room);
     limitPreTokenizer(parts.pre_tokenizer, room);
@@ -50,8 +50,14 @@ export function limitTokenizer(
     room.nodes = 100_000 + 16 * length;
     if (usual) return work();
     room.characters = (1 << 20) + 16 * length;
-    return runLimited(work, 500 + length / 200);
+    return runLimited(work, 300 + length / 200);
   };
+}
+
+/** How large a vocabulary is: a large one takes its time to load. */
+function entriesOf({ vocab, merges }: Json): number {
+  const entries = Array.isArray(vocab) ? vocab : Object.keys((vocab ?? {}) as object);
+  return entries.length + (Array.isArray(merges) ? merges.length : 0);
 }
 
 /** What the work under way may still make. */
