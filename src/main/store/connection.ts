@@ -80,9 +80,23 @@ export class Connection {
     return { version, empty };
   }
 
-  /** Prepares a statement: parameters in order, one object per row. */
+  /**
+   * Prepares a statement: parameters in order, one object per row. Where the database is busy, damaged or out of room, it
+   * throws an InputError as `write` does, also outside a transaction.
+   */
   prepare<Parameters extends unknown[], Row = unknown>(sql: string): Sqlite.Statement<Parameters, Row> {
-    return this.#database.prepare<Parameters, Row>(sql);
+    const statement = this.#translate(() => this.#database.prepare<Parameters, Row>(sql));
+    for (const name of ['run', 'get', 'all'] as const) {
+      const plain = statement[name].bind(statement) as (...parameters: Parameters) => never;
+      statement[name] = (...parameters: Parameters) => {
+        try {
+          return plain(...parameters);
+        } catch (error) {
+          throw this.#mendable(error) ?? error;
+        }
+      };
+    }
+    return statement;
   }
 
   /**

@@ -10,18 +10,24 @@ import { migrate, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
 import { ModelFiles } from './model-files.ts';
 import { Models } from './models.ts';
+import { Projects } from './projects.ts';
 import { ReferenceLogProbsCache } from './reference-log-probs.ts';
+import { RunSummaries } from './run-list.ts';
 import { Runs } from './runs.ts';
+import { Settings } from './settings.ts';
 
 /** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
 export interface Store {
   readonly file: string;
+  readonly projects: Projects;
+  readonly settings: Settings;
   readonly models: Models;
   readonly datasets: Datasets;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
   readonly jobs: Jobs;
   readonly runs: Runs;
+  readonly runSummaries: RunSummaries;
   readonly checkpoints: Checkpoints;
   readonly metrics: Metrics;
   readonly evaluations: Evaluations;
@@ -55,12 +61,15 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
     if (!readOnly) migrate(connection, migrations);
     return {
       file: connection.file,
+      projects: new Projects(connection),
+      settings: new Settings(connection),
       models: new Models(connection),
       datasets: new Datasets(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
       jobs: new Jobs(connection),
       runs: new Runs(connection),
+      runSummaries: new RunSummaries(connection),
       checkpoints: new Checkpoints(connection),
       metrics: new Metrics(connection),
       evaluations: new Evaluations(connection),

@@ -1,7 +1,8 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './connection.ts';
+import { Rollups, type Decimation, type MetricBucket } from './rollups.ts';
 
-/** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. */
+/** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. Steps count from 0. */
 export type MetricPoint = { readonly step: number } & { readonly [name: string]: number | undefined };
 
 /** One metric over a run, by ascending step. */
@@ -16,8 +17,10 @@ export interface MetricSeries {
  */
 export class Metrics {
   readonly #connection: Connection;
+  readonly #rollups: Rollups;
   readonly #insertName: Statement<[string]>;
   readonly #nameId: Statement<[string], number>;
+  readonly #deleteAfter: Statement<[number, number, number]>;
   readonly #insert: Statement<[number, number, number, number]>;
   readonly #names: Statement<[number], string>;
   readonly #series: Statement<[number, string], [step: number, value: number | null]>;
@@ -25,6 +28,10 @@ export class Metrics {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#rollups = new Rollups(connection);
+    this.#deleteAfter = connection.prepare(
+      'DELETE FROM metrics WHERE run_id = ? AND metric_id = ? AND step > ?',
+    );
     this.#insertName = connection.prepare(
       'INSERT INTO metric_names (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
     );
@@ -60,19 +67,34 @@ export class Metrics {
    */
   append(runId: number, points: Iterable<MetricPoint>): void {
     this.#connection.write(() => {
-      const ids = new Map<string, number>();
+      const written = new Map<string, { id: number; lastBefore: number; steps: number[] }>();
       for (const point of points) {
+        const { step } = point;
         for (const name in point) {
           const value = point[name];
           if (name === 'step' || value === undefined) continue;
-          let id = ids.get(name);
-          if (id === undefined) {
+          let metric = written.get(name);
+          if (metric === undefined) {
             this.#insertName.run(name);
-            id = this.#nameId.get(name)!;
-            ids.set(name, id);
+            const id = this.#nameId.get(name)!;
+            metric = { id, lastBefore: this.#rollups.lastStep(runId, id), steps: [] };
+            written.set(name, metric);
           }
-          this.#insert.run(runId, id, point.step, value);
+          metric.steps.push(step);
+          this.#insert.run(runId, metric.id, step, value);
         }
+      }
+      for (const { id, lastBefore, steps } of written.values())
+        this.#rollups.update(runId, id, steps, lastBefore);
+    });
+  }
+
+  /** Removes a run's values of all steps after one, which a resumed run will write again. */
+  truncateAfter(runId: number, step: number): void {
+    this.#connection.write(() => {
+      for (const name of this.names(runId)) {
+        const id = this.#nameId.get(name)!;
+        if (this.#deleteAfter.run(runId, id, step).changes > 0) this.#rollups.truncate(runId, id);
       }
     });
   }
@@ -91,6 +113,17 @@ export class Metrics {
       values.push(value ?? NaN);
     }
     return { steps, values };
+  }
+
+  /**
+   * One metric of a run for a chart: in at most `points` buckets with least, greatest, mean and last value, so that no
+   * spike and no value that is not finite is lost. Takes milliseconds whatever the run's length.
+   */
+  decimated(runId: number, name: string, how: Decimation): MetricBucket[] {
+    return this.#connection.read(() => {
+      const id = this.#nameId.get(name);
+      return id === undefined ? [] : this.#rollups.decimated(runId, id, how);
+    });
   }
 
   /** All metrics of a run, one point for each step, by ascending step. */
