@@ -28,10 +28,14 @@ import type {
   RunRequest,
   RunsResult,
 } from './contract/runs.ts';
+import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
+import type { ResetSettingRequest, SetSettingRequest, SettingsResult } from './contract/store.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
+import type { Plan } from './plan.ts';
 
 export type * from './contract/runs.ts';
+export type * from './contract/store.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -122,6 +126,82 @@ export interface ListDataResult {
   readonly datasets: readonly DatasetSummary[];
 }
 
+/** How a data file is read: as its rows say themselves, unless a person knows better. */
+export interface DataFormatRequest {
+  readonly format?: FormatName;
+  readonly map?: ColumnMap;
+}
+export interface CheckDataRequest extends DataFormatRequest {
+  readonly path: string;
+  /** With a model, answers that would be cut and boundaries that shift are found, and lengths counted in tokens. */
+  readonly model?: string;
+  readonly maxLength?: number;
+}
+export interface DataIssue {
+  readonly row: number;
+  readonly kind: ProblemKind;
+  readonly message: string;
+}
+/** Lengths of one field over all usable rows. */
+export interface LengthSummary {
+  readonly mean: number;
+  readonly min: number;
+  readonly q25: number;
+  readonly median: number;
+  readonly q75: number;
+  readonly q95: number;
+  readonly max: number;
+}
+export interface DataStats {
+  readonly rows: number;
+  /** Rows that cannot be used. */
+  readonly badRows: number;
+  readonly distinctPrompts: number;
+  /** Share of the rows that are ties: rated alike, or marked so. */
+  readonly tieShare: number;
+  readonly duplicateShare: number;
+  /** Share of the pairs whose chosen answer is the longer one, in characters: far from one half, length is a shortcut. */
+  readonly chosenLongerShare?: number;
+  /** Rows that carry the task's right answer. */
+  readonly answers: number;
+  /** By field (prompt, chosen, rejected or completion), in characters (UTF-16 units). */
+  readonly characters: Readonly<Record<string, LengthSummary>>;
+  /** Likewise in tokens of the model, before anything is cut; only with a model. */
+  readonly tokens?: Readonly<Record<string, LengthSummary>>;
+}
+export interface CheckDataResult {
+  readonly format: FormatName;
+  readonly kind: 'preference' | 'completion';
+  readonly conversational: boolean;
+  /** Rows that can be used. */
+  readonly pairs: number;
+  /** In the file's order; of each kind the first thousand. */
+  readonly issues: readonly DataIssue[];
+  /** How many issues of each kind there are in all. */
+  readonly counts: Readonly<Partial<Record<ProblemKind, number>>>;
+  readonly stats: DataStats;
+  readonly seconds: number;
+}
+export interface ConvertDataRequest extends DataFormatRequest {
+  readonly path: string;
+  /** JSONL in TRL's conversational form. */
+  readonly out: string;
+  /** Leave out rows that cannot be used; without, the first one ends the work. */
+  readonly skipBad: boolean;
+}
+export interface ConvertDataResult {
+  readonly out: string;
+  readonly format: FormatName;
+  /** Rows written. */
+  readonly pairs: number;
+  readonly skipped: number;
+  /** Why rows were left out: of each kind the first thousand. */
+  readonly issues: readonly DataIssue[];
+  /** How many rows were left out for each reason. */
+  readonly counts: Readonly<Partial<Record<ProblemKind, number>>>;
+  readonly seconds: number;
+}
+
 /** What became of a dataset's rows before work began. */
 export interface RowCounts {
   readonly rows: number;
@@ -173,6 +253,8 @@ export interface TrainRequest {
   readonly checkpointEvery?: number;
   /** Where it goes on from, for a run that was forked off another. */
   readonly fork?: { readonly run: number; readonly step: number };
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface TrainResult {
   readonly run: number;
@@ -217,6 +299,8 @@ export interface CompareRequest {
   readonly out?: string;
   /** One self-contained HTML file. */
   readonly report?: string;
+  /** Start even where the plan says that it cannot fit. */
+  readonly force?: boolean;
 }
 export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
@@ -228,6 +312,16 @@ export interface CompareResult {
   readonly report?: string;
   readonly out?: string;
   readonly seconds: number;
+}
+
+export type PlanRequest =
+  | { readonly kind: 'train'; readonly request: TrainRequest }
+  | { readonly kind: 'compare'; readonly request: CompareRequest };
+export interface PlanResult {
+  readonly plan: Plan;
+  readonly fits: boolean;
+  /** Why it does not fit, with what to lower. */
+  readonly reasons: readonly string[];
 }
 
 export interface GenerateRequest {
@@ -269,9 +363,14 @@ export interface Services {
   listModels(): Promise<ListModelsResult>;
   addData(request: AddDataRequest, call?: CallOptions): Promise<AddDataResult>;
   listData(): Promise<ListDataResult>;
+  /** Looks at a file's rows and imports nothing. */
+  checkData(request: CheckDataRequest, call?: CallOptions): Promise<CheckDataResult>;
+  convertData(request: ConvertDataRequest, call?: CallOptions): Promise<ConvertDataResult>;
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;
+  /** What a training or a comparison would take in memory, disk and time; trains nothing. */
+  plan(request: PlanRequest, call?: CallOptions): Promise<PlanResult>;
   /** `onToken` gets each piece of text as it is decoded; the pieces joined are the result's text. */
   generate(
     request: GenerateRequest,
@@ -297,6 +396,9 @@ export interface Services {
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest): Promise<ReportResult>;
+  listSettings(): Promise<SettingsResult>;
+  setSetting(request: SetSettingRequest): Promise<SettingsResult>;
+  resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

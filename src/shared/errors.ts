@@ -18,10 +18,17 @@ export class InputError extends Error {
     const where = [place.file, place.row === undefined ? undefined : `row ${place.row}`]
       .filter((part) => part !== undefined)
       .join(', ');
-    super(where === '' ? cause : `${where}: ${cause}`);
+    super(oneLine(where === '' ? cause : `${where}: ${cause}`));
     this.place = place;
     this.bareMessage = cause;
   }
+}
+
+/** Causes quote files, which may hold anything: line ends and terminal codes become blanks, and endless names end. */
+function oneLine(message: string): string {
+  const short = message.length > 2000 ? `${message.slice(0, 2000)}…` : message;
+  // eslint-disable-next-line no-control-regex -- these are what it is about
+  return short.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 
 /** Wrong arguments: the command line exits with 2. */

@@ -1,79 +1,108 @@
 import { z } from 'zod';
+import { wholeNumber } from './config.ts';
+import { UsageError } from './errors.ts';
+import { metricNames } from './metrics.ts';
 
-const whole = (least: number, most: number) =>
-  z
-    .number({ error: 'must be a number' })
-    .int({ error: 'must be a whole number' })
-    .min(least, { error: `must be at least ${least}` })
-    .max(most, { error: `must be at most ${most}` });
+const onOff = z.boolean({ error: 'must be on or off' });
+const priorities = ['normal', 'low'] as const;
+const most = (schema: z.ZodNumber, limit: number): z.ZodNumber =>
+  schema.max(limit, { error: (issue) => `must be ${limit} or less, not ${String(issue.input)}` });
 
-/** What a person can set once for all work, with its checks; `settingDefaults` holds where each one begins. */
-export const settingSchemas = {
-  /** Jobs at work at the same time. */
-  runsAtOnce: whole(1, 64),
-  /** Last checkpoints of a run at work that are kept. */
-  keepCheckpoints: whole(1, 1000),
-  /** Metric by which the best checkpoint is kept as well; null: none is. Names that end in `loss` are best low. */
-  keepBestBy: z.string().min(1, { error: 'must name a metric' }).max(200).nullable(),
-  /** Seconds between two checkpoints. */
-  checkpointSeconds: whole(1, 86_400),
-  /** Threads for computation; null: one per physical core. */
-  threads: whole(1, 1024).nullable(),
-  /** Priority of training processes. */
-  priority: z.enum(['normal', 'low'], { error: 'must be normal or low' }),
-  /** Keep the machine awake while a training runs. */
-  keepAwake: z.boolean({ error: 'must be true or false' }),
-} as const;
+/** How the program behaves, as opposed to what a run computes (config.ts). One schema, default and word of help each. */
+export const programSettings = {
+  runsAtOnce: {
+    schema: most(wholeNumber(1), 64),
+    default: 1,
+    values: 'a whole number from 1 to 64',
+    help: 'jobs at work at the same time; each needs memory for a model of its own',
+  },
+  keepCheckpoints: {
+    schema: most(wholeNumber(1), 1000),
+    default: 2,
+    values: 'a whole number from 1 to 1000',
+    help: 'last checkpoints kept of a run at work; of a finished run the last one stays',
+  },
+  keepBestBy: {
+    schema: z.enum(metricNames, { error: 'must be none or the name of a metric, such as loss' }).nullable(),
+    default: null,
+    values: 'none or the name of a metric',
+    help: 'metric by which the best checkpoint is kept as well; low is best where its name ends in loss, else high',
+  },
+  checkpointSeconds: {
+    schema: most(wholeNumber(1), 86_400),
+    default: 60,
+    values: 'a whole number from 1 to 86400',
+    help: 'seconds between two checkpoints, where --checkpoint-every does not say otherwise',
+  },
+  priority: {
+    schema: z.enum(priorities, { error: `must be one of ${priorities.join(', ')}` }),
+    default: 'low',
+    values: priorities.join(' or '),
+    help: 'priority of training processes: low leaves the machine responsive',
+  },
+  keepAwake: {
+    schema: onOff,
+    default: true,
+    values: 'on or off',
+    help: 'keep the machine from falling asleep while a training is at work',
+  },
+} as const satisfies Record<string, SettingDescription>;
 
-export type SettingName = keyof typeof settingSchemas;
-export type Settings = { readonly [Name in SettingName]: z.infer<(typeof settingSchemas)[Name]> };
+interface SettingDescription {
+  readonly schema: z.ZodType;
+  readonly default: unknown;
+  /** What may be given, in words. */
+  readonly values: string;
+  readonly help: string;
+}
 
-export const settingDefaults: Settings = {
-  runsAtOnce: 1,
-  keepCheckpoints: 2,
-  keepBestBy: null,
-  checkpointSeconds: 60,
-  threads: null,
-  priority: 'low',
-  keepAwake: true,
+export type SettingName = keyof typeof programSettings;
+export type ProgramSettings = {
+  readonly [Name in SettingName]: z.output<(typeof programSettings)[Name]['schema']>;
 };
 
-/** One line each, for help and screens. */
-export const settingDescriptions: Readonly<Record<SettingName, string>> = {
-  runsAtOnce: 'training jobs at work at the same time',
-  keepCheckpoints: 'last checkpoints kept of a run at work',
-  keepBestBy: 'metric by which the best checkpoint is kept as well, or none',
-  checkpointSeconds: 'seconds between two checkpoints',
-  threads: 'threads for computation, or none for one per physical core',
-  priority: 'priority of training processes: normal or low',
-  keepAwake: 'keep the machine awake while a training runs',
-};
+export const settingNames = Object.keys(programSettings) as SettingName[];
 
-export const settingNames = Object.keys(settingSchemas) as SettingName[];
+/** What counts where nothing was set. */
+export const defaultSettings = Object.fromEntries(
+  settingNames.map((name) => [name, programSettings[name].default]),
+) as unknown as ProgramSettings;
 
-/** Whether a setting of this name exists. */
-export function isSettingName(name: string): name is SettingName {
-  return Object.hasOwn(settingSchemas, name);
+/** @throws UsageError naming the known ones */
+export function requireSettingName(name: string): SettingName {
+  if ((settingNames as string[]).includes(name)) return name as SettingName;
+  throw new UsageError(`there is no setting ${name}; known: ${settingNames.join(', ')}`);
 }
 
 /**
- * A setting's value out of what a person typed: numbers, `true` and `false`, and `none` where it may be absent.
- * @returns the value, or what is wrong with it ("must be at least 1")
+ * A setting's value out of what a person typed: numbers, `on` and `off`, `none`, or a word.
+ * @throws UsageError saying what may be given
  */
-export function parseSetting(
-  name: SettingName,
-  text: string,
-): { readonly value: Settings[SettingName] } | { readonly problem: string } {
-  const schema = settingSchemas[name];
-  const plain: unknown =
-    text === 'none' && schema.safeParse(null).success
-      ? null
-      : /^(true|false)$/.test(text)
-        ? text === 'true'
-        : /^[+-]?\d+(\.\d+)?$/.test(text) && name !== 'keepBestBy'
-          ? Number(text)
-          : text;
-  const parsed = schema.safeParse(plain);
-  if (parsed.success) return { value: parsed.data };
-  return { problem: parsed.error.issues[0]?.message ?? 'is not valid' };
+export function parseSetting<Name extends SettingName>(name: Name, text: string): ProgramSettings[Name] {
+  return checkSetting(name, valueOf(text));
+}
+
+/** @throws UsageError where the setting cannot have this value */
+export function checkSetting<Name extends SettingName>(name: Name, value: unknown): ProgramSettings[Name] {
+  const result = programSettings[name].schema.safeParse(value);
+  // Safe: this is what the setting's own schema returned.
+  if (result.success) return result.data as ProgramSettings[Name];
+  throw new UsageError(`${name} ${result.error.issues[0]?.message ?? 'is not valid'}`);
+}
+
+/** As a person types and reads it. */
+export function formatSetting(value: ProgramSettings[SettingName]): string {
+  if (value === null) return 'none';
+  return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+}
+
+const words: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['on', true],
+  ['off', false],
+  ['none', null],
+]);
+
+function valueOf(text: string): unknown {
+  if (words.has(text)) return words.get(text);
+  return /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

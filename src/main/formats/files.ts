@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -54,12 +56,43 @@ export function sha256OfFile(path: string): string {
   }
 }
 
-/** `openSync` for reading. @throws InputError naming the file. */
+/**
+ * Opens a regular file for reading.
+ * @throws InputError naming the file, for folders, pipes and devices too
+ */
 export function openForReading(path: string): number {
+  let descriptor: number;
   try {
-    return openSync(path, 'r');
+    // Without O_NONBLOCK the opening of a pipe would wait for its writer; Windows has neither.
+    descriptor = openSync(path, constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0));
   } catch (error) {
     throw unreadable(path, error);
+  }
+  if (!fstatSync(descriptor).isFile()) {
+    closeSync(descriptor);
+    throw new InputError('is not a file', { file: path });
+  }
+  return descriptor;
+}
+
+/** The largest JSON or text file beside a model that is read; the largest tokenizers have a third of it. */
+const largestSmallFile = 100_000_000;
+
+/**
+ * Reads the whole of a file that should be small.
+ * @throws InputError if it is missing, not a regular file, or larger than 100 MB
+ */
+export function readSmallFile(path: string): Buffer {
+  const file = openForReading(path);
+  try {
+    const { size } = fstatSync(file);
+    if (size > largestSmallFile)
+      throw new InputError(`has ${size} bytes, too many to be read`, { file: path });
+    return readFileSync(file);
+  } catch (error) {
+    throw error instanceof InputError ? error : unreadable(path, error);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -146,12 +179,7 @@ export function toJsonLines(values: readonly unknown[]): string {
  * @throws InputError if the file is missing, not JSON, or not an object.
  */
 export function readJsonObject(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw unreadable(path, error);
-  }
+  const text = readSmallFile(path).toString('utf8');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -165,4 +193,16 @@ export function readJsonObject(path: string): Record<string, unknown> {
 /** Whether a parsed JSON value is an object, not an array or null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A value from a file, for a message: as JSON, cut short. */
+export function inWords(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? Number(part) : part));
+  } catch {
+    return 'what nests too deeply';
+  }
+  if (text === undefined) return 'nothing';
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -98,7 +98,7 @@ function readRows(file: GgufFile, tensor: GgufTensor, heads: number | undefined)
   const data = readGgufTensor(file, tensor);
   if (heads === undefined) return data;
   const rows = tensor.shape[0]!;
-  if (rows % (2 * heads) !== 0) {
+  if (!Number.isInteger(heads) || heads < 1 || rows % (2 * heads) !== 0) {
     throw new InputError(`tensor ${tensor.name} has ${rows} rows, not a multiple of 2 × ${heads} heads`, {
       file: file.path,
     });
@@ -212,7 +212,7 @@ function ropeParameters(
  * @returns the part of `rope_parameters` that describes it, or undefined if the divisors are not Llama 3's
  */
 export function llama3Scaling(divisors: Float32Array, base: number): Record<string, unknown> | undefined {
-  const factor = Math.max(...divisors);
+  const factor = divisors.reduce((most, divisor) => Math.max(most, divisor), -Infinity);
   // The three that every Llama 3.1 to 3.3 model has; only the factor differs.
   const low = 1;
   const high = 4;

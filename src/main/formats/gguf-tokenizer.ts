@@ -1,4 +1,5 @@
 import { InputError } from '../../shared/errors.ts';
+import { inWords } from './files.ts';
 import type { GgufFile } from './gguf.ts';
 
 /** A pre-tokenizer of llama.cpp, in the terms of Hugging Face's tokenizers. */
@@ -54,10 +55,10 @@ export function tokenizerFromGguf(file: GgufFile): Record<string, unknown> {
     new InputError(`${cause}; put the model's tokenizer.json beside the file`, { file: path });
   const model = metadata['tokenizer.ggml.model'];
   if (model !== 'gpt2')
-    throw wrong(`the tokenizer of kind ${JSON.stringify(model)} cannot be taken from the metadata`);
+    throw wrong(`the tokenizer of kind ${inWords(model)} cannot be taken from the metadata`);
   const name = metadata['tokenizer.ggml.pre'];
   if (typeof name !== 'string' || !Object.hasOwn(preTokenizers, name)) {
-    throw wrong(`the pre-tokenizer ${JSON.stringify(name)} is unknown`);
+    throw wrong(`the pre-tokenizer ${inWords(name)} is unknown`);
   }
   const tokens = metadata['tokenizer.ggml.tokens'];
   const types = metadata['tokenizer.ggml.token_type'];

@@ -1,9 +1,31 @@
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { gguf, GGMLQuantizationType } from '@huggingface/gguf';
 import { InputError } from '../../shared/errors.ts';
-import { readBytes, unreadable } from './files.ts';
+import { readBytes } from './files.ts';
+import { GgufHeaderError, readGgufHeader, type GgufHeader } from './gguf-header.ts';
 import { quantTypes } from './gguf-quants.ts';
+
+/** ggml's names for types by their numbers: what can be read, and what a person may come by that cannot. */
+const typeNames: Readonly<Record<number, string>> = {
+  ...Object.fromEntries(Object.entries(quantTypes).map(([name, { id }]) => [id, name])),
+  9: 'Q8_1',
+  15: 'Q8_K',
+  16: 'IQ2_XXS',
+  17: 'IQ2_XS',
+  18: 'IQ3_XXS',
+  19: 'IQ1_S',
+  20: 'IQ4_NL',
+  21: 'IQ3_S',
+  22: 'IQ2_S',
+  23: 'IQ4_XS',
+  24: 'I8',
+  25: 'I16',
+  26: 'I32',
+  27: 'I64',
+  28: 'F64',
+  29: 'IQ1_M',
+  34: 'TQ1_0',
+  35: 'TQ2_0',
+  39: 'MXFP4',
+};
 
 /** Where one tensor lies in a GGUF file. */
 export interface GgufTensor {
@@ -31,42 +53,30 @@ export interface GgufFile {
  * @throws InputError naming the file and what is wrong, and for an unsupported type the tensor and the type.
  */
 export async function readGguf(path: string): Promise<GgufFile> {
+  // Reading is quick and synchronous; callers may come to depend on its being neither.
+  await Promise.resolve();
   const wrong = (cause: string) => new InputError(cause, { file: path });
-  let size: number;
+  let header: GgufHeader;
   try {
-    const status = statSync(path);
-    if (!status.isFile()) throw wrong('is not a file');
-    size = status.size;
+    header = readGgufHeader(path);
   } catch (error) {
-    throw error instanceof InputError ? error : unreadable(path, error);
+    throw error instanceof GgufHeaderError ? wrong(error.message) : error;
   }
-  if (size < 24) throw wrong(`${size} bytes are too few for a GGUF file; it is truncated`);
-  if (Buffer.from(readBytes(path, 0, 4)).toString('latin1') !== 'GGUF') throw wrong('is not a GGUF file');
-
-  // An absolute path, because the reader would fetch a name that begins like a web address.
-  const parsed = await gguf(resolve(path), { allowLocalFile: true }).catch((error: unknown) => {
-    throw wrong(`the GGUF header cannot be read (${error instanceof Error ? error.message : String(error)})`);
-  });
-  if (!parsed.littleEndian) throw wrong('big-endian GGUF files are not supported');
-  const dataStart = Number(parsed.tensorDataOffset);
-  // The reader takes bytes behind the file's end for zeros, so a header cut short is noticed only here.
-  if (parsed.tensorInfoByteRange[1] > size) throw wrong('the file ends within its header; it is truncated');
-  const metadata = parsed.metadata as unknown as Record<string, unknown>;
+  const { metadata, dataStart, size } = header;
   const pieces = Number(metadata['split.count'] ?? 1);
   if (pieces > 1)
     throw wrong(`is one of ${pieces} pieces of a model; join them with llama.cpp's gguf-split first`);
 
   const tensors = new Map<string, GgufTensor>();
-  for (const info of parsed.tensorInfos) {
+  for (const info of header.tensors) {
     const { name } = info;
     if (tensors.has(name)) throw wrong(`names tensor ${name} twice`);
-    const type =
-      (GGMLQuantizationType as Record<number, string | undefined>)[info.dtype] ?? `number ${info.dtype}`;
+    const type = typeNames[info.type] ?? `number ${info.type}`;
     const quant = Object.hasOwn(quantTypes, type) ? quantTypes[type] : undefined;
     if (quant === undefined) {
       throw wrong(`tensor ${name} has the type ${type}; supported are ${Object.keys(quantTypes).join(', ')}`);
     }
-    const shape = info.shape.map(Number).reverse();
+    const shape = [...info.dimensions].reverse();
     if ((shape.at(-1) ?? 1) % quant.blockSize !== 0) {
       throw wrong(
         `tensor ${name} has rows of ${shape.at(-1)}, which ${type} cannot hold in blocks of ${quant.blockSize}`,
@@ -74,7 +84,7 @@ export async function readGguf(path: string): Promise<GgufFile> {
     }
     const elements = shape.reduce((product, dimension) => product * dimension, 1);
     const length = (elements / quant.blockSize) * quant.blockBytes;
-    const offset = dataStart + Number(info.offset);
+    const offset = dataStart + info.offset;
     if (!Number.isSafeInteger(offset + length) || offset + length > size) {
       throw wrong(`tensor ${name} ends at byte ${offset + length} but the file has ${size}; it is truncated`);
     }

@@ -10,10 +10,9 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import { openForReading, readJsonObject, unreadable, writeFileWhole } from './files.ts';
+import { inWords, openForReading, readJsonObject, readSmallFile, writeFileWhole } from './files.ts';
 import { configFromGguf, ggufArchitecture, namedTensors } from './gguf-llama.ts';
 import { chatTemplateFromGguf, tokenizerConfigFromGguf, tokenizerFromGguf } from './gguf-tokenizer.ts';
 import { readGguf } from './gguf.ts';
@@ -200,12 +199,9 @@ async function openGguf(path: string, supported: readonly string[]): Promise<Sou
       ['num_hidden_layers', layers],
     ] as const) {
       if (config[key] !== value) {
-        throw new InputError(
-          `${key} ${JSON.stringify(config[key])} is not that of ${basename(path)}, ${value}`,
-          {
-            file: configPath,
-          },
-        );
+        throw new InputError(`${key} ${inWords(config[key])} is not that of ${basename(path)}, ${value}`, {
+          file: configPath,
+        });
       }
     }
   } else {
@@ -255,11 +251,7 @@ function readSmallFiles(dir: string): SmallFiles {
     if (!existsSync(path)) continue;
     // Broken JSON is better found now, by its file's name, than by whoever reads the copy.
     if (name.endsWith('.json')) readJsonObject(path);
-    try {
-      files.set(name, readFileSync(path));
-    } catch (error) {
-      throw unreadable(path, error);
-    }
+    files.set(name, readSmallFile(path));
   }
   return files;
 }

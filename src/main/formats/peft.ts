@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import { readJsonObject, writeFileWhole } from './files.ts';
+import { inWords, readJsonObject, writeFileWhole } from './files.ts';
 import {
   readSafetensorsHeader,
   readTensorFloat32,
@@ -95,23 +95,21 @@ export function readAdapter(dir: string): PeftAdapter {
 function readScale(config: Record<string, unknown>, file: string): { rank: number; alpha: number } {
   const wrong = (cause: string) => new InputError(cause, { file });
   if (config['peft_type'] !== 'LORA') {
-    throw wrong(`peft_type ${JSON.stringify(config['peft_type'])} is not supported, only "LORA"`);
+    throw wrong(`peft_type ${inWords(config['peft_type'])} is not supported, only "LORA"`);
   }
   for (const key of mustBeUnset) {
-    if (!isUnset(config[key])) throw wrong(`${key} ${JSON.stringify(config[key])} is not supported`);
+    if (!isUnset(config[key])) throw wrong(`${key} ${inWords(config[key])} is not supported`);
   }
   const { bias = 'none', init_lora_weights: initialisation, r: rank, lora_alpha: alpha, use_rslora } = config;
   if (bias !== 'none') throw wrong(`bias ${JSON.stringify(bias)} is not supported, only "none"`);
   if (!harmlessInitialisations.includes(initialisation as string)) {
-    throw wrong(
-      `init_lora_weights ${JSON.stringify(initialisation)} changes the base weights and is not supported`,
-    );
+    throw wrong(`init_lora_weights ${inWords(initialisation)} changes the base weights and is not supported`);
   }
   if (!Number.isSafeInteger(rank) || (rank as number) < 1) {
-    throw wrong(`r should be a whole number from 1 up, but is ${JSON.stringify(rank)}`);
+    throw wrong(`r should be a whole number from 1 up, but is ${inWords(rank)}`);
   }
   if (typeof alpha !== 'number' || !Number.isFinite(alpha)) {
-    throw wrong(`lora_alpha should be a number, but is ${JSON.stringify(alpha)}`);
+    throw wrong(`lora_alpha should be a number, but is ${inWords(alpha)}`);
   }
   return { rank: rank as number, alpha: use_rslora === true ? alpha * Math.sqrt(rank as number) : alpha };
 }
@@ -166,10 +164,9 @@ function readTargets(targetModules: unknown, modules: readonly string[], file: s
   // 'all-linear' or a regular expression in Python's dialect: what it matched stands in the weights file.
   if (typeof targetModules === 'string') return lastParts;
   if (!Array.isArray(targetModules) || !targetModules.every((target) => typeof target === 'string')) {
-    throw new InputError(
-      `target_modules should be a list or a text, but is ${JSON.stringify(targetModules)}`,
-      { file },
-    );
+    throw new InputError(`target_modules should be a list or a text, but is ${inWords(targetModules)}`, {
+      file,
+    });
   }
   const idle = targetModules.find((target) => !modules.some((module) => isTarget(target, module)));
   if (idle !== undefined) throw new InputError(`target ${idle} has no tensors in ${weightsName}`, { file });

@@ -30,6 +30,8 @@ const readers: readonly RecordReader[] = [jsonLines, json, csv, parquet];
 
 /** How many records decide what format a file has. */
 const lookedAt = 100;
+/** Fewer where they are this long together, in bytes. */
+const lookedAtBytes = 4 << 20;
 /** How many further records are looked through for a first good row. */
 const mostLookedAt = 10_000;
 
@@ -71,6 +73,7 @@ export async function openDataFile(path: string, options: DataReadOptions = {}):
     let failure: unknown;
     const fill = async (count: number): Promise<void> => {
       while (begun.length < count && failure === undefined) {
+        if (begun.length > 0 && source.given() > lookedAtBytes) return;
         try {
           const next = await batches.next();
           if (next.done === true) return;
@@ -156,7 +159,11 @@ class RowError extends Error {
   readonly kind: DataProblem['kind'];
 
   constructor(kind: DataProblem['kind'], message: string) {
+    // A file may have a million bad rows, and a stack takes far longer than reading one.
+    const depth = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = depth;
     this.kind = kind;
   }
 }

@@ -1,6 +1,6 @@
 import { fstatSync, closeSync } from 'node:fs';
 import { InputError } from '../../shared/errors.ts';
-import { beginFile, isObject, openForReading, readBytes, writeAll } from './files.ts';
+import { beginFile, inWords, isObject, openForReading, readBytes, writeAll } from './files.ts';
 import { bfloatsToFloat32, float32ToHalves, halvesToFloat32 } from './float16.ts';
 
 /** Bytes per element of the dtypes whose elements fill whole bytes, by the format's own names. */
@@ -152,11 +152,11 @@ function parseTensor(name: string, entry: unknown, dataStart: number, wrong: Wro
   if (!isObject(entry)) throw wrong(`tensor ${name} has no description`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(elementBytes, dtype)) {
-    throw wrong(`tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}`);
+    throw wrong(`tensor ${name} has the unknown dtype ${inWords(dtype)}`);
   }
-  if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${JSON.stringify(shape)}`);
+  if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${inWords(shape)}`);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw wrong(`tensor ${name} has the data offsets ${JSON.stringify(offsets)}`);
+    throw wrong(`tensor ${name} has the data offsets ${inWords(offsets)}`);
   }
   const [start, end] = offsets as [number, number];
   const known = dtype as SafetensorsDtype;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import { isObject, readJsonObject } from './files.ts';
+import { inWords, isObject, readJsonObject } from './files.ts';
 import { readSafetensorsHeader, type SafetensorsDtype } from './safetensors.ts';
 
 /** Where one weight lies. */
@@ -60,7 +60,7 @@ function openShards(dir: string): WeightIndex {
     throw wrong('weight_map is missing or empty');
   for (const [tensor, file] of Object.entries(weightMap)) {
     if (typeof file !== 'string' || file === '' || file === '.' || file === '..' || /[/\\:]/.test(file)) {
-      throw wrong(`tensor ${tensor} points out of the folder, to ${JSON.stringify(file)}`);
+      throw wrong(`tensor ${tensor} points out of the folder, to ${inWords(file)}`);
     }
     if (!file.endsWith('.safetensors'))
       throw wrong(`tensor ${tensor} is in ${file}, which is not safetensors`);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallOptions, CompareRequest, TrainRequest } from '../../shared/contract.ts';
+import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
 import { runConfigOf, type RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
+import type { LossName } from '../../shared/losses.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Job } from '../store/jobs.ts';
 import { isAlive, ownIdentity } from '../store/process-identity.ts';
@@ -12,6 +13,7 @@ import { resolveData } from '../training/data.ts';
 import type { JobSpec, RunSpec, StartPlace } from '../training/job.ts';
 import type { JobSources } from '../training/job-recorder.ts';
 import { RotatingLog } from '../training/log.ts';
+import { careForWorker } from '../training/priority.ts';
 import { freshHash } from '../training/model.ts';
 import { supervise, type JobEnd } from '../training/supervisor.ts';
 import { findModel, type Library } from './library.ts';
@@ -113,7 +115,7 @@ const pollMilliseconds = 300;
  * @returns how it ended; the job and its runs are recorded accordingly
  */
 export async function carryOut(library: Library, id: number, call: CallOptions): Promise<JobEnd> {
-  const { store, settings } = library;
+  const { store } = library;
   let told = false;
   for (;;) {
     if (call.signal?.aborted) {
@@ -121,12 +123,13 @@ export async function carryOut(library: Library, id: number, call: CallOptions):
       throw call.signal.reason;
     }
     recoverOrphans(library);
-    const claim = store.jobs.claim(id, ownIdentity(), settings.runsAtOnce);
+    const { runsAtOnce } = library.settings;
+    const claim = store.jobs.claim(id, ownIdentity(), runsAtOnce);
     if ('job' in claim) return superviseClaimed(library, claim.job, call);
     if ('refused' in claim) throw new InputError(`job ${id} is ${claim.refused}`);
     if (!told) {
       const others = claim.busy.map((job) => `job ${job.id}`).join(', ');
-      const text = `waiting for ${others}; ${settings.runsAtOnce} at once (setting runsAtOnce)`;
+      const text = `waiting for ${others}; ${runsAtOnce} at once (setting runsAtOnce)`;
       call.onProgress?.({ kind: 'note', text });
       told = true;
     }
@@ -155,7 +158,7 @@ async function superviseClaimed(library: Library, job: Job, call: CallOptions): 
       log,
       checkpointFolder: library.checkpointFolder,
       retention: { last: settings.keepCheckpoints, bestBy: settings.keepBestBy },
-      ...(library.onWorker === undefined ? {} : { onWorker: library.onWorker }),
+      onWorker: careForWorker(settings),
     });
   } catch (error) {
     log.write(`job ${job.id} could not be begun: ${error instanceof Error ? error.message : String(error)}`);
@@ -191,6 +194,7 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
       runSpec(library, run, request.kind === 'train' && request.asked.fork !== undefined),
     ),
     sources: sources.hashes ?? null,
+    planning: request.absolute.force === true ? ('force' as const) : ('refuse' as const),
     checkpoint: {
       folder: library.checkpointFolder,
       seconds: settings.checkpointSeconds,
@@ -208,6 +212,59 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
       ? { kind: 'fresh', configFile: from.init }
       : await startPlace(library, from.model, runs[0]!, call);
   return { ...common, kind: 'train', request: request.absolute, start };
+}
+
+/** What the training process is told where it is only to plan: nothing of it is recorded. */
+export async function planSpecOf(
+  library: Library,
+  request: PlanRequest,
+  call: CallOptions,
+): Promise<JobSpec> {
+  const { store, settings } = library;
+  const isTraining = request.kind === 'train';
+  const absolute = isTraining
+    ? absoluteTrain(library, request.request)
+    : absoluteCompare(library, request.request);
+  const run = { checkpoints: [], fork: false, done: false };
+  const common = {
+    database: store.file,
+    sources: null,
+    planning: 'only',
+    checkpoint: {
+      folder: library.checkpointFolder,
+      seconds: settings.checkpointSeconds,
+      ...(absolute.checkpointEvery === undefined ? {} : { steps: absolute.checkpointEvery }),
+    },
+  } as const;
+  const baseOf = async (model: string): Promise<StartPlace> => {
+    const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
+    return { kind: 'base', name, hash, folder, weightsFolder };
+  };
+  if ('config' in absolute) {
+    const { start: from, config } = absolute;
+    const start: StartPlace =
+      'init' in from ? { kind: 'fresh', configFile: from.init } : await baseOf(from.model);
+    return { ...common, kind: 'train', request: absolute, start, runs: [{ ...run, id: 0, config }] };
+  }
+  const { seeds, learningRates, arms, shared } = absolute;
+  const runs = gridOf({ seeds, learningRates, arms }).map((cell, place) => ({
+    ...run,
+    id: place,
+    config: runConfigOf(shared, cell),
+  }));
+  const start = await baseOf(absolute.model);
+  return { ...common, kind: 'compare', request: absolute, start, runs, baseDone: false };
+}
+
+/** Seed by seed every arm at every learning rate. */
+function gridOf({ seeds, learningRates, arms }: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
+  seed: number;
+  learningRate: number;
+  loss: LossName;
+}[] {
+  return seeds.flatMap((seed) =>
+    learningRates.flatMap((learningRate) => arms.map((loss) => ({ seed, learningRate, loss }))),
+  );
 }
 
 async function startPlace(library: Library, model: string, run: Run, call: CallOptions): Promise<StartPlace> {

@@ -24,8 +24,6 @@ export interface Library {
   readonly checkpointFolder: string;
   readonly logFolder: string;
   readonly settings: JobSettings;
-  /** See `supervise`. */
-  readonly onWorker?: (pid: number) => () => void;
 }
 
 /** How jobs are carried out. */
@@ -37,6 +35,10 @@ export interface JobSettings {
   /** Metric by which the best checkpoint is kept as well. */
   readonly keepBestBy?: string | undefined;
   readonly checkpointSeconds: number;
+  /** Of training processes. */
+  readonly priority: 'normal' | 'low';
+  /** Whether the machine is kept from falling asleep meanwhile. */
+  readonly keepAwake: boolean;
 }
 
 export async function addModel(

@@ -20,7 +20,6 @@ import { Settings } from './settings.ts';
 export interface Store {
   readonly file: string;
   readonly projects: Projects;
-  readonly settings: Settings;
   readonly models: Models;
   readonly datasets: Datasets;
   readonly referenceLogProbs: ReferenceLogProbsCache;
@@ -33,6 +32,7 @@ export interface Store {
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
+  readonly settings: Settings;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
   transaction<Result>(work: () => Result): Result;
   /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
@@ -62,7 +62,6 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
     return {
       file: connection.file,
       projects: new Projects(connection),
-      settings: new Settings(connection),
       models: new Models(connection),
       datasets: new Datasets(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
@@ -75,6 +74,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),
+      settings: new Settings(connection),
       transaction: (work) => connection.write(work),
       close: () => connection.close(),
     };

@@ -102,28 +102,3 @@ describe('projects', () => {
     expect(() => store.projects.remove(1)).toThrow(/it stays/);
   });
 });
-
-describe('settings', () => {
-  it('are at their defaults until set, and again when reset', () => {
-    const { file } = store;
-    expect(store.settings.all()).toEqual({
-      runsAtOnce: 1,
-      keepCheckpoints: 2,
-      keepBestBy: null,
-      checkpointSeconds: 60,
-      threads: null,
-      priority: 'low',
-      keepAwake: true,
-    });
-    store.settings.set('runsAtOnce', 2);
-    store.settings.set('keepBestBy', 'eval_loss');
-    store.settings.set('keepAwake', false);
-    store.close();
-    store = openStore(file);
-    expect(store.settings.chosen()).toEqual({ runsAtOnce: 2, keepBestBy: 'eval_loss', keepAwake: false });
-    expect(store.settings.get('runsAtOnce')).toBe(2);
-    store.settings.reset('runsAtOnce');
-    expect(store.settings.get('runsAtOnce')).toBe(1);
-    expect(() => store.settings.set('runsAtOnce', 0)).toThrow(/at least 1/);
-  });
-});

@@ -1,24 +1,25 @@
 import type { Statement } from 'better-sqlite3';
 import {
-  settingDefaults,
+  checkSetting,
+  defaultSettings,
+  programSettings,
   settingNames,
-  settingSchemas,
+  type ProgramSettings,
   type SettingName,
-  type Settings as Values,
 } from '../../shared/settings.ts';
 import type { Connection } from './connection.ts';
 import { decodeJson, encodeJson } from './json.ts';
 
-/** What a person has set; the rest is at its default. */
+/** How the program behaves: only what differs from the defaults is kept, so that a better default reaches everyone. */
 export class Settings {
   readonly #connection: Connection;
-  readonly #all: Statement<[], { name: string; json: string }>;
+  readonly #rows: Statement<[], { name: string; json: string }>;
   readonly #put: Statement<[string, string]>;
   readonly #delete: Statement<[string]>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#all = connection.prepare('SELECT name, value_json AS json FROM settings');
+    this.#rows = connection.prepare('SELECT name, value_json AS json FROM settings');
     this.#put = connection.prepare(
       `INSERT INTO settings (name, value_json) VALUES (?, ?)
        ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json`,
@@ -26,34 +27,30 @@ export class Settings {
     this.#delete = connection.prepare('DELETE FROM settings WHERE name = ?');
   }
 
-  /** Every setting. A stored value that is no longer allowed counts as not set. */
-  all(): Values {
-    return { ...settingDefaults, ...this.chosen() };
+  /** Every setting as it stands now; a value that this version does not take counts as not set. */
+  all(): ProgramSettings {
+    return { ...defaultSettings, ...this.given() };
   }
 
-  /** Only what was set. */
-  chosen(): Partial<Values> {
-    const stored = new Map(this.#all.all().map(({ name, json }) => [name, json]));
-    return Object.fromEntries(
-      settingNames.flatMap((name) => {
-        const json = stored.get(name);
-        const parsed = json === undefined ? undefined : settingSchemas[name].safeParse(decodeJson(json));
-        return parsed?.success === true ? [[name, parsed.data]] : [];
-      }),
-    );
+  /** Those that were set. */
+  given(): Partial<ProgramSettings> {
+    const rows = new Map(this.#rows.all().map(({ name, json }) => [name, json]));
+    const entries = settingNames.flatMap((name) => {
+      const json = rows.get(name);
+      if (json === undefined) return [];
+      const result = programSettings[name].schema.safeParse(decodeJson(json));
+      return result.success ? [[name, result.data] as const] : [];
+    });
+    return Object.fromEntries(entries) as Partial<ProgramSettings>;
   }
 
-  get<Name extends SettingName>(name: Name): Values[Name] {
-    return this.all()[name];
-  }
-
-  /** @throws ZodError for a value that is not allowed */
-  set<Name extends SettingName>(name: Name, value: Values[Name]): void {
-    const json = encodeJson(settingSchemas[name].parse(value));
+  /** @throws UsageError where the setting cannot have this value */
+  set<Name extends SettingName>(name: Name, value: ProgramSettings[Name]): void {
+    const json = encodeJson(checkSetting(name, value));
     this.#connection.write(() => this.#put.run(name, json));
   }
 
-  /** Back to its default. */
+  /** Back to the default. */
   reset(name: SettingName): void {
     this.#connection.write(() => this.#delete.run(name));
   }

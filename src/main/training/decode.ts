@@ -16,6 +16,9 @@ export { NonFiniteLogitsError };
 /** Prompts answered side by side. */
 const promptsAtOnce = 16;
 
+/** Tokens after which a rehearsal may be given up. */
+const fewestRehearsed = 8;
+
 const generationConfig = z.object({
   eos_token_id: z.union([z.number().int(), z.array(z.number().int())]).nullish(),
 });
@@ -100,9 +103,84 @@ export class Answerer {
     );
   }
 
+  /**
+   * Answers one group of prompts of middle length and says how long it took, for an estimate of all of them. Given up
+   * after `seconds`, what is left of the answers is taken to go on at the same pace to their longest.
+   * @returns seconds that answering every prompt would take, and bytes of cache still to be filled
+   */
+  async rehearse(
+    parameters: Float32Array | undefined,
+    options: { readonly seconds: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<Rehearsal> {
+    const sorted = [...this.prompts].sort((a, b) => b.length - a.length);
+    const batch = Math.min(promptsAtOnce, sorted.length);
+    const groups = Math.ceil(sorted.length / batch);
+    const middle = Math.min(Math.floor(groups / 2) * batch, sorted.length - batch);
+    const enough = new AbortController();
+    const signals = options.signal ? [options.signal, enough.signal] : [enough.signal];
+    const started = performance.now();
+    const elapsed = (): number => (performance.now() - started) / 1000;
+    let promptSeconds = 0;
+    let tokens = 0;
+    const lengths = new Map<number, number>();
+    let wasGivenUp = false;
+    try {
+      await this.#generator.generate(sorted.slice(middle, middle + batch), {
+        parameters,
+        maxTokens: this.#maxTokens,
+        temperature: 0,
+        topP: 1,
+        seed: 0,
+        eosTokenIds: endTokens(this.#model),
+        signal: AbortSignal.any(signals),
+        onToken: (sequence) => {
+          lengths.set(sequence, (lengths.get(sequence) ?? 0) + 1);
+          const longest = lengths.get(sequence)!;
+          if (longest > tokens) tokens = longest;
+          if (promptSeconds === 0) promptSeconds = elapsed();
+          if (tokens >= fewestRehearsed && elapsed() > options.seconds) enough.abort(enough);
+        },
+      });
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (error instanceof NonFiniteLogitsError) {
+        // The work itself will say so; until then its answers take no time.
+      } else if (enough.signal.aborted) wasGivenUp = true;
+      else throw error;
+    }
+    const perToken = tokens > 1 ? (elapsed() - promptSeconds) / (tokens - 1) : 0;
+    const mostTokens = wasGivenUp ? this.#maxTokens : tokens;
+    const { layers, keyValueHeads, headSize } = this.#model.source.config;
+    return {
+      seconds: elapsed(),
+      allSeconds: groups * (promptSeconds + perToken * Math.max(0, mostTokens - 1)),
+      // Keys and values in float32, and as much again for the pass that extends them.
+      bytesToCome:
+        2 *
+        2 *
+        4 *
+        layers *
+        keyValueHeads *
+        headSize *
+        batch *
+        (this.#longest() - sorted[middle]!.length - tokens),
+    };
+  }
+
+  #longest(): number {
+    return this.prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0) + this.#maxTokens;
+  }
+
   release(): Promise<void> {
     return this.#generator.release();
   }
+}
+
+/** How answering went on a part of the prompts. */
+export interface Rehearsal {
+  readonly seconds: number;
+  readonly allSeconds: number;
+  readonly bytesToCome: number;
 }
 
 export interface Continuation extends SamplingOptions {

@@ -61,6 +61,9 @@ export class JobRecorder {
       case 'prepared':
         this.#keepSources({ facts: message.facts });
         break;
+      case 'plan':
+        store.jobs.setPlan(this.#job.id, message.plan);
+        break;
       case 'reference':
         store.referenceLogProbs.putMany(message.context, message.scores);
         break;

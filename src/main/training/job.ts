@@ -2,6 +2,7 @@ import type { Evaluation } from '../../shared/comparison.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CompareRequest, ProgressEvent, RowCounts, TrainRequest } from '../../shared/contract.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
+import type { Plan } from '../../shared/plan.ts';
 import type { CachedScore } from './reference.ts';
 
 /** A base model as it lies on disk, or the config of one that is trained from scratch. */
@@ -54,6 +55,8 @@ interface Common {
   /** As first found; null before the first start. */
   readonly sources: Sources | null;
   readonly checkpoint: CheckpointRule;
+  /** Plan and end, refuse what does not fit (if absent), or start it all the same. */
+  readonly planning?: 'only' | 'refuse' | 'force';
 }
 /** All that a training process is told. */
 export type JobSpec =
@@ -82,6 +85,8 @@ export interface JobResult {
   readonly peakMemory: number;
   /** Of the last stretch at work. */
   readonly seconds: number;
+  /** There were stretches before. */
+  readonly resumed: boolean;
 }
 
 /** From the training process to its supervisor, in order. */
@@ -89,6 +94,7 @@ export type WorkerMessage =
   | { readonly kind: 'progress'; readonly event: ProgressEvent }
   | { readonly kind: 'sources'; readonly sources: Sources }
   | { readonly kind: 'prepared'; readonly facts: JobFacts }
+  | { readonly kind: 'plan'; readonly plan: Plan }
   | {
       readonly kind: 'reference';
       readonly context: string;

@@ -83,6 +83,21 @@ export async function referenceLogProbs(
   });
 }
 
+/** Pairs whose reference log-probs are not in the cache, each once. */
+export function missingReference(
+  cache: ReferenceCache,
+  model: OpenModel,
+  reference: Policy | undefined,
+  pairs: readonly TrainingPair[],
+  engine: EngineOptions,
+): TrainingPair[] {
+  const scorer = new Scorer(model.source, reference?.trainable ?? { kind: 'none' }, engine);
+  const context = scorer.contextHash(model.hash, reference ? policyHash(reference) : '');
+  const byHash = new Map(pairs.map((pair) => [pairHash(pair), pair]));
+  for (const [hash] of cache.getMany(context, [...byHash.keys()])) byHash.delete(hash);
+  return [...byHash.values()];
+}
+
 /** Pairs with their reference log-probs, for losses that need them. */
 export function withReference(
   pairs: readonly TrainingPair[],

@@ -8,7 +8,15 @@ import type { OpenModel } from './model.ts';
 export { runtimeVersion };
 
 /** Most sequences that supervised fine-tuning of a whole small model runs side by side. */
-const sequencesAtOnce = 16;
+const mostSequences = 16;
+
+/** Preference pairs and adapters go one by one; whole models that learn completions take several in one pass. */
+export function sequencesAtOnce(
+  run: { readonly loss: LossName; readonly batchSize: number },
+  full: boolean,
+): number {
+  return describeLoss(run.loss).needsRejected || !full ? 1 : Math.min(mostSequences, run.batchSize);
+}
 
 /**
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
@@ -21,18 +29,14 @@ export function engineOptions(
   return { ...sizesOf(pairs.flat()), threads };
 }
 
-/**
- * The session that trains one run. Preference pairs and adapters go one by one; whole models that learn completions
- * take several sequences in one pass.
- */
+/** The session that trains one run. */
 export function openTrainer(
   model: OpenModel,
   trainable: Trainable,
   run: { readonly loss: LossName; readonly batchSize: number },
   engine: EngineOptions,
 ): Promise<Trainer> {
-  const oneByOne = describeLoss(run.loss).needsRejected || trainable.kind === 'lora';
-  const batch = oneByOne ? 1 : Math.min(sequencesAtOnce, run.batchSize);
+  const batch = sequencesAtOnce(run, trainable.kind !== 'lora');
   return Trainer.create(model.source, trainable, [run.loss], { ...engine, batch });
 }
 

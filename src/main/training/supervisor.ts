@@ -2,10 +2,13 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InputError, UsageError } from '../../shared/errors.ts';
+import type { Plan } from '../../shared/plan.ts';
 import type { CallOptions, ProgressEvent } from '../../shared/contract.ts';
 import type { Store } from '../store/database.ts';
 import type { Job, Wanted } from '../store/jobs.ts';
 import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
+import { isMemoryFailure, memoryAdvice } from './memory-advice.ts';
+import { availableMemory } from './plan/resources.ts';
 import { JobRecorder, type Retention } from './job-recorder.ts';
 import type { RotatingLog } from './log.ts';
 
@@ -30,6 +33,15 @@ const beatMilliseconds = 1000;
 const lookMilliseconds = 150;
 const logStepsMilliseconds = 5000;
 
+/** Starts a process that waits to be told its job. */
+export function forkWorker(): ChildProcess {
+  return fork(workerFile, [], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+}
+
 // The worker lies beside this file, as source or as what ships.
 const workerFile = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
@@ -49,11 +61,7 @@ export async function supervise(
   const { log, signal } = options;
   const recorder = new JobRecorder(store, job, options.checkpointFolder, options.retention);
   log.write(`job ${job.id} (${job.kind}) begins; runs ${spec.runs.map(({ id }) => id).join(', ')}`);
-  const worker = fork(workerFile, [], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+  const worker = forkWorker();
   const killWorker = (): void => void worker.kill('SIGKILL');
   process.once('exit', killWorker);
   const memory = new MemoryEvents();
@@ -98,6 +106,7 @@ class Watch {
   #lastLogged = -Infinity;
   #stderr = '';
   #begun = false;
+  #plan: Plan | undefined;
 
   constructor(
     store: Store,
@@ -152,6 +161,7 @@ class Watch {
     }
     this.#last = message;
     if (message.kind === 'run-start') this.#begun = true;
+    if (message.kind === 'plan') this.#plan = message.plan;
     this.#recorder.apply(message);
     if (message.kind === 'step') {
       this.#flush ??= setTimeout(() => {
@@ -212,10 +222,22 @@ class Watch {
     else if (last?.kind === 'done') end = { status: 'finished', result: last.result };
     else if (last?.kind === 'stopped')
       end = { status: this.#wanted === 'pause' ? 'paused' : 'interrupted', step };
-    else if (last?.kind === 'failed') end = this.#failed(toError(last.error));
-    else end = this.#failed(died(code, signal, outOfMemory, this.#stderr));
+    else if (last?.kind === 'failed') {
+      const error = toError(last.error);
+      end = this.#failed(last.error.type === 'unexpected' ? this.#advised(error, error.message) : error);
+    } else {
+      const error = died(code, signal, outOfMemory, this.#stderr);
+      end = this.#failed(this.#advised(error, this.#stderr, outOfMemory));
+    }
     this.#keepEnd(end);
     return end;
+  }
+
+  /** A failure for want of memory says what to lower, by the job's own plan. */
+  #advised(error: Error, said: string, outOfMemory = false): Error {
+    if (!outOfMemory && !isMemoryFailure(said)) return error;
+    const plan = this.#plan ?? (this.#store.jobs.get(this.#job.id)?.plan as Plan | null) ?? undefined;
+    return new InputError(memoryAdvice(plan, said, availableMemory()));
   }
 
   #failed(error: Error): JobEnd {
@@ -245,7 +267,7 @@ class Watch {
   }
 }
 
-function toError({ type, message, file, row, stack }: WorkerError): Error {
+export function toError({ type, message, file, row, stack }: WorkerError): Error {
   if (type === 'usage') return new UsageError(message);
   if (type === 'input') {
     return new InputError(message, {
@@ -258,7 +280,7 @@ function toError({ type, message, file, row, stack }: WorkerError): Error {
   return error;
 }
 
-function died(
+export function died(
   code: number | null,
   signal: NodeJS.Signals | null,
   outOfMemory: boolean,
@@ -266,7 +288,7 @@ function died(
 ): InputError {
   const how = signal === null ? `ended with code ${code}` : `was killed (${signal})`;
   const why = outOfMemory
-    ? ': memory ran out; lower --max-length or the LoRA rank'
+    ? ': memory ran out'
     : signal === 'SIGKILL'
       ? '; where nobody did, memory ran out'
       : '';
@@ -276,7 +298,7 @@ function died(
 }
 
 /** Whether the system has killed a process for want of memory since this was made (Linux; elsewhere never). */
-class MemoryEvents {
+export class MemoryEvents {
   readonly #before = MemoryEvents.#count();
 
   static #count(): number {

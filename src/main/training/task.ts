@@ -54,6 +54,11 @@ export class TaskRunner {
     };
   }
 
+  /** As `Answerer.rehearse` (training/decode). */
+  rehearse(...given: Parameters<Answerer['rehearse']>): ReturnType<Answerer['rehearse']> {
+    return this.#answerer.rehearse(...given);
+  }
+
   release(): Promise<void> {
     return this.#answerer.release();
   }

@@ -6,7 +6,9 @@ import { InputError, UsageError } from '../../shared/errors.ts';
 import { openStore } from '../store/database.ts';
 import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
 import { workCompare } from './work/compare.ts';
+import { peakMemory } from './plan.ts';
 import type { WorkContext } from './work/context.ts';
+import { EnoughPlanned } from './work/plan.ts';
 import { workTrain } from './work/train.ts';
 
 const controller = new AbortController();
@@ -32,11 +34,16 @@ async function work(spec: JobSpec): Promise<JobResult> {
       onProgress: (event) => send({ kind: 'progress', event }),
     },
   };
-  if (spec.kind === 'train') await workTrain(context, spec);
-  else await workCompare(context, spec);
+  try {
+    if (spec.kind === 'train') await workTrain(context, spec);
+    else await workCompare(context, spec);
+  } catch (error) {
+    if (!(error instanceof EnoughPlanned)) throw error;
+  }
   return {
     seconds: (performance.now() - started) / 1000,
-    peakMemory: process.resourceUsage().maxRSS * 1024,
+    peakMemory: peakMemory(),
+    resumed: spec.runs.some(({ done, checkpoints }) => done || checkpoints.length > 0),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Evaluation } from '../comparison.ts';
 import type { RunConfig } from '../config.ts';
 import type { LossName } from '../losses.ts';
 import type { StepMetrics } from '../metrics.ts';
+import type { Outcome, Plan } from '../plan.ts';
 
 export type RunStatus =
   'queued' | 'running' | 'pausing' | 'paused' | 'stopping' | 'finished' | 'failed' | 'interrupted';
@@ -56,8 +57,10 @@ export interface RunDetails extends RunSummary {
   /** Folder of its adapter or model. */
   readonly adapter?: string;
   readonly log: string;
-  /** What was estimated before the start, and what became of it. */
-  readonly plan?: unknown;
+  /** Of its job: what was estimated before the start. */
+  readonly plan?: Plan;
+  /** Of its job, where that ran through without a resume: what it took. */
+  readonly outcome?: Outcome;
 }
 
 export interface ListRunsRequest {

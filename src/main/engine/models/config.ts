@@ -46,13 +46,15 @@ const ropeFields = z.object({
 });
 
 const size = z.number().int().positive();
+/** A config is listed tensor by tensor; no model comes near. */
+const layers = size.max(10_000);
 
 /** The fields of Llama-shaped configs, in transformers 5's form (`rope_parameters`) and the older (`rope_theta`, `rope_scaling`). */
 const llamaFields = z.object({
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layers,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),

@@ -1,5 +1,5 @@
 // Where @huggingface/tokenizers 0.2.0 departs from the Rust library that transformers uses, found by comparing the two on
-// random texts. Both functions change a part of the library's tokenizer in place; parts they do not know stay as they are.
+// random texts. The functions change a part of the library's tokenizer in place; parts they do not know stay as they are.
 
 /**
  * JavaScript's `\s` has U+FEFF and lacks U+0085; the Rust tokenizers' has it the other way round. The library's byte-level
@@ -57,4 +57,34 @@ function decodeByteTokens(tokens: readonly string[]): string[] {
   }
   endRun();
   return result;
+}
+
+/**
+ * What replaces a pattern is put in as it stands: JavaScript would read `$&` and its like in it. Takes a normalizer, a
+ * pre-tokenizer or a decoder.
+ */
+export function correctReplacements(part: unknown): void {
+  if (typeof part !== 'function') return;
+  const {
+    normalizers = [],
+    tokenizers = [],
+    decoders = [],
+    config,
+    pattern,
+  } = part as unknown as {
+    normalizers?: readonly unknown[];
+    tokenizers?: readonly unknown[];
+    decoders?: readonly unknown[];
+    config?: { type?: string; content?: unknown };
+    pattern?: unknown;
+  };
+  for (const each of [...normalizers, ...tokenizers, ...decoders]) correctReplacements(each);
+  if (config?.type !== 'Replace' || !(pattern instanceof RegExp)) return;
+  const content = typeof config.content === 'string' ? config.content : '';
+  const replaced = (text: string): string => text.replaceAll(pattern, () => content);
+  if ('decode_chain' in part)
+    Object.assign(part, { decode_chain: (tokens: string[]) => tokens.map(replaced) });
+  else if ('pre_tokenize_text' in part)
+    Object.assign(part, { pre_tokenize_text: (text: string) => [replaced(text)] });
+  else Object.assign(part, { normalize: replaced });
 }

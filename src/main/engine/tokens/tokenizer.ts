@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as TokenizersLibrary } from '@huggingface/tokenizers';
 import { InputError } from '../../../shared/errors.ts';
-import { correctDecoder, correctPreTokenizer } from './library-corrections.ts';
+import { readSmallFile } from '../../formats/files.ts';
+import { correctDecoder, correctPreTokenizer, correctReplacements } from './library-corrections.ts';
+import { limitTokenizer, type LimitedParts } from './tokenizer-limits.ts';
 import { TokenStream } from './token-stream.ts';
 
 /** A model's tokenizer; ids equal those of transformers' `tokenizer(text)` for the same tokenizer.json. */
@@ -39,9 +41,7 @@ const specialTokenNames = [
 ];
 
 /** What is used of the library; its own type declarations do not resolve under NodeNext. */
-interface Implementation {
-  readonly pre_tokenizer: unknown;
-  readonly decoder: unknown;
+interface Implementation extends LimitedParts {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: number[] };
   decode(
     ids: number[],
@@ -78,25 +78,38 @@ export function loadTokenizer(folder: string): Tokenizer {
   const config = readConfig(folder);
   const specialTokens = namedSpecialTokens(config);
   const eosToken = specialTokens['eos_token'];
-  if (eosToken === undefined) {
+  if (eosToken === undefined || eosToken === '') {
     throw new InputError('names no eos_token', { file: join(folder, 'tokenizer_config.json') });
   }
   if (typeof tokenizerJson.model !== 'object' || tokenizerJson.model === null) {
     throw new InputError('is not a tokenizer: it has no "model"', { file });
   }
   let implementation: Implementation;
+  let guarded: <Result>(length: number, work: () => Result) => Result;
   try {
     const complete = withConfiguredTokens(tokenizerJson, specialTokens, extraSpecialTokens(config));
     // Of the configuration the library would also follow settings that transformers keeps for Python-only tokenizers.
-    implementation = new TokenizersLibrary(complete, {
-      ...specialTokens,
-      clean_up_tokenization_spaces: false,
+    guarded = limitTokenizer(complete, () => {
+      implementation = new TokenizersLibrary(complete, {
+        ...specialTokens,
+        clean_up_tokenization_spaces: false,
+      });
+      correctPreTokenizer(implementation.pre_tokenizer);
+      correctDecoder(implementation.decoder);
+      for (const part of [implementation.normalizer, implementation.pre_tokenizer, implementation.decoder])
+        correctReplacements(part);
+      return implementation;
     });
-    correctPreTokenizer(implementation.pre_tokenizer);
-    correctDecoder(implementation.decoder);
   } catch (error) {
-    throw new InputError(`cannot be used as a tokenizer: ${(error as Error).message}`, { file });
+    throw new InputError(`cannot be used as a tokenizer: ${String((error as Error).message)}`, { file });
   }
+  const bounded = <Result>(length: number, work: () => Result): Result => {
+    try {
+      return guarded(length, work);
+    } catch (error) {
+      throw new InputError(`the tokenizer fails: ${String((error as Error).message)}`, { file });
+    }
+  };
   const idOf = (name: string): number | undefined => {
     const token = specialTokens[name];
     return token === undefined ? undefined : implementation.token_to_id(token);
@@ -107,10 +120,12 @@ export function loadTokenizer(folder: string): Tokenizer {
     // The library refuses an empty list.
     ids.length === 0
       ? ''
-      : implementation.decode(Array.from(ids), {
-          skip_special_tokens: options?.skipSpecialTokens ?? false,
-          clean_up_tokenization_spaces: cleanUp,
-        });
+      : bounded(16 * ids.length, () =>
+          implementation.decode(Array.from(ids), {
+            skip_special_tokens: options?.skipSpecialTokens ?? false,
+            clean_up_tokenization_spaces: cleanUp,
+          }),
+        );
   return {
     folder,
     eosToken,
@@ -122,7 +137,13 @@ export function loadTokenizer(folder: string): Tokenizer {
     specialTokens,
     ...optional('chatTemplate', chatTemplate),
     encode(text, options) {
-      return implementation.encode(text, { add_special_tokens: options?.addSpecialTokens ?? true }).ids;
+      return bounded(text.length, () => {
+        const { ids } = implementation.encode(text, {
+          add_special_tokens: options?.addSpecialTokens ?? true,
+        });
+        if ((ids as unknown[]).includes(undefined)) throw new Error('its vocabulary lacks a token it makes');
+        return ids;
+      });
     },
     decode,
     decodeStream: (options) => new TokenStream((ids) => decode(ids, options)),
@@ -137,13 +158,7 @@ function optional<Name extends string, Value>(
 }
 
 function readJson(file: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new InputError(missing ? 'no such file' : `cannot be read: ${(error as Error).message}`, { file });
-  }
+  const text = readSmallFile(file).toString('utf8');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -198,10 +213,11 @@ function withConfiguredTokens(
     Array.isArray(vocabulary) ? vocabulary.map(([token], id) => [token, id]) : Object.entries(vocabulary),
   );
   const added = [...(tokenizerJson.added_tokens ?? [])];
-  let next = 1 + Math.max(-1, ...added.map(({ id }) => id));
+  const known = new Set(added.map(({ content }) => content));
+  let next = added.reduce((most, { id }) => Math.max(most, id + 1), 0);
   for (const id of ids.values()) next = Math.max(next, id + 1);
   for (const content of new Set([...Object.values(named), ...extra])) {
-    if (content === '' || added.some((token) => token.content === content)) continue;
+    if (content === '' || known.has(content)) continue;
     added.push({ id: ids.get(content) ?? next++, content, special: true, normalized: false });
   }
   return {
@@ -217,7 +233,7 @@ function withConfiguredTokens(
 /** chat_template.jinja, else `chat_template` of the configuration: one template, or the one named "default". */
 function readChatTemplate(folder: string, config: Config): string | undefined {
   const file = join(folder, 'chat_template.jinja');
-  if (existsSync(file)) return readFileSync(file, 'utf8');
+  if (existsSync(file)) return readSmallFile(file).toString('utf8');
   const template = config['chat_template'];
   if (typeof template === 'string') return template;
   if (!Array.isArray(template)) return undefined;

@@ -116,6 +116,11 @@ export class Trainer {
     return new Trainer(session, chosen, { batch, groups, chunks: sizes.chunks, spans, size: layout.size });
   }
 
+  /** Sequences that one pass of the session takes side by side. */
+  get batch(): number {
+    return this.#batch;
+  }
+
   newState(parameters: Float32Array): TrainingState {
     if (parameters.length !== this.size) {
       throw new Error(`${parameters.length} parameters do not fill a layout of ${this.size}`);

@@ -14,6 +14,9 @@ export interface DataSource {
   readonly bytes: number;
   readonly signal: AbortSignal | undefined;
   readonly onBytes: (done: number, total: number) => void;
+  /** Bytes given so far, unpacked; a reader that reads the file by itself tells of its own with `give`. */
+  readonly given: () => number;
+  readonly give: (bytes: number) => void;
   /** @throws InputError for broken or exploding gzip data; the signal's reason */
   chunks(): AsyncGenerator<Buffer>;
 }
@@ -32,7 +35,15 @@ export async function openSource(file: string, options: DataReadOptions): Promis
   if (!gzipped && bytes > 0 && file.toLowerCase().endsWith('.gz'))
     throw new InputError('is not gzip data', { file });
   const raw = () => readChunks(file, bytes, signal, onBytes);
-  return { file, gzipped, bytes, signal, onBytes, chunks: () => (gzipped ? unpack(raw(), file) : raw()) };
+  let given = 0;
+  const give = (more: number): void => void (given += more);
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of gzipped ? unpack(raw(), file) : raw()) {
+      give(chunk.length);
+      yield chunk;
+    }
+  };
+  return { file, gzipped, bytes, signal, onBytes, given: () => given, give, chunks: counted };
 }
 
 async function startsAsGzip(file: string): Promise<boolean> {

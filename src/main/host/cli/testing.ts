@@ -105,6 +105,9 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     moveJob: untried,
     runQueue: untried,
     report: untried,
+    listSettings: untried,
+    setSetting: untried,
+    resetSetting: untried,
     addModel: record('addModel', () => ({ model, added: true })),
     listModels: record('listModels', () => ({ models: [model] })),
     addData: record('addData', () => ({
@@ -122,6 +125,36 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       added: false,
     })),
     listData: record('listData', () => ({ datasets: [] })),
+    checkData: record('checkData', () => ({
+      format: 'trl' as const,
+      kind: 'preference' as const,
+      conversational: false,
+      pairs: 3,
+      issues: [{ row: 2, kind: 'tie' as const, message: 'both answers are rated 4' }],
+      counts: { tie: 1 },
+      stats: {
+        rows: 3,
+        badRows: 0,
+        distinctPrompts: 3,
+        tieShare: 1 / 3,
+        duplicateShare: 0,
+        chosenLongerShare: 0.5,
+        answers: 0,
+        characters: {
+          prompt: { mean: 12.5, min: 4, q25: 6, median: 9, q75: 15, q95: 40, max: 4321 },
+        },
+      },
+      seconds: 1,
+    })),
+    convertData: record('convertData', () => ({
+      out: 'o.jsonl',
+      format: 'hh-rlhf' as const,
+      pairs: 2308,
+      skipped: 1,
+      issues: [{ row: 86, kind: 'empty' as const, message: 'empty completion in "chosen" (line 87)' }],
+      counts: { empty: 1 },
+      seconds: 1,
+    })),
     score: record('score', () => ({
       out: 's.jsonl',
       counts,
@@ -131,6 +164,15 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
       chosenLogpMean: -88.12,
       rejectedLogpMean: -90.2,
       seconds: 32,
+    })),
+    plan: record('plan', () => ({
+      plan: {
+        memory: { peak: 2.4e9, parts: [], available: 16e9, alternatives: [] },
+        disk: [],
+        time: { total: 90, parts: [{ name: 'training', amount: 90 }] },
+      },
+      fits: true,
+      reasons: [],
     })),
     train: record('train', (request): TrainResult => {
       const { config } = request as { config: TrainResult['config'] };

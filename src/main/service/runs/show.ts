@@ -9,6 +9,8 @@ import type {
 } from '../../../shared/contract.ts';
 import { InputError } from '../../../shared/errors.ts';
 import type { LossName } from '../../../shared/losses.ts';
+import type { Plan } from '../../../shared/plan.ts';
+import type { JobResult } from '../../training/job.ts';
 import type { Job } from '../../store/jobs.ts';
 import type { Run } from '../../store/runs.ts';
 import { logFileOf, requestOf } from '../jobs.ts';
@@ -82,6 +84,14 @@ export function listRuns(library: Library, { status, limit }: ListRunsRequest): 
   return { runs: limit === undefined ? runs : runs.slice(-limit) };
 }
 
+function planOf(job: Job | undefined): Pick<RunDetails, 'plan' | 'outcome'> {
+  if (!job?.plan) return {};
+  const plan = job.plan as Plan;
+  const result = job.result as JobResult | null;
+  if (!result || result.resumed) return { plan };
+  return { plan, outcome: { peakMemory: result.peakMemory, seconds: result.seconds } };
+}
+
 export function showRun(library: Library, id: number): RunDetails {
   const { store } = library;
   const run = requireRun(library, id);
@@ -111,6 +121,6 @@ export function showRun(library: Library, id: number): RunDetails {
     ...(request?.kind === 'train' && request.asked.fork ? { parent: request.asked.fork } : {}),
     ...(adapter === undefined ? {} : { adapter: adapter.path }),
     log: logFileOf(library.logFolder, run.jobId ?? 0),
-    ...(job === undefined || job.plan === null ? {} : { plan: job.plan }),
+    ...planOf(job),
   };
 }

@@ -1,11 +1,13 @@
 import { evaluatePairs } from '../../../shared/comparison.ts';
 import { sha256OfFile } from '../../formats/files.ts';
 import type { JobSpec } from '../job.ts';
+import { planBatches } from '../loop.ts';
 import { parameterCount, policyHash } from '../model.ts';
 import { countsOf, underName } from '../progress.ts';
 import { openConditions, type Conditions } from './conditions.ts';
 import { settleSources, type WorkContext } from './context.ts';
-import { runOne } from './run.ts';
+import { settlePlan } from './plan.ts';
+import { runFolder, runOne } from './run.ts';
 
 /** Evaluates the base, then trains and evaluates run after run under one set of conditions. */
 export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 'compare' }): Promise<void> {
@@ -32,6 +34,21 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
         parameters: parameterCount(model),
         trainedParameters: conditions.sessions.trainer.size,
       },
+    });
+    await settlePlan(context, {
+      model,
+      policy: conditions.policy,
+      trainer: conditions.sessions.trainer,
+      scorer: conditions.sessions.scorer,
+      task: conditions.task,
+      config: spec.runs[0]!.config,
+      pairs: conditions.pairs,
+      held: held.pairs,
+      batches: planBatches(spec.runs[0]!.config, conditions.pairs.length),
+      reference: { missing: conditions.missing },
+      spent: conditions.spent,
+      outputs:
+        request.out === undefined ? [] : spec.runs.map(({ config }) => runFolder(request.out!, config)),
     });
     if (!spec.baseDone) await evaluateBase(context, conditions);
     for (const [place, run] of spec.runs.entries()) {

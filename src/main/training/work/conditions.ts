@@ -1,9 +1,10 @@
 import type { PairLogProbs } from '../../../shared/comparison.ts';
 import { runConfigOf, stepCount } from '../../../shared/config.ts';
+import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, type OpenModel, type Policy } from '../model.ts';
 import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts';
-import { referenceLogProbs, withReference } from '../reference.ts';
+import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { engineOptions, openShared, type SharedSessions } from '../sessions.ts';
 import type { JobSpec } from '../job.ts';
 import { holdOut, refuseLeaks } from '../held-out.ts';
@@ -12,6 +13,7 @@ import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
 import { TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
+import { refuseHopeless, spentSoFar, trainableOf } from './plan.ts';
 
 const defaultTaskTokens = 256;
 
@@ -23,6 +25,12 @@ export interface Conditions {
   readonly held: PreparedData;
   /** Training pairs with their reference log-probs. */
   readonly pairs: readonly TrainingPair[];
+  /** The first run's start. */
+  readonly policy: Policy;
+  /** Where only a plan is made: pairs whose reference log-probs are still to be computed. */
+  readonly missing: readonly TrainingPair[];
+  /** What opening all this took. */
+  readonly spent: readonly PlanPart[];
   readonly heldReference: readonly PairLogProbs[];
   /** What pairs are measured against; absent for the base. */
   readonly reference: Policy | undefined;
@@ -62,15 +70,27 @@ export async function openConditions(
 
   // The shape of the policy and its reference are the same in every run; only the numbers change with the seed.
   const config = runConfigOf(shared, { loss: arms[0]!, learningRate: learningRates[0]!, seed: seeds[0]! });
+  refuseHopeless(context, {
+    source: model.source,
+    trainable: trainableOf(model, config),
+    pairs: [...training.pairs, ...held.pairs],
+    batch: 1,
+    scores: true,
+  });
   const policy = startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);
   const engine = engineOptions(shared.threads, training.pairs, held.pairs);
   const trained = training.pairs.length;
   const all = [...training.pairs, ...held.pairs];
-  const scores = await referenceLogProbs(referenceCache(context), model, reference, all, engine, {
-    ...asBar(call, 'reference log-probs', 'pairs'),
-    fileOf: (place) => (place < trained ? request.data : heldFile),
-  });
+  const only = context.spec.planning === 'only';
+  const began = performance.now();
+  const scores = only
+    ? []
+    : await referenceLogProbs(referenceCache(context), model, reference, all, engine, {
+        ...asBar(call, 'reference log-probs', 'pairs'),
+        fileOf: (place) => (place < trained ? request.data : heldFile),
+      });
+  const afterReference = performance.now();
   const task =
     request.taskData === undefined
       ? undefined
@@ -85,7 +105,10 @@ export async function openConditions(
     data,
     training,
     held,
-    pairs: withReference(training.pairs, scores.slice(0, trained)),
+    pairs: only ? training.pairs : withReference(training.pairs, scores.slice(0, trained)),
+    policy,
+    missing: only ? missingReference(referenceCache(context), model, reference, all, engine) : [],
+    spent: spentSoFar(began, afterReference),
     reference,
     evalHash,
     heldReference: scores.slice(trained),

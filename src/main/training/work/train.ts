@@ -2,6 +2,7 @@ import { evaluatePairs } from '../../../shared/comparison.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
+import { Scorer } from '../../engine/train/scorer.ts';
 import { NonFiniteError } from '../../engine/train/trainer.ts';
 import type { JobSpec } from '../job.ts';
 import { resolveData } from '../data.ts';
@@ -18,11 +19,12 @@ import {
 } from '../model.ts';
 import { orderHash, prepareData } from '../prepare.ts';
 import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
-import { referenceLogProbs, withReference } from '../reference.ts';
-import { isFiniteScore, scoreOnce } from '../score.ts';
-import { engineOptions, openTrainer } from '../sessions.ts';
+import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
+import { isFiniteScore, scorePairs } from '../score.ts';
+import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
 import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
 import type { WorkContext } from './context.ts';
+import { refuseHopeless, settlePlan, spentSoFar, trainableOf } from './plan.ts';
 
 /** Trains one run and writes its adapter (or whole model). */
 export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 'train' }): Promise<void> {
@@ -34,10 +36,6 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train: rows, held, evalHash } = await holdOut(store, data, request.data, config);
   const model = openStart(spec.start);
-  const policy: Policy =
-    spec.start.kind === 'fresh'
-      ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
-      : startPolicy(model, config);
   const { needsRejected, needsReference } = describeLoss(config.loss);
   const options = { maxLength: config.maxLength, needsRejected, file: request.data };
   const prepared = prepareData(rows, model.tokenizer, options);
@@ -50,6 +48,17 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const heldPrompts = (heldData?.pairs ?? []).map(({ prompt }) => prompt);
   tellLeaks(prepared.pairs, heldPrompts, 'held-out prompts', call);
 
+  refuseHopeless(context, {
+    source: model.source,
+    trainable: trainableOf(model, config),
+    pairs: [...prepared.pairs, ...(heldData?.pairs ?? [])],
+    batch: sequencesAtOnce(config, config.full),
+    scores: heldData !== undefined,
+  });
+  const policy: Policy =
+    spec.start.kind === 'fresh'
+      ? { trainable: { kind: 'full' }, parameters: randomWeights(model.source, config.seed) }
+      : startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);
   const batches = planBatches(config, prepared.pairs.length);
   const facts = {
@@ -69,16 +78,20 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
   const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
   const needed = needsReference ? all : (heldData?.pairs ?? []);
+  const only = spec.planning === 'only';
+  const began = performance.now();
   const scores =
-    needed.length === 0
+    needed.length === 0 || only
       ? []
       : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
           ...asBar(call, 'reference log-probs', 'pairs'),
           fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
         });
-  const pairs = needsReference
-    ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
-    : prepared.pairs;
+  const afterReference = performance.now();
+  const pairs =
+    needsReference && !only
+      ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
+      : prepared.pairs;
 
   const trainer = await openTrainer(model, policy.trainable, config, engine);
   send({
@@ -91,6 +104,22 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
       parameters: parameterCount(model),
       trainedParameters: trainer.size,
     },
+  });
+  const scorer = heldData && new Scorer(model.source, policy.trainable, engine);
+  await settlePlan(context, {
+    model,
+    policy,
+    trainer,
+    scorer,
+    config,
+    pairs,
+    held: heldData?.pairs ?? [],
+    batches,
+    reference: {
+      missing: only ? missingReference(referenceCache(context), model, reference, needed, engine) : [],
+    },
+    spent: spentSoFar(began, afterReference),
+    outputs: [request.adapterOut],
   });
   const state = resumeState(context, run, trainer.newState(policy.parameters), facts);
   const fromStep = state.optimizer.step;
@@ -112,8 +141,8 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   }
   checkpointer.write(state);
   const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
-  if (heldData) {
-    const after = await scoreOnce(model, trained, heldData.pairs, engine, {
+  if (heldData && scorer) {
+    const after = await scorePairs(scorer, trained.parameters, heldData.pairs, {
       ...asBar(call, 'evaluating', 'pairs'),
       onScore(found) {
         if (isFiniteScore(found)) return;
@@ -125,6 +154,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     const evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
     send({ kind: 'evaluation', runId: run.id, step: batches.length, evaluation });
   }
+  await scorer?.release();
   await trainer.release();
   savePolicy(request.adapterOut, trained, model);
   send({ kind: 'run-end', runId: run.id, step: batches.length, folder: request.adapterOut });

@@ -150,7 +150,18 @@ export function readDictionaryPlaces(bytes: Buffer, dictionary: Values | undefin
   if (width === undefined) throw broken('a page ends too early');
   const places = readHybrid(bytes.subarray(1), width, count);
   for (const place of places) if (place >= dictionary.count) throw broken('a place beyond its dictionary');
-  return { count, get: (at) => dictionary.get(places[at]!) };
+  // The last value is kept: runs of one long text would else be decoded, and held, once a row.
+  let last = -1;
+  let value: unknown;
+  return {
+    count,
+    get(at) {
+      const place = places[at]!;
+      if (place !== last) value = dictionary.get(place);
+      last = place;
+      return value;
+    },
+  };
 }
 
 /** Whole numbers as differences, in blocks of miniblocks; and how far they reach. */

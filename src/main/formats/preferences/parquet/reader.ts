@@ -67,6 +67,7 @@ async function* read(source: DataSource, wanted: WantedColumns): AsyncGenerator<
           done += 1;
         }
         const here = columns.reduce((sum, { cursor }) => sum + cursor.bytesRead, 0);
+        source.give(characters);
         source.onBytes(before + here, total);
         yield batch;
         // Reading is synchronous: let a signal and the screen have their turn.

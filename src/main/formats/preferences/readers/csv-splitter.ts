@@ -24,6 +24,8 @@ export class CsvSplitter {
   readonly #delimiter: number;
   /** From the begun row's first byte on. */
   #bytes: Buffer = Buffer.alloc(0);
+  /** What `#bytes` is a part of: grown by doubling, so that a long row is not copied with every chunk. */
+  #store: Buffer = Buffer.alloc(0);
   #at = 0;
   #cellStart = 0;
   #cells: string[] = [];
@@ -46,14 +48,14 @@ export class CsvSplitter {
   /** Rows that end within `chunk`; empty lines are none. @throws RangeError for a row that is too long */
   push(chunk: Buffer): CsvRow[] {
     const rows: CsvRow[] = [];
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+    this.#append(chunk);
     const delimiter = this.#delimiter;
     let rowStart = 0;
     let at = this.#at;
     const bytes = this.#bytes;
     while (at < bytes.length) {
       if (this.#state === 'quoted') {
-        const found = bytes.indexOf(quote, at);
+        const found = bytes[at] === quote ? at : bytes.indexOf(quote, at);
         // A quote at the end may be the first of two.
         if (found === -1 || found === bytes.length - 1) {
           at = found === -1 ? bytes.length : found;
@@ -117,9 +119,25 @@ export class CsvSplitter {
       this.#malformed ??= `more than ${mostCells} cells`;
       return;
     }
-    const text = this.#bytes.toString('utf8', this.#cellStart, end);
-    this.#cells.push(this.#doubled ? text.replaceAll('""', '"') : text);
+    const cell = this.#bytes.subarray(this.#cellStart, end);
+    this.#cells.push((this.#doubled ? withoutDoubling(cell) : cell).toString('utf8'));
     this.#doubled = false;
+  }
+
+  #append(chunk: Buffer): void {
+    const kept = this.#bytes.length;
+    const length = kept + chunk.length;
+    const start = this.#bytes.byteOffset - this.#store.byteOffset;
+    let store = this.#store;
+    let from = start;
+    if (from + length > store.length) {
+      from = 0;
+      if (length > store.length) store = Buffer.allocUnsafeSlow(2 * length);
+      this.#bytes.copy(store, 0);
+    }
+    chunk.copy(store, from + kept);
+    this.#store = store;
+    this.#bytes = store.subarray(from, from + length);
   }
 
   #endRow(bytes: Buffer): CsvRow | undefined {
@@ -132,6 +150,17 @@ export class CsvSplitter {
     if (bytes.length === 0) return undefined;
     return malformed === undefined ? { line, cells } : { line, cells, malformed };
   }
+}
+
+/** Of each two quotes, which only ever stand in pairs here, one. */
+function withoutDoubling(cell: Buffer): Buffer {
+  const text = Buffer.allocUnsafe(cell.length);
+  let length = 0;
+  for (let at = 0; at < cell.length; at += 1, length += 1) {
+    text[length] = cell[at]!;
+    if (cell[at] === quote) at += 1;
+  }
+  return text.subarray(0, length);
 }
 
 function innerLines(bytes: Buffer): number {

@@ -18,8 +18,13 @@ async function* read(source: DataSource): AsyncGenerator<readonly SourceRecord[]
   const first = await chunks.next();
   if (first.done === true) return;
   const all = async function* (): AsyncGenerator<Buffer> {
-    yield first.value;
-    yield* chunks;
+    try {
+      yield first.value;
+      yield* chunks;
+    } finally {
+      // Left at the first chunk, the others would keep the file open.
+      await chunks.return(undefined);
+    }
   };
   if (holdsLines(first.value)) yield* readLines(all(), source);
   else yield* readDocument(all(), source);

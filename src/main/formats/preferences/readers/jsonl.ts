@@ -24,6 +24,7 @@ export async function* readLines(
   let line = 0;
   const take = (bytes: Buffer, batch: SourceRecord[]): void => {
     line += 1;
+    if (bytes.length === 0) return;
     const record = lineRecord(bytes, index, line);
     if (record === undefined) return;
     index += 1;
@@ -32,7 +33,14 @@ export async function* readLines(
   for await (const chunk of chunks) {
     const batch: SourceRecord[] = [];
     let start = 0;
-    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
+    for (;;) {
+      // Runs of line breaks would take microseconds each.
+      while (begunBytes === 0 && chunk[start] === newline) {
+        start += 1;
+        line += 1;
+      }
+      const end = chunk.indexOf(newline, start);
+      if (end === -1) break;
       const rest = chunk.subarray(start, end);
       start = end + 1;
       take(begunBytes === 0 ? rest : Buffer.concat([...begun, rest]), batch);

@@ -4,9 +4,10 @@ import { formatElapsed, formatLearningRate } from '../../../../shared/format.ts'
 import { lossNames } from '../../../../shared/losses.ts';
 import type { LossName } from '../../../../shared/losses.ts';
 import { fewestSeeds } from '../../../../shared/verdict.ts';
-import type { CompareResult } from '../../../../shared/contract.ts';
+import type { CompareRequest, CompareResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
+import type { OptionValues } from '../option.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
 import { given, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
@@ -36,6 +37,101 @@ export function describeComparison(result: CompareResult): string {
   ].join('\n');
 }
 
+/** Options of a comparison, for whatever is done with it. */
+export const compareOptions = {
+  model: requiredModel,
+  data: requiredData,
+  pairs: optional({
+    flag: 'pairs',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(1)),
+    defaultText: 'all',
+    help: 'use only the first N rows of the data',
+    group: 'Input',
+  }),
+  arms: withDefault<LossName[]>({
+    flag: 'arms',
+    placeholder: 'LIST',
+    parse: listText<LossName>(settings.loss),
+    absent: ['dpo', 'minor-dpo'],
+    help: `losses to compare, of ${lossNames.join(', ')}`,
+    group: grid,
+  }),
+  learningRates: withDefault({
+    flag: 'lr',
+    placeholder: 'LIST',
+    parse: listText(numberText(settings.learningRate)),
+    absent: [defaults.learningRate],
+    defaultText: formatLearningRate(defaults.learningRate),
+    help: 'learning rates, e.g. 5e-6,5e-5',
+    group: grid,
+  }),
+  seeds: withDefault({
+    flag: 'seeds',
+    placeholder: 'LIST',
+    parse: listText(numberText(settings.seed)),
+    absent: [defaults.seed],
+    help: `seeds, e.g. 0,1,2; a verdict needs ${fewestSeeds} or more`,
+    group: grid,
+  }),
+  ...trainingOptions,
+  evalShare: { ...trainingOptions.evalShare, defaultText: `${defaultEvalShare} without --eval-data` },
+  taskData: optional({
+    flag: 'task-data',
+    placeholder: 'FILE',
+    parse: textValue,
+    help: 'JSONL of questions, each with prompt and answer: every model answers greedily, exact match counts',
+    group: 'Evaluation',
+  }),
+  taskTokens: optional({
+    flag: 'task-tokens',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(1)),
+    defaultText: String(defaultTaskTokens),
+    help: 'longest answer to a question, in tokens; with --task-data',
+    group: 'Evaluation',
+  }),
+  report: optional({
+    flag: 'report',
+    placeholder: 'F.html',
+    parse: textValue,
+    help: 'write a self-contained report with plots',
+    group: 'Output',
+  }),
+  out: optional({
+    flag: 'out',
+    placeholder: 'DIR',
+    parse: textValue,
+    help: "folder for every run's adapter and metrics",
+    group: 'Output',
+  }),
+};
+
+/** The comparison that options ask for. */
+export function comparisonOf(
+  options: OptionValues<typeof compareOptions>,
+  threads: number | undefined,
+): CompareRequest {
+  const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...rest } =
+    options;
+  if (taskTokens !== undefined && taskData === undefined)
+    throw new UsageError('--task-tokens needs --task-data FILE');
+  const input = sharedSettingsOf(rest, threads);
+  const held =
+    input.evalData === undefined && input.evalShare === undefined ? { evalShare: defaultEvalShare } : {};
+  const shared = parseSharedSettings({ ...input, ...held });
+  return {
+    model,
+    data,
+    arms,
+    learningRates,
+    seeds,
+    shared,
+    ...given({ pairs, report, out, taskData }),
+    ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
+  };
+}
+
 export const compare = defineCommand({
   name: 'compare',
   summary: 'train losses under identical conditions and say whether they differ',
@@ -46,92 +142,15 @@ export const compare = defineCommand({
       'questions that have one right answer.',
   ],
   positionals: [],
-  options: {
-    model: requiredModel,
-    data: requiredData,
-    pairs: optional({
-      flag: 'pairs',
-      placeholder: 'N',
-      parse: numberText(wholeNumber(1)),
-      defaultText: 'all',
-      help: 'use only the first N rows of the data',
-      group: 'Input',
-    }),
-    arms: withDefault<LossName[]>({
-      flag: 'arms',
-      placeholder: 'LIST',
-      parse: listText<LossName>(settings.loss),
-      absent: ['dpo', 'minor-dpo'],
-      help: `losses to compare, of ${lossNames.join(', ')}`,
-      group: grid,
-    }),
-    learningRates: withDefault({
-      flag: 'lr',
-      placeholder: 'LIST',
-      parse: listText(numberText(settings.learningRate)),
-      absent: [defaults.learningRate],
-      defaultText: formatLearningRate(defaults.learningRate),
-      help: 'learning rates, e.g. 5e-6,5e-5',
-      group: grid,
-    }),
-    seeds: withDefault({
-      flag: 'seeds',
-      placeholder: 'LIST',
-      parse: listText(numberText(settings.seed)),
-      absent: [defaults.seed],
-      help: `seeds, e.g. 0,1,2; a verdict needs ${fewestSeeds} or more`,
-      group: grid,
-    }),
-    ...trainingOptions,
-    ...jobOptions,
-    evalShare: { ...trainingOptions.evalShare, defaultText: `${defaultEvalShare} without --eval-data` },
-    taskData: optional({
-      flag: 'task-data',
-      placeholder: 'FILE',
-      parse: textValue,
-      help: 'JSONL of questions, each with prompt and answer: every model answers greedily, exact match counts',
-      group: 'Evaluation',
-    }),
-    taskTokens: optional({
-      flag: 'task-tokens',
-      placeholder: 'N',
-      parse: numberText(wholeNumber(1)),
-      defaultText: String(defaultTaskTokens),
-      help: 'longest answer to a question, in tokens; with --task-data',
-      group: 'Evaluation',
-    }),
-    report: optional({
-      flag: 'report',
-      placeholder: 'F.html',
-      parse: textValue,
-      help: 'write a self-contained report with plots',
-      group: 'Output',
-    }),
-    out: optional({
-      flag: 'out',
-      placeholder: 'DIR',
-      parse: textValue,
-      help: "folder for every run's adapter and metrics",
-      group: 'Output',
-    }),
-  },
+  options: { ...compareOptions, ...jobOptions },
   examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
-  run: async (context, { options }) => {
-    const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...others } =
-      options;
-    const { queue, checkpointEvery, ...rest } = others;
-    if (taskTokens !== undefined && taskData === undefined)
-      throw new UsageError('--task-tokens needs --task-data FILE');
-    const input = sharedSettingsOf(rest, context.threads);
-    const held =
-      input.evalData === undefined && input.evalShare === undefined ? { evalShare: defaultEvalShare } : {};
-    const shared = parseSharedSettings({ ...input, ...held });
-    const services = await context.services();
+  run: async (context, { options: { queue, force, checkpointEvery, ...values } }) => {
     const request = {
-      ...{ model, data, arms, learningRates, seeds, shared },
-      ...given({ pairs, report, out, taskData, checkpointEvery }),
-      ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
+      ...comparisonOf(values, context.threads),
+      ...given({ checkpointEvery }),
+      ...(force ? { force } : {}),
     };
+    const services = await context.services();
     return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);
   },
   render: (result) => ('job' in result ? describeQueued(result) : describeComparison(result)),

@@ -1,13 +1,17 @@
 import type { Command } from '../command.ts';
 import { compare } from './compare.ts';
 import { addData, listData } from './data.ts';
+import { checkData } from './data/check.ts';
+import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
+import { planCompare, planTrain } from './plan.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { score } from './score.ts';
+import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Every command, in the order of help. */
@@ -17,9 +21,13 @@ export const commands: readonly Command[] = [
   listModels,
   addData,
   listData,
+  checkData,
+  convertData,
   score,
   train,
   compare,
+  planTrain,
+  planCompare,
   listRuns,
   showRun,
   watchRun,
@@ -34,4 +42,7 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  listSettings,
+  setSetting,
+  resetSetting,
 ];

@@ -11,6 +11,11 @@ export const jobOptions = {
     help: 'only put it into the queue; "plumbline queue run" carries the queue out',
     group,
   }),
+  force: toggle({
+    flag: 'force',
+    help: 'start even where the plan says that memory or disk will not suffice',
+    group,
+  }),
   checkpointEvery: optional({
     flag: 'checkpoint-every',
     placeholder: 'N',

@@ -12,16 +12,18 @@ import {
 } from '../../../../shared/format.ts';
 import { describeLoss, lossNames } from '../../../../shared/losses.ts';
 import type { MetricName } from '../../../../shared/metrics.ts';
-import type { TrainResult } from '../../../../shared/contract.ts';
+import type { TrainRequest, TrainResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, optional, required, textValue } from '../option.ts';
+import type { OptionTable, OptionValues } from '../option.ts';
 import { renderTable } from '../table.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
 import { given, optionalModel, requiredData } from './names.ts';
 import { describeCounts } from './score.ts';
 import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
-const options = {
+/** Options of a training, for whatever is done with it. */
+export const trainOptions = {
   model: optionalModel,
   init: optional({
     flag: 'init',
@@ -55,7 +57,6 @@ const options = {
     group: 'Training',
   }),
   ...trainingOptions,
-  ...jobOptions,
   pairs: optional({
     flag: 'pairs',
     placeholder: 'N',
@@ -79,6 +80,32 @@ const options = {
     group: 'Output',
   }),
 };
+
+/** The training that options ask for, but for its files. */
+export function trainingOf(
+  { model, init, loss, learningRate, seed, ...rest }: Omit<OptionValues<typeof trainOptions>, TrainFiles>,
+  threads: number | undefined,
+): Pick<TrainRequest, 'start' | 'config'> {
+  const values = { model, init, loss, learningRate, seed, ...rest };
+  const table: OptionTable = trainOptions;
+  refuseTogether(table, values, ['model', 'init']);
+  const start = model !== undefined ? { model } : init !== undefined ? { init } : undefined;
+  if (start === undefined) throw new UsageError('train needs --model M or --init config.json');
+  if (init !== undefined) {
+    for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
+      refuseTogether(table, values, ['init', name]);
+  }
+  const config = parseRunConfig({
+    ...sharedSettingsOf(rest, threads),
+    // Random weights have nothing for an adapter to stand on.
+    ...(init === undefined ? {} : { full: true }),
+    loss,
+    learningRate,
+    seed,
+  });
+  return { start, config };
+}
+type TrainFiles = 'data' | 'pairs' | 'metrics' | 'adapterOut';
 
 const watched: readonly (readonly [string, MetricName, (value: number | undefined) => string])[] = [
   ['loss', 'loss', formatNumber],
@@ -149,34 +176,20 @@ export const train = defineCommand({
     'c and r are the log-ratios log p - log p_ref of the chosen and of the rejected answer.',
   ],
   positionals: [],
-  options,
+  options: { ...trainOptions, ...jobOptions },
   examples: [
     'train --model small --data gsm8k --loss minor-dpo --metrics m.jsonl --adapter-out out',
     'train --init config.json --data d.jsonl --loss sft --metrics m.jsonl --adapter-out out',
   ],
   run: async (context, { options: values }) => {
-    refuseTogether(options, values, ['model', 'init']);
-    const { model, init, data, loss, learningRate, seed, metrics, adapterOut, ...others } = values;
-    const { queue, checkpointEvery, pairs, ...rest } = others;
-    const start = model !== undefined ? { model } : init !== undefined ? { init } : undefined;
-    if (start === undefined) throw new UsageError('train needs --model M or --init config.json');
-    if (init !== undefined) {
-      for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
-        refuseTogether(options, values, ['init', name]);
-    }
-    const config = parseRunConfig({
-      ...sharedSettingsOf(rest, context.threads),
-      // Random weights have nothing for an adapter to stand on.
-      ...(init === undefined ? {} : { full: true }),
-      loss,
-      learningRate,
-      seed,
-    });
-    const services = await context.services();
+    const { data, metrics, adapterOut, pairs, queue, force, checkpointEvery, ...rest } = values;
     const request = {
-      ...{ start, data, config, metrics, adapterOut },
+      ...trainingOf(rest, context.threads),
+      ...{ data, metrics, adapterOut },
       ...given({ pairs, checkpointEvery }),
+      ...(force ? { force } : {}),
     };
+    const services = await context.services();
     return queue ? services.queueTrain(request, context.call) : services.train(request, context.call);
   },
   render: (result) => ('job' in result ? describeQueued(result) : describeTraining(result)),

@@ -7,6 +7,7 @@ import {
 } from '../../../../../shared/format.ts';
 import type { RunDetails, RunStatus } from '../../../../../shared/contract.ts';
 import { z } from 'zod';
+import { describeOutcome } from '../../../../../shared/plan.ts';
 import { defineCommand } from '../../command.ts';
 import { numberText, optional, withDefault } from '../../option.ts';
 import { given } from '../names.ts';
@@ -78,6 +79,9 @@ export function describeRun(run: RunDetails): string {
     ...lines.map(([name, text]) => `${name.padEnd(18)}${text}`),
     ...(checkpoints.length === 0 ? [] : ['checkpoints', ...checkpoints]),
     ...(run.evaluation === undefined ? [] : ['', describeEvaluation(run.evaluation)]),
+    ...(run.plan === undefined || run.outcome === undefined
+      ? []
+      : ['', ...describeOutcome(run.plan, run.outcome)]),
     ...(resumable && run.divergedAt === undefined ? ['', `go on with: plumbline runs resume ${run.id}`] : []),
   ].join('\n');
 }

@@ -1,0 +1,312 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LossName } from '../../../shared/losses.ts';
+import type { PassTime, Plan, PlanPart } from '../../../shared/plan.ts';
+import type { Scorer } from '../../engine/train/scorer.ts';
+import { StepTelemetry } from '../../engine/train/telemetry.ts';
+import { NonFiniteError, type Trainer, type TrainingPair } from '../../engine/train/trainer.ts';
+import type { Answerer, Rehearsal } from '../decode.ts';
+import type { OpenModel, Policy } from '../model.ts';
+import { planDisk, type Writing } from './disk.ts';
+import { alternatives } from './memory-model.ts';
+import { availableMemory, peakMemory } from './resources.ts';
+import { fitPassTime, median, passSeconds, passSize, type PassSize, type Sample } from './timing.ts';
+import { measureUpdate } from './update.ts';
+
+/** Share of the expected time that calibration may take where a few passes take less. */
+const calibrationShare = 0.05;
+/** Seconds below which passes are so short that a program still warming up would be measured. */
+const leastSeconds = 0.5;
+const mostSeconds = 30;
+/** Places in the passes sorted by size that are measured, a round each. */
+const trainingRounds = [
+  [0.5, 0.1, 0.9],
+  [0.3, 0.7, 1],
+];
+/** Scoring is the smaller part of the time: one pass, and more only where its own share allows. */
+const scoringRounds = [[0.6], [0.2, 0.9]];
+/** Bytes a second at which checkpoints are hashed, written and brought to disk. */
+const savingRate = 200e6;
+
+export interface CalibrationOptions {
+  readonly model: OpenModel;
+  /** The start; only read. */
+  readonly policy: Policy;
+  readonly trainer: Trainer;
+  /** Scores held-out pairs; absent where nothing is held out. */
+  readonly scorer?: Scorer | undefined;
+  readonly task?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
+  readonly config: { readonly loss: LossName; readonly beta: number };
+  readonly pairs: readonly TrainingPair[];
+  readonly held: readonly TrainingPair[];
+  /** Of one run, as `planBatches` gives them. */
+  readonly batches: readonly (readonly number[])[];
+  /** Runs that follow each other; 1 if absent. */
+  readonly runs?: number;
+  /** How often the held-out pairs are scored in all; once a run if absent. */
+  readonly evaluations?: number;
+  /** How often the questions are answered in all; once a run and once for the base if absent. */
+  readonly answerings?: number;
+  /** Pairs whose reference log-probs are still to be computed, and the session for it where that is open. */
+  readonly reference?: {
+    readonly missing: readonly TrainingPair[];
+    readonly scorer?: Scorer | undefined;
+    readonly parameters?: Float32Array | undefined;
+  };
+  /** What has passed of the job already, by name. */
+  readonly spent?: readonly PlanPart[];
+  /** Whether the state of the first run (`newState`) is made already. */
+  readonly hasState?: boolean;
+  readonly writings?: readonly Writing[];
+  /** Bytes of all checkpoints and adapters in the order they are written, kept or not. */
+  readonly savedBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Measures a few passes on the job's own sessions and plans the whole. Nothing that the training uses is changed:
+ * gradients are computed and thrown away.
+ * @throws the signal's reason where that is aborted
+ */
+export async function calibrate(options: CalibrationOptions): Promise<Plan> {
+  const started = performance.now();
+  const { trainer, scorer, held, reference, policy, task, runs = 1 } = options;
+  const { source } = options.model;
+  const before = process.memoryUsage.rss();
+  const available = availableMemory();
+
+  const groups = options.batches.flatMap((batch) => inGroups(batch, trainer.batch));
+  const trainedGroups = groups.map((places) => places.map((place) => options.pairs[place]!));
+  const telemetry = { loss: options.config.loss, beta: options.config.beta };
+  const training = await measurePasses(
+    source.config,
+    trainedGroups,
+    async (group) => {
+      const pairs = group.map((pair) => ({ ...pair, reference: pair.reference ?? unknownReference }));
+      await ignoreNonFinite(() =>
+        trainer.accumulate(policy.parameters, pairs, telemetry, new StepTelemetry(telemetry.beta)),
+      );
+    },
+    { times: runs, rounds: trainingRounds, signal: options.signal },
+  );
+
+  const opening = performance.now();
+  await scorer?.open();
+  const openSeconds = (performance.now() - opening) / 1000;
+  const evaluations = options.evaluations ?? runs;
+  const score = (
+    by: Scorer,
+    pairs: readonly TrainingPair[],
+    parameters: Float32Array | undefined,
+    times: number,
+  ) =>
+    measurePasses(
+      source.config,
+      pairs.map((pair) => [pair]),
+      async ([pair]) => void (await by.score(pair!, parameters)),
+      { times, rounds: scoringRounds, signal: options.signal },
+    );
+  const scoring =
+    scorer && held.length > 0 ? await score(scorer, held, policy.parameters, evaluations) : undefined;
+  const missing = reference?.missing ?? [];
+  const referring =
+    reference?.scorer && missing.length > 0
+      ? await score(reference.scorer, missing, reference.parameters, 1)
+      : undefined;
+
+  const expected = training.total + (scoring?.total ?? 0) + (referring?.total ?? 0);
+  const rehearsal = await task?.rehearse(policy.trainable.kind === 'full' ? policy.parameters : undefined, {
+    seconds: Math.min(mostSeconds, Math.max(2, calibrationShare * expected)),
+    signal: options.signal,
+  });
+
+  const update = measureUpdate(trainer.size);
+  const steps = options.batches.length * runs;
+  const after = process.memoryUsage.rss();
+  const seconds = (performance.now() - started) / 1000;
+  const referenceSeconds =
+    referring?.total ??
+    // A session of its own, as the scorer's.
+    (missing.length > 0 ? openSeconds : 0) +
+      missing.reduce(
+        (sum, pair) =>
+          sum +
+          passSeconds(scoring?.time ?? training.time, passSize(source.config, [pair])) *
+            (scoring ? 1 : forwardShare),
+        0,
+      );
+  const answerings = options.answerings ?? runs + 1;
+  const times: PlanPart[] = [
+    ...(options.spent ?? []),
+    { name: 'calibration', amount: seconds },
+    { name: 'reference', amount: referenceSeconds },
+    {
+      name: 'training',
+      amount: training.total + runs * groups.length * update.perPass + steps * update.perStep,
+    },
+    { name: 'evaluation', amount: scoring?.total ?? 0 },
+    { name: 'answers', amount: (rehearsal?.allSeconds ?? 0) * answerings },
+    { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
+  ];
+  const memory = memoryParts(options, before, after, rehearsal);
+  const peak = sum(memory);
+  return {
+    memory: {
+      peak,
+      parts: memory,
+      available,
+      alternatives: alternatives(
+        {
+          source,
+          trainable: policy.trainable,
+          pairs: options.pairs,
+          batch: trainer.batch,
+          scores: scorer !== undefined,
+          answers: task && {
+            batch: Math.min(16, task.prompts.length),
+            maxLength: longestPrompt(task.prompts),
+          },
+        },
+        peak,
+      ),
+    },
+    disk: planDisk(options.writings ?? []),
+    time: { total: sum(times), parts: times.filter(({ amount }) => amount > 0) },
+    calibration: {
+      passes: training.passes + (scoring?.passes ?? 0) + (referring?.passes ?? 0),
+      seconds,
+      longestSequence: Math.max(training.longest, scoring?.longest ?? 0, referring?.longest ?? 0),
+      training: training.time,
+      scoring: scoring?.time,
+      residentBefore: before,
+      residentAfter: after,
+    },
+  };
+}
+
+/** A forward pass takes about this share of one with its gradient. */
+const forwardShare = 0.4;
+/** Stands for log-probs not known yet: the time does not depend on them. */
+const unknownReference = { chosen: 0, rejected: 0 };
+
+function memoryParts(
+  options: CalibrationOptions,
+  before: number,
+  after: number,
+  rehearsal: Rehearsal | undefined,
+): PlanPart[] {
+  const numbers = 4 * options.trainer.size;
+  const parts: PlanPart[] = [
+    { name: 'model and sessions', amount: before },
+    { name: 'longest sequence', amount: Math.max(0, after - before) },
+    // Two moments, which take memory when first written to, and the sum of gradients beside a pass's own.
+    { name: 'optimizer', amount: numbers * (options.hasState ? 3 : 4) },
+    // The next run's state is made while the last one's may not be collected yet.
+    { name: 'next run', amount: (options.runs ?? 1) > 1 ? 3 * numbers : 0 },
+    { name: 'answers', amount: Math.max(0, rehearsal?.bytesToCome ?? 0) },
+    { name: 'records', amount: recordBytes + (options.task ? answerBytes : 0) },
+  ];
+  // Importing a model or preparing data may have taken more than training will.
+  const earlier = peakMemory() - sum(parts);
+  return earlier > 0 ? [...parts, { name: 'reached before', amount: earlier }] : parts;
+}
+
+/**
+ * What a long run gathers that a calibration does not see: metrics, messages under way, compiled code, what the
+ * collector has not reclaimed yet. Found on the bundled example, where it is a sixth of all; with larger models it is
+ * lost in the rest.
+ */
+const recordBytes = 40e6;
+/** As much again for the caches and texts of answers. */
+const answerBytes = 25e6;
+
+interface Measured {
+  readonly time: PassTime;
+  /** Seconds of all passes, as often as they are made. */
+  readonly total: number;
+  readonly passes: number;
+  readonly longest: number;
+}
+
+/**
+ * Runs the largest pass first, which takes all the memory there is to take and is not timed; then rounds over the
+ * sizes, until they took their share of the expected time.
+ */
+async function measurePasses(
+  config: OpenModel['source']['config'],
+  passes: readonly (readonly TrainingPair[])[],
+  run: (pass: readonly TrainingPair[]) => Promise<void>,
+  {
+    times,
+    rounds,
+    signal,
+  }: {
+    readonly times: number;
+    readonly rounds: readonly (readonly number[])[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Measured> {
+  const sized = passes
+    .map((pass) => ({ pass, size: passSize(config, pass) }))
+    .sort((a, b) => a.size.square - b.size.square || a.size.tokens - b.size.tokens);
+  const timed = async (place: number): Promise<number> => {
+    // The runtime's run blocks the event loop: let a signal and the screen have their turn.
+    await nextTurn();
+    signal?.throwIfAborted();
+    const started = performance.now();
+    await run(sized[place]!.pass);
+    count += 1;
+    return (performance.now() - started) / 1000;
+  };
+  let count = 0;
+  await timed(sized.length - 1);
+  const found = new Map<number, number[]>();
+  let spent = 0;
+  let time: PassTime;
+  let total: number;
+  for (let round = 0; ; round++) {
+    for (const quantile of rounds[round % rounds.length]!) {
+      const place = Math.round(quantile * (sized.length - 1));
+      const seconds = await timed(place);
+      spent += seconds;
+      const known = found.get(place);
+      if (known) known.push(seconds);
+      else found.set(place, [seconds]);
+    }
+    time = fitPassTime(samplesOf(sized, found));
+    total = times * sized.reduce((all, { size }) => all + passSeconds(time, size), 0);
+    const enough = Math.min(mostSeconds, Math.max(Math.min(leastSeconds, total), calibrationShare * total));
+    if (spent >= enough) break;
+  }
+  const longest = Math.round(Math.sqrt(sized.at(-1)!.size.square / sized.at(-1)!.pass.length));
+  return { time, total, passes: count, longest };
+}
+
+/** Early passes are slower, before code is compiled and memory mapped: where there are several, the later half counts. */
+function samplesOf(
+  sized: readonly { readonly size: PassSize }[],
+  found: ReadonlyMap<number, readonly number[]>,
+): Sample[] {
+  return [...found].map(([place, seconds]) => ({
+    size: sized[place]!.size,
+    seconds: median(seconds.slice(Math.floor(seconds.length / 2))),
+  }));
+}
+
+function inGroups(batch: readonly number[], size: number): number[][] {
+  return Array.from({ length: Math.ceil(batch.length / size) }, (_, group) =>
+    batch.slice(group * size, (group + 1) * size),
+  );
+}
+
+/** A model that gives no numbers takes as long as any other; the training itself will name the rows. */
+async function ignoreNonFinite(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+  }
+}
+
+const sum = (parts: readonly PlanPart[]): number => parts.reduce((all, { amount }) => all + amount, 0);
+const longestPrompt = (prompts: readonly Int32Array[]): number =>
+  prompts.reduce((most, { length }) => Math.max(most, length), 0);
