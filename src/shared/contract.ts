@@ -29,13 +29,27 @@ import type {
   RunsResult,
 } from './contract/runs.ts';
 import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
-import type { ResetSettingRequest, SetSettingRequest, SettingsResult } from './contract/store.ts';
+import type {
+  ProjectRequest,
+  ProjectsResult,
+  RenameProjectRequest,
+  ResetSettingRequest,
+  SetSettingRequest,
+  SettingsResult,
+} from './contract/store.ts';
+import type {
+  DiagnosticsRequest,
+  DiagnosticsResult,
+  DoctorRequest,
+  DoctorResult,
+} from './contract/upkeep.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
 
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
+export type * from './contract/upkeep.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -399,6 +413,14 @@ export interface Services {
   listSettings(): Promise<SettingsResult>;
   setSetting(request: SetSettingRequest): Promise<SettingsResult>;
   resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
+  listProjects(): Promise<ProjectsResult>;
+  /** Results hold the one project that was made, renamed or removed. */
+  addProject(request: ProjectRequest): Promise<ProjectsResult>;
+  renameProject(request: RenameProjectRequest): Promise<ProjectsResult>;
+  removeProject(request: ProjectRequest): Promise<ProjectsResult>;
+  /** Checks all that is recorded; needs no database that can be opened. */
+  doctor(request: DoctorRequest, call?: CallOptions): Promise<DoctorResult>;
+  diagnostics(request: DiagnosticsRequest, call?: CallOptions): Promise<DiagnosticsResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

@@ -160,10 +160,14 @@ export function writeFileWhole(path: string, content: string | Uint8Array): void
  * As `writeFileWhole`, for a file that a person asked for: its folder is made where it is not there.
  * @throws InputError naming the file where it cannot be written, its message begun by `problem`
  */
-export function writeAskedFile(path: string, text: string, problem = 'cannot be written'): void {
+export function writeAskedFile(
+  path: string,
+  content: string | Uint8Array,
+  problem = 'cannot be written',
+): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileWhole(path, text);
+    writeFileWhole(path, content);
   } catch (error) {
     throw new InputError(`${problem}: ${(error as Error).message}`, { file: path });
   }

@@ -117,6 +117,25 @@ export async function importModel(
   };
 }
 
+/**
+ * The hash that importing a source would give it, without importing it.
+ * @param onBytes called with the bytes of weights read since the last call; what it throws ends the reading
+ * @throws InputError as `importModel`
+ */
+export async function hashModel(
+  source: string,
+  {
+    supported,
+    onBytes,
+  }: { readonly supported: readonly string[]; readonly onBytes: (bytes: number) => void },
+): Promise<string> {
+  let before = 0;
+  return hashSource(await openSource(resolve(source), supported), ({ done }) => {
+    onBytes(done - before);
+    before = done;
+  });
+}
+
 async function openSource(path: string, supported: readonly string[]): Promise<Source> {
   if (!existsSync(path)) throw new InputError('no such file or folder', { file: path });
   if (!statSync(path).isDirectory()) {

@@ -1,14 +1,17 @@
 import { join } from 'node:path';
-import { openStore } from '../store/database.ts';
+import { openStore, type Store } from '../store/database.ts';
 import { compare } from './compare.ts';
 import type { Services, ServicesOptions } from '../../shared/contract.ts';
 import { checkData } from './data/check.ts';
 import { convertData } from './data/convert.ts';
+import { diagnostics } from './diagnostics.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addData, addModel, listData, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { listRuns, showRun } from './runs/show.ts';
 import {
@@ -29,25 +32,37 @@ import { train } from './train.ts';
 
 /** Opens the database and the model store in `home`, which exists. */
 export function createServices({ home }: ServicesOptions): Promise<Services> {
-  const store = openStore(join(home, 'plumbline.db'));
-  const library: Library = {
-    store,
+  const places = {
+    database: join(home, 'plumbline.db'),
     modelsFolder: join(home, 'models'),
     checkpointFolder: join(home, 'checkpoints'),
     logFolder: join(home, 'logs'),
+  };
+  let opened: Store | undefined;
+  const library: Library = {
+    // Opened when it is first needed: doctor must be able to look at one that cannot be opened.
+    get store() {
+      if (opened === undefined) {
+        opened = openStore(places.database);
+        recoverOrphans(library);
+      }
+      return opened;
+    },
+    modelsFolder: places.modelsFolder,
+    checkpointFolder: places.checkpointFolder,
+    logFolder: places.logFolder,
     // Read anew each time, so that a change counts at once.
     get settings() {
-      return jobSettings(store);
+      return jobSettings(library.store);
     },
   };
-  recoverOrphans(library);
   return Promise.resolve({
     addModel: ({ path, name }, call) => addModel(library, path, name, call),
-    listModels: () => Promise.resolve({ models: listModels(library) }),
+    listModels: async () => ({ models: listModels(library) }),
     addData: async ({ path, name }) => addData(library, path, name),
     checkData: (request, call = {}) => checkData(library, request, call),
     convertData: (request, call = {}) => convertData(request, call),
-    listData: () => Promise.resolve({ datasets: listData(library) }),
+    listData: async () => ({ datasets: listData(library) }),
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),
@@ -68,10 +83,16 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     runQueue: (call = {}) => runQueue(library, call),
     report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
-    listSettings: async () => listSettings(store),
-    setSetting: async (request) => setSetting(store, request),
-    resetSetting: async (request) => resetSetting(store, request),
+    listSettings: async () => listSettings(library.store),
+    setSetting: async (request) => setSetting(library.store, request),
+    resetSetting: async (request) => resetSetting(library.store, request),
+    listProjects: async () => listProjects(library.store),
+    addProject: async (request) => addProject(library.store, request),
+    renameProject: async (request) => renameProject(library.store, request),
+    removeProject: async (request) => removeProject(library.store, request),
+    doctor: (request, call = {}) => doctor(library, places, request, call),
+    diagnostics: (request, call = {}) => diagnostics(library, places, request, call),
     demo: (request, call = {}) => demo(library, home, request, call),
-    close: async () => store.close(),
+    close: async () => opened?.close(),
   });
 }

@@ -108,6 +108,12 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     listSettings: untried,
     setSetting: untried,
     resetSetting: untried,
+    listProjects: untried,
+    addProject: untried,
+    renameProject: untried,
+    removeProject: untried,
+    doctor: untried,
+    diagnostics: untried,
     addModel: record('addModel', () => ({ model, added: true })),
     listModels: record('listModels', () => ({ models: [model] })),
     addData: record('addData', () => ({

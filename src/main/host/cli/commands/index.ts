@@ -4,12 +4,14 @@ import { addData, listData } from './data.ts';
 import { checkData } from './data/check.ts';
 import { convertData } from './data/convert.ts';
 import { demo } from './demo.ts';
+import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { score } from './score.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
@@ -45,4 +47,10 @@ export const commands: readonly Command[] = [
   listSettings,
   setSetting,
   resetSetting,
+  addProject,
+  listProjects,
+  renameProject,
+  removeProject,
+  doctor,
+  diagnostics,
 ];
