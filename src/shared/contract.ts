@@ -30,8 +30,9 @@ import type {
 } from './contract/runs.ts';
 import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
 import type {
+  ListProjectsResult,
   ProjectRequest,
-  ProjectsResult,
+  ProjectResult,
   RenameProjectRequest,
   ResetSettingRequest,
   SetSettingRequest,
@@ -263,6 +264,8 @@ export interface TrainRequest {
   readonly metrics: string;
   /** Folder: a PEFT adapter, or the whole model where `config.full`. */
   readonly adapterOut: string;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Where it goes on from, for a run that was forked off another. */
@@ -307,6 +310,8 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** The project it belongs to, by its name. */
+  readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */
   readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
@@ -410,14 +415,14 @@ export interface Services {
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest): Promise<ReportResult>;
+  addProject(request: ProjectRequest): Promise<ProjectResult>;
+  listProjects(): Promise<ListProjectsResult>;
+  renameProject(request: RenameProjectRequest): Promise<ProjectResult>;
+  /** Only where no run belongs to it. */
+  removeProject(request: ProjectRequest): Promise<ListProjectsResult>;
   listSettings(): Promise<SettingsResult>;
   setSetting(request: SetSettingRequest): Promise<SettingsResult>;
   resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
-  listProjects(): Promise<ProjectsResult>;
-  /** Results hold the one project that was made, renamed or removed. */
-  addProject(request: ProjectRequest): Promise<ProjectsResult>;
-  renameProject(request: RenameProjectRequest): Promise<ProjectsResult>;
-  removeProject(request: ProjectRequest): Promise<ProjectsResult>;
   /** Checks all that is recorded; needs no database that can be opened. */
   doctor(request: DoctorRequest, call?: CallOptions): Promise<DoctorResult>;
   diagnostics(request: DiagnosticsRequest, call?: CallOptions): Promise<DiagnosticsResult>;

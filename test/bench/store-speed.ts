@@ -1,93 +1,100 @@
 /**
- * How fast the store is: `node test/bench/store-speed.ts [folder]`. A million points of one metric, a million points of
- * twenty, decimated reads of both, ten thousand runs in a list. The last lines are the figures.
+ * How fast the database is where it grows large: metrics of a long run written and drawn, runs of a large project
+ * listed. The last lines are the figures. `node test/bench/store-speed.ts`
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore } from '../../src/main/store/database.ts';
+import { openStore, type Store } from '../../src/main/store/database.ts';
 import type { MetricPoint } from '../../src/main/store/metrics.ts';
-import { sampleDataset, sampleModel, sampleRun } from '../../src/main/store/samples.ts';
+import { sampleModel, sampleRun } from '../../src/main/store/samples.ts';
+import { parseRunConfig } from '../../src/shared/config.ts';
+import { metricNames } from '../../src/shared/metrics.ts';
 
-const folder = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'plumbline-speed-'));
-const store = openStore(join(folder, 'plumbline.db'));
+const folder = mkdtempSync(join(tmpdir(), 'plumbline-speed-'));
+const figures: string[] = [];
 
-function seconds(work: () => void): number {
-  const start = performance.now();
+function milliseconds(work: () => void): number {
+  const started = performance.now();
   work();
-  return (performance.now() - start) / 1000;
+  return performance.now() - started;
 }
 
-/** Median and worst of some calls in milliseconds, the first included. */
-function repeated(count: number, work: (round: number) => void): { median: number; worst: number } {
-  const times = Array.from({ length: count }, (_, round) => 1000 * seconds(() => work(round)));
-  times.sort((a, b) => a - b);
-  return { median: times[count >> 1]!, worst: times.at(-1)! };
+/** Median and slowest of some repetitions, the first one included: a person waits for that one too. */
+function timed(work: () => void, times = 15): string {
+  const all = Array.from({ length: times }, () => milliseconds(work)).sort((a, b) => a - b);
+  return `median ${all[times >> 1]!.toFixed(1)} ms, slowest ${all.at(-1)!.toFixed(1)} ms`;
 }
 
-function fill(run: number, steps: number, metrics: number, stepsAtOnce: number): number {
-  const names = Array.from({ length: metrics }, (_, place) => `metric/${place}`);
-  return seconds(() => {
-    for (let from = 0; from < steps; from += stepsAtOnce) {
-      const points: MetricPoint[] = [];
-      for (let step = from; step < Math.min(steps, from + stepsAtOnce); step += 1) {
-        const point: { step: number; [name: string]: number } = { step };
-        for (const name of names) point[name] = Math.sin(step / 1000) + Math.random();
-        points.push(point);
-      }
-      store.metrics.append(run, points);
+/** Trainings as a person's project gathers them: a job each, with its request and the run's config. */
+function addRuns(store: Store, count: number, projectId: number): void {
+  store.models.add(sampleModel);
+  const config = { ...parseRunConfig({ loss: 'minor-dpo' }) };
+  store.transaction(() => {
+    for (let place = 0; place < count; place += 1) {
+      // A file, not an imported dataset: its name is found in the request.
+      const asked = { data: `/somewhere/pairs-${place % 50}.jsonl`, config, metrics: 'm.jsonl' };
+      const job = store.jobs.add({
+        kind: 'train',
+        request: { kind: 'train', asked, absolute: asked },
+        projectId,
+      });
+      const dataHash = String(place % 50).padStart(64, '0');
+      store.runs.add({ ...sampleRun, dataHash, config, jobId: job.id, projectId });
     }
   });
 }
 
-const single = store.runs.add(sampleRun).id;
-const wide = store.runs.add(sampleRun).id;
-const small = store.runs.add(sampleRun).id;
-const rates = [
-  ['a million steps of one metric, 10,000 at once', 1e6 / fill(single, 1e6, 1, 10_000)],
-  ['50,000 steps of 20 metrics, 500 steps at once', 1e6 / fill(wide, 50_000, 20, 500)],
-  [
-    '2,000 steps of 20 metrics, 10 steps at once (flushed to disk each time)',
-    4e4 / fill(small, 2000, 20, 10),
-  ],
-] as const;
-const reads = [
-  ['a million steps', repeated(50, () => store.metrics.decimated(single, 'metric/0', { points: 1000 }))],
-  [
-    'any part of a million steps',
-    repeated(200, () => {
-      const [from, to] = [Math.random() * 1e6, Math.random() * 1e6].sort((a, b) => a - b);
-      store.metrics.decimated(single, 'metric/0', { from: from!, to: to!, points: 1000 });
-    }),
-  ],
-  [
-    '50,000 steps, one of 20 metrics',
-    repeated(60, (round) => store.metrics.decimated(wide, `metric/${round % 20}`, { points: 1000 })),
-  ],
-] as const;
+/** Points as a training tells them: `steps` of them, each with `metrics` values. */
+function insert(store: Store, steps: number, metrics: number, atOnce: number): number {
+  const { id } = store.runs.add(sampleRun);
+  const names = metricNames.slice(0, metrics);
+  const time = milliseconds(() => {
+    for (let from = 0; from < steps; from += atOnce) {
+      const points: MetricPoint[] = [];
+      for (let step = from + 1; step <= Math.min(from + atOnce, steps); step += 1) {
+        const values = names.map((name, place) => [name, Math.sin(step * (place + 1)) / step] as const);
+        points.push({ step, ...Object.fromEntries(values) });
+      }
+      store.metrics.append(id, points);
+    }
+  });
+  const rate = Math.round((1000 * steps * metrics) / time).toLocaleString('en');
+  figures.push(
+    `insert ${steps.toLocaleString('en')} steps x ${metrics} metrics, ${atOnce} steps at once: ${rate} values/s`,
+  );
+  return id;
+}
 
-const project = store.projects.add('many').id;
-store.models.add(sampleModel);
-store.datasets.add(sampleDataset, []);
-const config = Object.fromEntries(Array.from({ length: 60 }, (_, place) => [`setting${place}`, place]));
-store.transaction(() => {
-  for (let run = 0; run < 10_000; run += 1) store.runs.add({ ...sampleRun, config, projectId: project });
-});
-const lists = repeated(20, () => {
-  if (store.runSummaries.list({ projectId: project }).length !== 10_000) throw new Error('runs are missing');
-});
-const rewrite = 1000 * seconds(() => store.metrics.append(single, [{ step: 5, 'metric/0': 1 }]));
-const truncate = 1000 * seconds(() => store.metrics.truncateAfter(single, 500_000));
-store.close();
-rmSync(folder, { recursive: true });
-
-for (const [what, rate] of rates)
-  console.log(`insert, ${what}: ${Math.round(rate).toLocaleString('en')} points/s`);
-console.log(
-  `one old step written again: ${rewrite.toFixed(1)} ms; half a million removed: ${truncate.toFixed(0)} ms`,
-);
-for (const [what, { median, worst }] of reads)
-  console.log(`decimated to 1,000, ${what}: median ${median.toFixed(1)} ms, worst ${worst.toFixed(1)} ms`);
-console.log(
-  `10,000 runs of a project in a list: median ${lists.median.toFixed(0)} ms, worst ${lists.worst.toFixed(0)} ms`,
-);
+try {
+  const file = join(folder, 'plumbline.db');
+  let store = openStore(file);
+  const wide = insert(store, 50_000, 20, 100);
+  const long = insert(store, 1_000_000, 1, 1000);
+  insert(store, 500, 20, 1);
+  store.close();
+  for (const [title, run, last] of [
+    ['50,000 steps x 20 metrics', wide, 50_000],
+    ['1,000,000 steps', long, 1_000_000],
+  ] as const) {
+    for (const points of [500, 2000]) {
+      store = openStore(file);
+      const whole = timed(() => store.metrics.decimated(run, 'loss', { points }));
+      const part = { from: Math.round(0.31 * last), to: Math.round(0.77 * last), points };
+      const zoomed = timed(() => store.metrics.decimated(run, 'loss', part));
+      figures.push(`${points} points of ${title}: ${whole}; of its middle: ${zoomed}`);
+      store.close();
+    }
+  }
+  store = openStore(file);
+  const project = store.projects.add('large');
+  addRuns(store, 10_000, project.id);
+  const listed = timed(() => {
+    if (store.runList.list({ projectId: project.id }).length !== 10_000) throw new Error('runs are missing');
+  });
+  figures.push(`list 10,000 runs of a project: ${listed}`);
+  store.close();
+  console.log(figures.join('\n'));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -14,7 +14,7 @@ import {
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DoctorResult, ListModelsResult, ProjectsResult } from '../../src/shared/contract.ts';
+import type { DoctorResult, ListModelsResult, ListProjectsResult } from '../../src/shared/contract.ts';
 import { findLeftovers } from '../../src/main/service/doctor/leftovers.ts';
 import { ownIdentity } from '../../src/main/store/process-identity.ts';
 import {
@@ -282,11 +282,11 @@ describe('projects', () => {
     await run('projects', 'add', 'beta study');
     expect((await plumbline(home, ['projects', 'add', 'beta study'])).err).toMatch(/exists already/);
     await run('projects', 'rename', 'beta study', 'thesis');
-    const { projects } = (await run('projects', 'list', '--json')).json<ProjectsResult>();
+    const { projects } = (await run('projects', 'list', '--json')).json<ListProjectsResult>();
     expect(projects.map(({ name }) => name)).toEqual(['default', 'thesis']);
     expect(projects[0]!.runs).toBeGreaterThan(0);
     expect((await plumbline(home, ['projects', 'remove', 'default'])).code).toBe(1);
-    expect((await plumbline(home, ['projects', 'remove', 'nobody'])).err).toMatch(/known: default, thesis/);
+    expect((await plumbline(home, ['projects', 'remove', 'nobody'])).err).toMatch(/there is no project nobody/);
     await run('projects', 'remove', 'thesis');
     expect((await run('models', 'list', '--json')).json<ListModelsResult>().models).toHaveLength(2);
   });

@@ -128,7 +128,7 @@ function counts(store: Store): Record<string, number> {
     models: store.models.list().length,
     datasets: store.datasets.list().length,
     jobs: store.jobs.list().length,
-    runs: store.runSummaries.list().length,
+    runs: store.runList.list().length,
     checkpoints: store.checkpoints.list().length,
   };
 }
@@ -159,10 +159,10 @@ function numbersOf(value: unknown): unknown {
 }
 
 function runsOf(store: Store, cleaned: (text: string) => string): unknown[] {
-  return store.runSummaries.list({ limit: runsListed }).map((run) => ({
+  return store.runList.list({ limit: runsListed }).map((run) => ({
     id: run.id,
-    job: run.jobId,
-    comparison: run.comparisonId,
+    job: run.job,
+    comparison: run.comparison,
     loss: run.loss,
     learningRate: run.learningRate,
     beta: run.beta,
@@ -172,7 +172,7 @@ function runsOf(store: Store, cleaned: (text: string) => string): unknown[] {
     totalSteps: run.totalSteps,
     seconds: run.seconds,
     divergedAt: run.divergedAt,
-    error: run.error === null ? null : cleaned(run.error),
+    error: run.error === undefined ? undefined : cleaned(run.error),
   }));
 }
 

@@ -17,6 +17,7 @@ import { careForWorker } from '../training/priority.ts';
 import { freshHash } from '../training/model.ts';
 import { supervise, type JobEnd } from '../training/supervisor.ts';
 import { findModel, type Library } from './library.ts';
+import { projectIdOf } from './projects.ts';
 import { absoluteCompare, absoluteTrain } from './places.ts';
 
 /** What a job's record holds as its request. */
@@ -50,13 +51,14 @@ export async function enqueueTrain(
   const { store } = library;
   const absolute = absoluteTrain(library, asked);
   const { start, config } = absolute;
+  const projectId = projectIdOf(store, asked.project);
   // Data first: it is read in no time, and what is wrong with it must not come after a model was imported.
   const data = await resolveData(store, absolute.data);
   const baseHash =
     'init' in start ? freshHash(start.init) : (await findModel(library, start.model, call)).hash;
   const request: JobRequest = { kind: 'train', asked, absolute };
   return store.transaction(() => {
-    const job = store.jobs.add({ kind: 'train', request });
+    const job = store.jobs.add({ kind: 'train', request, projectId });
     const parent = from === undefined ? {} : { parentCheckpointId: from.id };
     const run = addRun(library, job, config, { baseHash, dataHash: data.hash, ...parent });
     if (from) {
@@ -78,6 +80,7 @@ export async function enqueueCompare(
 ): Promise<Job> {
   const { store } = library;
   const absolute = absoluteCompare(library, asked);
+  const projectId = projectIdOf(store, asked.project);
   const data = await resolveData(store, absolute.data);
   const { hash: baseHash } = await findModel(library, absolute.model, call);
   const { arms, learningRates, seeds, shared } = absolute;
@@ -85,7 +88,7 @@ export async function enqueueCompare(
   return store.transaction(() => {
     const hashes = { baseHash, dataHash: data.hash };
     const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
-    const job = store.jobs.add({ kind: 'compare', request, comparisonId: comparison.id });
+    const job = store.jobs.add({ kind: 'compare', request, projectId, comparisonId: comparison.id });
     for (const seed of seeds) {
       for (const learningRate of learningRates) {
         for (const loss of arms) {
@@ -105,7 +108,8 @@ function addRun(
   of: { baseHash: string; dataHash: string; comparisonId?: number; parentCheckpointId?: number },
 ): Run {
   const { loss, seed, learningRate, beta } = config;
-  return store.runs.add({ loss, seed, orderSeed: seed, learningRate, beta, config, jobId: job.id, ...of });
+  const { id: jobId, projectId } = job;
+  return store.runs.add({ loss, seed, orderSeed: seed, learningRate, beta, config, jobId, projectId, ...of });
 }
 
 const pollMilliseconds = 300;

@@ -1,54 +1,48 @@
-import type { ProjectRequest, ProjectsResult, RenameProjectRequest } from '../../shared/contract.ts';
+import type {
+  ListProjectsResult,
+  ProjectResult,
+  ProjectSummary,
+  RenameProjectRequest,
+} from '../../shared/contract.ts';
 import { InputError } from '../../shared/errors.ts';
 import type { Store } from '../store/database.ts';
-import type { Project } from '../store/projects.ts';
+import { defaultProject, type Project } from '../store/projects.ts';
 
-const longestName = 100;
-
-function resultOf(projects: readonly Project[]): ProjectsResult {
-  return {
-    projects: projects.map(({ id, name, runs, createdAt }) => ({
-      id,
-      name,
-      runs,
-      ...(createdAt === 0 ? {} : { createdAt: new Date(createdAt).toISOString() }),
-    })),
-  };
+function summarise({ name, runs, createdAt }: Project): ProjectSummary {
+  return { name, runs, ...(createdAt === 0 ? {} : { createdAt: new Date(createdAt).toISOString() }) };
 }
 
-function checkedName(name: string): string {
-  const plain = name.trim();
-  if (plain === '') throw new InputError('a project needs a name');
-  if (plain.length > longestName)
-    throw new InputError(`a project's name has at most ${longestName} characters`);
-  return plain;
-}
-
+/** @throws InputError where there is none of this name */
 function requireProject({ projects }: Store, name: string): Project {
-  const found = projects.findByName(name.trim());
-  if (found) return found;
-  const known = projects.list().map((project) => project.name);
-  throw new InputError(`there is no project ${name}; known: ${known.join(', ')}`);
+  const project = projects.findByName(name);
+  if (project) return project;
+  throw new InputError(`there is no project ${name}; see: plumbline projects list`);
 }
 
-export function listProjects({ projects }: Store): ProjectsResult {
-  return resultOf(projects.list());
+/** The project that a request names. @throws InputError where there is none */
+export function projectIdOf(store: Store, name: string | undefined): number {
+  return name === undefined ? defaultProject : requireProject(store, name).id;
 }
 
-/** @throws InputError where the name is taken */
-export function addProject({ projects }: Store, { name }: ProjectRequest): ProjectsResult {
-  return resultOf([projects.add(checkedName(name))]);
+export function addProject(store: Store, name: string): ProjectResult {
+  return { project: summarise(store.projects.add(checkName(name))) };
 }
 
-/** @throws InputError where there is no such project, or the new name is taken */
-export function renameProject(store: Store, { name, to }: RenameProjectRequest): ProjectsResult {
-  const project = requireProject(store, name);
-  return resultOf([store.projects.rename(project.id, checkedName(to))!]);
+export function listProjects({ projects }: Store): ListProjectsResult {
+  return { projects: projects.list().map(summarise) };
 }
 
-/** @throws InputError where there is no such project, or it holds runs */
-export function removeProject(store: Store, { name }: ProjectRequest): ProjectsResult {
-  const project = requireProject(store, name);
-  store.projects.remove(project.id);
-  return resultOf([project]);
+export function renameProject(store: Store, { name, to }: RenameProjectRequest): ProjectResult {
+  const { id } = requireProject(store, name);
+  return { project: summarise(store.projects.rename(id, checkName(to))) };
+}
+
+export function removeProject(store: Store, name: string): ListProjectsResult {
+  store.projects.remove(requireProject(store, name).id);
+  return listProjects(store);
+}
+
+function checkName(name: string): string {
+  if (name.trim() !== '' && name.trim() === name) return name;
+  throw new InputError('a project needs a name without blanks around it');
 }

@@ -10,29 +10,29 @@ import { migrate, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
 import { ModelFiles } from './model-files.ts';
 import { Models } from './models.ts';
-import { Projects } from './projects.ts';
 import { ReferenceLogProbsCache } from './reference-log-probs.ts';
-import { RunSummaries } from './run-list.ts';
+import { Projects } from './projects.ts';
+import { RunList } from './run-list.ts';
 import { Runs } from './runs.ts';
 import { Settings } from './settings.ts';
 
 /** Everything a person entered or the machine computed. One repository per noun; all methods are synchronous. */
 export interface Store {
   readonly file: string;
-  readonly projects: Projects;
   readonly models: Models;
   readonly datasets: Datasets;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
   readonly jobs: Jobs;
   readonly runs: Runs;
-  readonly runSummaries: RunSummaries;
   readonly checkpoints: Checkpoints;
   readonly metrics: Metrics;
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
   readonly settings: Settings;
+  readonly projects: Projects;
+  readonly runList: RunList;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
   transaction<Result>(work: () => Result): Result;
   /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
@@ -61,20 +61,20 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
     if (!readOnly) migrate(connection, migrations);
     return {
       file: connection.file,
-      projects: new Projects(connection),
       models: new Models(connection),
       datasets: new Datasets(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
       jobs: new Jobs(connection),
       runs: new Runs(connection),
-      runSummaries: new RunSummaries(connection),
       checkpoints: new Checkpoints(connection),
       metrics: new Metrics(connection),
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),
       settings: new Settings(connection),
+      projects: new Projects(connection),
+      runList: new RunList(connection),
       transaction: (work) => connection.write(work),
       close: () => connection.close(),
     };

@@ -1,8 +1,8 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './connection.ts';
-import { Rollups, type Decimation, type MetricBucket } from './rollups.ts';
+import { Rollups, type DecimateOptions, type MetricBucket } from './rollups.ts';
 
-/** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. Steps count from 0. */
+/** One step's values by metric name; StepMetrics is one, and so is one with `eval_` names. */
 export type MetricPoint = { readonly step: number } & { readonly [name: string]: number | undefined };
 
 /** One metric over a run, by ascending step. */
@@ -17,21 +17,18 @@ export interface MetricSeries {
  */
 export class Metrics {
   readonly #connection: Connection;
-  readonly #rollups: Rollups;
   readonly #insertName: Statement<[string]>;
   readonly #nameId: Statement<[string], number>;
-  readonly #deleteAfter: Statement<[number, number, number]>;
   readonly #insert: Statement<[number, number, number, number]>;
+  readonly #deleteAfter: Statement<[number, number, number]>;
   readonly #names: Statement<[number], string>;
   readonly #series: Statement<[number, string], [step: number, value: number | null]>;
+  readonly #rollups: Rollups;
   readonly #points: Statement<[number, number], [step: number, name: string, value: number | null]>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#rollups = new Rollups(connection);
-    this.#deleteAfter = connection.prepare(
-      'DELETE FROM metrics WHERE run_id = ? AND metric_id = ? AND step > ?',
-    );
     this.#insertName = connection.prepare(
       'INSERT INTO metric_names (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
     );
@@ -39,6 +36,9 @@ export class Metrics {
     this.#insert = connection.prepare(
       `INSERT INTO metrics (run_id, metric_id, step, value) VALUES (?, ?, ?, ?)
        ON CONFLICT (run_id, metric_id, step) DO UPDATE SET value = excluded.value`,
+    );
+    this.#deleteAfter = connection.prepare(
+      'DELETE FROM metrics WHERE run_id = ? AND metric_id = ? AND step > ?',
     );
     this.#names = connection
       .prepare<[number], string>(
@@ -67,9 +67,11 @@ export class Metrics {
    */
   append(runId: number, points: Iterable<MetricPoint>): void {
     this.#connection.write(() => {
-      const written = new Map<string, { id: number; lastBefore: number; steps: number[] }>();
+      const written = new Map<
+        string,
+        { readonly id: number; readonly before: number; readonly steps: number[] }
+      >();
       for (const point of points) {
-        const { step } = point;
         for (const name in point) {
           const value = point[name];
           if (name === 'step' || value === undefined) continue;
@@ -77,19 +79,18 @@ export class Metrics {
           if (metric === undefined) {
             this.#insertName.run(name);
             const id = this.#nameId.get(name)!;
-            metric = { id, lastBefore: this.#rollups.lastStep(runId, id), steps: [] };
+            metric = { id, before: this.#rollups.lastStep(runId, id), steps: [] };
             written.set(name, metric);
           }
-          metric.steps.push(step);
-          this.#insert.run(runId, metric.id, step, value);
+          this.#insert.run(runId, metric.id, point.step, value);
+          metric.steps.push(point.step);
         }
       }
-      for (const { id, lastBefore, steps } of written.values())
-        this.#rollups.update(runId, id, steps, lastBefore);
+      for (const { id, steps, before } of written.values()) this.#rollups.refresh(runId, id, steps, before);
     });
   }
 
-  /** Removes a run's values of all steps after one, which a resumed run will write again. */
+  /** Removes a run's values of all steps after one, as when it goes on from an earlier checkpoint. */
   truncateAfter(runId: number, step: number): void {
     this.#connection.write(() => {
       for (const name of this.names(runId)) {
@@ -116,14 +117,12 @@ export class Metrics {
   }
 
   /**
-   * One metric of a run for a chart: in at most `points` buckets with least, greatest, mean and last value, so that no
-   * spike and no value that is not finite is lost. Takes milliseconds whatever the run's length.
+   * One metric of a run for a chart, in a time that does not grow with its length: at most `points` buckets of
+   * neighbouring steps. No spike and no value that is not finite is lost.
    */
-  decimated(runId: number, name: string, how: Decimation): MetricBucket[] {
-    return this.#connection.read(() => {
-      const id = this.#nameId.get(name);
-      return id === undefined ? [] : this.#rollups.decimated(runId, id, how);
-    });
+  decimated(runId: number, name: string, options: DecimateOptions): MetricBucket[] {
+    const id = this.#nameId.get(name);
+    return id === undefined ? [] : this.#connection.read(() => this.#rollups.decimate(runId, id, options));
   }
 
   /** All metrics of a run, one point for each step, by ascending step. */

@@ -3,198 +3,176 @@ import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './database.ts';
 import { migrations } from './migrations/index.ts';
-import type { MetricPoint } from './metrics.ts';
+import type { DecimateOptions, MetricBucket } from './rollups.ts';
 import { sampleRun, temporaryFolder } from './samples.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let store: Store;
-let run: number;
 
 beforeEach(() => {
   folder = temporaryFolder();
   store = openStore(join(folder.path, 'plumbline.db'));
-  run = store.runs.add(sampleRun).id;
 });
 afterEach(() => {
   store.close();
   folder.remove();
 });
 
-/** A small generator of its own (mulberry32), so that a failure can be repeated. */
-function numbers(seed: number): () => number {
+/** Park and Miller's generator, so that a failure comes again. */
+function randomNumbers(seed: number): () => number {
   let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  return () => (state = (state * 48271) % 2147483647) / 2147483647;
+}
+
+/** What a bucket must say of the values at its steps. */
+function summary(points: readonly (readonly [step: number, value: number])[]) {
+  const values = points.map(([, value]) => value);
+  const finite = values.filter(Number.isFinite);
+  const none = finite.length === 0;
+  return {
+    firstStep: points[0]![0],
+    lastStep: points.at(-1)![0],
+    points: points.length,
+    min: none ? NaN : Math.min(...finite),
+    max: none ? NaN : Math.max(...finite),
+    last: values.at(-1)!,
+    finite: finite.length === values.length,
+    mean: none ? NaN : finite.reduce((sum, value) => sum + value, 0) / finite.length,
   };
 }
 
-function randomValue(next: () => number): number {
-  const kind = next();
-  if (kind < 0.02) return NaN;
-  if (kind < 0.03) return Infinity;
-  if (kind < 0.04) return -Infinity;
-  if (kind < 0.05) return (next() - 0.5) * 1e30;
-  return next() * 4 - 2;
-}
-
-/** Checks `decimated` against the points themselves. */
-function expectRight(truth: ReadonlyMap<number, number>, from: number, to: number, points: number): void {
-  const buckets = store.metrics.decimated(run, 'loss', { from, to, points });
-  const steps = [...truth.keys()].filter((step) => step >= from && step <= to).sort((a, b) => a - b);
+/** Every value asked for lies in exactly one bucket, in order, and every bucket says what holds of its own. */
+function check(buckets: readonly MetricBucket[], all: ReadonlyMap<number, number>, options: DecimateOptions) {
+  const { from = -Infinity, to = Infinity, points } = options;
+  const asked = [...all].filter(([step]) => step >= from && step <= to).sort(([a], [b]) => a - b);
   expect(buckets.length).toBeLessThanOrEqual(points);
   let place = 0;
-  for (const bucket of buckets) {
-    const values: number[] = [];
-    expect(bucket.from).toBe(steps[place]);
-    while (place < steps.length && steps[place]! <= bucket.to) values.push(truth.get(steps[place++]!)!);
-    expect(bucket.to).toBe(steps[place - 1]);
-    const finite = values.filter(Number.isFinite);
-    expect(bucket).toMatchObject({
-      finite: finite.length,
-      min: finite.length === 0 ? NaN : Math.min(...finite),
-      max: finite.length === 0 ? NaN : Math.max(...finite),
-      last: values.at(-1),
-      nans: values.filter(Number.isNaN).length,
-      positiveInfinities: values.filter((value) => value === Infinity).length,
-      negativeInfinities: values.filter((value) => value === -Infinity).length,
-    });
-    if (finite.length === 0) expect(bucket.mean).toBeNaN();
-    else {
-      const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
-      const size = Math.max(...finite.map(Math.abs));
-      expect(Math.abs(bucket.mean - mean)).toBeLessThanOrEqual(1e-12 * size);
-    }
-  }
-  // Every point is in a bucket.
-  expect(place).toBe(steps.length);
+  const expected = buckets.map(({ points: count, mean }) => {
+    const own = summary(asked.slice(place, place + count));
+    place += count;
+    // The order of adding moves the last bits.
+    const near = Math.abs(mean - own.mean) <= 1e-12 * Math.max(1, Math.abs(own.mean));
+    return near ? { ...own, mean } : own;
+  });
+  expect(place).toBe(asked.length);
+  expect(buckets).toEqual(expected);
 }
 
-/** A bucket's row exists exactly where it holds a point and is complete. */
-function expectRowsAsPromised(truth: ReadonlyMap<number, number>): void {
-  const last = Math.max(...truth.keys());
-  const expected: string[] = [];
-  for (let level = 1, width = 8; width <= last + 1; level += 1, width *= 8) {
-    const held = new Set([...truth.keys()].map((step) => Math.floor(step / width)));
-    for (const bucket of [...held].sort((a, b) => a - b)) {
-      if ((bucket + 1) * width <= last + 1) expected.push(`${level}:${bucket}`);
-    }
-  }
-  const database = new Sqlite(store.file, { readonly: true });
-  const rows = database
-    .prepare(
-      `SELECT level || ':' || bucket FROM metric_rollups JOIN metric_names ON metric_names.id = metric_id
-       WHERE run_id = ? AND name = 'loss' ORDER BY level, bucket`,
-    )
-    .pluck()
-    .all(run);
-  database.close();
-  expect(rows).toEqual(expected);
-}
-
-describe('a decimated metric', () => {
-  it.each([1, 2, 3, 4, 5, 6])(
-    'is that of the points, whatever was written in which order (seed %i)',
-    (seed) => {
-      const next = numbers(seed);
-      const truth = new Map<number, number>();
-      const stride = seed === 3 ? 100 : seed === 4 ? 7 : 1;
-      let step = seed % 2;
-      for (let round = 0; round < 60; round += 1) {
-        const kind = next();
-        if (kind < 0.1 && step > 0) {
-          // A resume: everything after some step goes.
-          step = Math.floor((next() * step) / stride) * stride + (seed % 2);
-          store.metrics.truncateAfter(run, step - 1);
-          for (const each of [...truth.keys()]) if (each >= step) truth.delete(each);
-        } else if (kind < 0.25 && truth.size > 0) {
-          // Steps written again, in no order.
-          const known = [...truth.keys()];
-          const points = Array.from({ length: 5 }, (): MetricPoint => {
-            return { step: known[Math.floor(next() * known.length)]!, loss: randomValue(next) };
-          });
-          for (const point of points) truth.set(point.step, point['loss']!);
-          store.metrics.append(run, points);
-        } else {
-          const points: MetricPoint[] = [];
-          for (let count = Math.ceil(next() * 150); count > 0; count -= 1) {
-            // Now and then a step has no value.
-            if (next() < 0.9) points.push({ step, loss: randomValue(next), other: 1 });
-            step += stride;
-          }
-          for (const point of points) truth.set(point.step, point['loss']!);
-          store.metrics.append(run, points);
-        }
-        if (truth.size === 0) continue;
-        const end = Math.max(...truth.keys());
-        expectRight(truth, 0, end, Math.ceil(next() * 80));
-        const from = Math.floor(next() * end);
-        expectRight(truth, from, from + Math.floor(next() * (end - from)), Math.ceil(next() * 80));
+describe('decimated series', () => {
+  it('equal what the values themselves say, for random data written in any order and rewritten', () => {
+    for (let round = 0; round < 6; round += 1) {
+      const random = randomNumbers(round + 1);
+      const run = store.runs.add(sampleRun).id;
+      const stride = [1, 1, 3, 50, 1, 700][round]!;
+      const count = [40, 4000, 2000, 400, 9000, 1500][round]!;
+      const all = new Map<number, number>();
+      const value = (): number => {
+        const kind = random();
+        if (kind < 0.002) return NaN;
+        if (kind < 0.003) return Infinity;
+        if (kind < 0.004) return -Infinity;
+        return kind < 0.01 ? 1e9 * random() : 2 * random() - 1;
+      };
+      const write = (steps: readonly number[]): void => {
+        const points = steps.map((step) => ({ step, loss: value() }));
+        for (const { step, loss } of points) all.set(step, loss);
+        store.metrics.append(run, points);
+      };
+      const steps = Array.from({ length: count }, (_, place) => stride * place + (round % 2));
+      for (let place = 0; place < count;) {
+        const size = 1 + Math.floor(random() * 400);
+        write(steps.slice(place, place + size));
+        place += size;
+        // As after a resume: the last steps again, with other values.
+        if (random() < 0.3) write(steps.slice(Math.max(0, place - 150), Math.max(0, place - 20)));
       }
-      expectRowsAsPromised(truth);
-      const { steps, values } = store.metrics.series(run, 'loss');
-      expect(new Map(steps.map((each, place) => [each, values[place]]))).toEqual(
-        new Map([...truth].sort(([a], [b]) => a - b)),
-      );
-    },
-  );
-
-  it('shows each value by itself where there are few, and only the steps asked for', () => {
-    store.metrics.append(run, [
-      { step: 0, loss: 3 },
-      { step: 1, loss: 1 },
-      { step: 500_000, loss: -0 },
-      { step: 999_999, loss: Infinity },
-    ]);
-    const all = store.metrics.decimated(run, 'loss', { points: 4 });
-    expect(all.map(({ from, to, last }) => [from, to, last])).toEqual([
-      [0, 0, 3],
-      [1, 1, 1],
-      [500_000, 500_000, -0],
-      [999_999, 999_999, Infinity],
-    ]);
-    expect(store.metrics.decimated(run, 'loss', { points: 1 })).toMatchObject([
-      { from: 0, to: 999_999, min: 0, max: 3, finite: 3, positiveInfinities: 1 },
-    ]);
-    expect(store.metrics.decimated(run, 'loss', { from: 2, to: 499_999, points: 9 })).toEqual([]);
-    expect(store.metrics.decimated(run, 'no such metric', { points: 9 })).toEqual([]);
-    expect(store.metrics.decimated(run + 1, 'loss', { points: 9 })).toEqual([]);
+      write([...steps].filter(() => random() < 0.01).reverse());
+      if (round > 2) {
+        // As when a run goes on from an earlier checkpoint.
+        const kept = steps[Math.floor(count * (0.5 + 0.4 * random()))]!;
+        store.metrics.truncateAfter(run, kept);
+        for (const step of steps) if (step > kept) all.delete(step);
+        check(store.metrics.decimated(run, 'loss', { points: 9 }), all, { points: 9 });
+        write(steps.filter((step) => step > kept + 5 * stride));
+      }
+      const last = steps.at(-1)!;
+      for (const points of [1, 2, 7, 100, 1000, 1_000_000]) {
+        check(store.metrics.decimated(run, 'loss', { points }), all, { points });
+        const from = Math.floor(random() * last);
+        const to = from + Math.floor(random() * (last - from));
+        for (const options of [
+          { from, to, points },
+          { from, points },
+          { to, points },
+        ])
+          check(store.metrics.decimated(run, 'loss', options), all, options);
+      }
+    }
   });
 
-  it('goes with its run', () => {
+  it('give every value of a short series as it is', () => {
+    const run = store.runs.add(sampleRun).id;
+    const values = [0.5, NaN, -0, Infinity, 3];
     store.metrics.append(
       run,
-      Array.from({ length: 100 }, (_, step) => ({ step, loss: step })),
+      values.map((loss, place) => ({ step: place + 1, loss })),
     );
-    store.runs.remove(run);
-    const database = new Sqlite(store.file, { readonly: true });
-    expect(database.prepare('SELECT count(*) FROM metric_rollups').pluck().get()).toBe(0);
-    database.close();
+    const buckets = store.metrics.decimated(run, 'loss', { points: 5 });
+    expect(buckets.map(({ last }) => last)).toEqual(values);
+    expect(buckets.map(({ finite }) => finite)).toEqual([true, false, true, false, true]);
   });
 
-  it('is there for runs of an earlier version as well', () => {
-    store.close();
-    const next = numbers(9);
+  it('are empty where there is nothing, and know other runs and metrics apart', () => {
+    const [one, other] = [store.runs.add(sampleRun).id, store.runs.add(sampleRun).id];
+    store.metrics.append(one, [{ step: 1, loss: 1, grad_norm: 5 }]);
+    store.metrics.append(other, [{ step: 1, loss: 2 }]);
+    expect(store.metrics.decimated(one, 'nothing', { points: 10 })).toEqual([]);
+    expect(store.metrics.decimated(other, 'grad_norm', { points: 10 })).toEqual([]);
+    expect(store.metrics.decimated(one, 'loss', { from: 2, points: 10 })).toEqual([]);
+    expect(store.metrics.decimated(other, 'loss', { points: 10 })).toMatchObject([{ min: 2, max: 2 }]);
+    store.runs.remove(other);
+    expect(store.metrics.decimated(other, 'loss', { points: 10 })).toEqual([]);
+  });
+
+  it('are made for what an earlier version has kept', () => {
     const file = join(folder.path, 'earlier.db');
     const earlier = new Sqlite(file);
-    for (const migration of migrations.slice(0, 3)) migration.apply(earlier);
+    for (const { apply } of migrations.slice(0, 3)) apply(earlier);
     earlier.pragma('user_version = 3');
     earlier.pragma(`application_id = ${0x504c4d42}`);
-    earlier.exec(`INSERT INTO runs (loss, seed, order_seed, learning_rate, config_json, base_hash, data_hash, status,
-        created_at) VALUES ('dpo', 0, 0, 1e-6, '{}', 'b', 'd', 'finished', 0);
+    earlier.exec(`INSERT INTO runs (loss, seed, order_seed, learning_rate, config_json, base_hash, data_hash, status, created_at)
+      VALUES ('dpo', 0, 0, 1, '{}', 'b', 'd', 'finished', 0);
       INSERT INTO metric_names (name) VALUES ('loss')`);
-    const insert = earlier.prepare(
-      'INSERT INTO metrics (run_id, metric_id, step, value) VALUES (1, 1, ?, ?)',
-    );
-    const truth = new Map(Array.from({ length: 5000 }, (_, step) => [step + 3, randomValue(next)]));
-    earlier.transaction(() => truth.forEach((value, step) => insert.run(step, value)))();
+    const insert = earlier.prepare('INSERT INTO metrics VALUES (1, 1, ?, ?)');
+    const random = randomNumbers(9);
+    const all = new Map<number, number>();
+    earlier.exec('BEGIN');
+    for (let step = 1; step <= 3000; step += 1) {
+      const value = random() < 0.01 ? NaN : random();
+      all.set(step, value);
+      insert.run(step, value);
+    }
+    earlier.exec('COMMIT');
     earlier.close();
-    store = openStore(file);
-    run = 1;
-    expectRowsAsPromised(truth);
-    for (const points of [1, 7, 100, 1000]) expectRight(truth, 0, 6000, points);
-    expectRight(truth, 100, 4321, 37);
+    const carried = openStore(file);
+    for (const points of [1, 20, 150])
+      check(carried.metrics.decimated(1, 'loss', { points }), all, { points });
+    const rows = (path: string): unknown[] => {
+      const database = new Sqlite(path, { readonly: true });
+      const all = database
+        .prepare(
+          'SELECT level, bucket, first_step, last_step, points, finite_points, minimum, maximum, last_value FROM metric_rollups WHERE (bucket + 1) * (16 << (2 * level)) - 1 <= 3000 ORDER BY level, bucket',
+        )
+        .all();
+      database.close();
+      return all;
+    };
+    carried.close();
+    const fresh = store.runs.add(sampleRun).id;
+    store.metrics.append(
+      fresh,
+      [...all].map(([step, loss]) => ({ step, loss })),
+    );
+    expect(rows(file)).toEqual(rows(store.file));
   });
 });

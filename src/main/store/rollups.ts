@@ -1,279 +1,280 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './connection.ts';
 
-/** Neighbouring steps of one metric as one column of a chart. */
+/** Neighbouring steps of one metric in one: what a chart draws of them. */
 export interface MetricBucket {
-  /** Its first and last step that have a value. */
-  readonly from: number;
-  readonly to: number;
-  /** Values that are finite; `min`, `max` and `mean` are taken over these and NaN where there is none. */
-  readonly finite: number;
+  readonly firstStep: number;
+  readonly lastStep: number;
+  /** Steps that have a value. */
+  readonly points: number;
+  /** Over the finite values; NaN where there is none. */
   readonly min: number;
   readonly max: number;
   readonly mean: number;
-  /** Value at `to`, whatever it is. */
+  /** The value at `lastStep`, whatever it is. */
   readonly last: number;
-  readonly nans: number;
-  readonly positiveInfinities: number;
-  readonly negativeInfinities: number;
+  /** False where a value is NaN or infinite. */
+  readonly finite: boolean;
 }
 
-/** Which steps to show, both ends included, and in how many columns at most. */
-export interface Decimation {
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
+export interface DecimateOptions {
+  /** First and last step, both inclusive; default: all. */
+  readonly from?: number;
+  readonly to?: number;
+  /** How many buckets at most. */
   readonly points: number;
 }
 
-/** Steps in a bucket of the first level, and buckets of one level in one of the next. */
-const factor = 8;
-/** Dirty buckets with no more than so many others between them are summarised by one statement. */
-const joinedGap = 64;
+/** Steps in a bucket of the lowest level, and buckets of a level in one of the next. */
+const base = 16;
+const factor = 4;
+const levels = 7;
+const widthOf = (level: number): number => base * factor ** level;
 
-type Part = [
+type Row = [
   firstStep: number,
   lastStep: number,
+  points: number,
   finite: number,
-  minimum: number | null,
-  maximum: number | null,
-  mean: number | null,
-  nans: number,
-  positiveInfinities: number,
-  negativeInfinities: number,
+  sum: number | null,
+  min: number | null,
+  max: number | null,
+  last: number | null,
 ];
-type Series = [runId: number, metricId: number];
-type Range = readonly [first: number, last: number];
 
 /**
- * The summaries of migration 4. For each metric of a run a bucket's row exists exactly where the bucket holds a point
- * and is complete: the metric's last step is the bucket's last one or comes after it. So the rows of a run at work are
- * written once, and what is not summarised yet is less than one bucket at each level.
+ * Summaries of metrics over stretches of steps, level above level. They are computed anew from what lies below them
+ * whenever a step under them is written, so that a step written again leaves no trace of its old value. A bucket is made
+ * once a step behind its end is there: until then reading takes what lies below, and a training's next step costs nothing.
  */
 export class Rollups {
-  readonly #firstStep: Statement<Series, number>;
-  readonly #lastStep: Statement<Series, number>;
-  readonly #few: Statement<[...Series, number, number, number], number>;
-  readonly #points: Statement<[...Series, number, number], [step: number, value: number | null]>;
-  readonly #value: Statement<[...Series, number], number | null>;
-  readonly #parts: Statement<[...Series, number, number, number], Part>;
-  readonly #sumPoints: Statement<[...Series, number, number]>;
-  readonly #sumParts: Statement<[number, ...Series, number, number, number]>;
-  readonly #deleteAfter: Statement<[...Series, number, number]>;
-  readonly #levels: Statement<Series, number | null>;
+  readonly #put: Statement<[run: number, metric: number, level: number, bucket: number, ...Row]>;
+  readonly #last: Statement<[number, number], number | null>;
+  readonly #bounds: Statement<[{ run: number; metric: number }], [number | null, number | null]>;
+  readonly #points: Statement<[number, number, number, number], [step: number, value: number | null]>;
+  readonly #deleteFrom: Statement<[number, number, number, number]>;
+  readonly #rows: Statement<[number, number, number, number, number], Row>;
 
   constructor(connection: Connection) {
-    const ofSeries = 'run_id = ? AND metric_id = ?';
-    this.#firstStep = connection
-      .prepare<Series, number>(`SELECT step FROM metrics WHERE ${ofSeries} ORDER BY step LIMIT 1`)
-      .pluck();
-    this.#lastStep = connection
-      .prepare<Series, number>(`SELECT step FROM metrics WHERE ${ofSeries} ORDER BY step DESC LIMIT 1`)
-      .pluck();
-    this.#few = connection
-      .prepare<[...Series, number, number, number], number>(
-        `SELECT count(*) FROM (SELECT 1 FROM metrics WHERE ${ofSeries} AND step BETWEEN ? AND ? LIMIT ?)`,
+    this.#put = connection.prepare(
+      'INSERT OR REPLACE INTO metric_rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.#last = connection
+      .prepare<[number, number], number | null>(
+        'SELECT max(step) FROM metrics WHERE run_id = ? AND metric_id = ?',
       )
       .pluck();
+    this.#bounds = connection
+      .prepare<[{ run: number; metric: number }], [number | null, number | null]>(
+        `SELECT (SELECT min(step) FROM metrics WHERE run_id = $run AND metric_id = $metric),
+           (SELECT max(step) FROM metrics WHERE run_id = $run AND metric_id = $metric)`,
+      )
+      .raw();
     this.#points = connection
-      .prepare<[...Series, number, number], [number, number | null]>(
-        `SELECT step, value FROM metrics WHERE ${ofSeries} AND step >= ? AND step < ? ORDER BY step`,
+      .prepare<[number, number, number, number], [number, number | null]>(
+        `SELECT step, value FROM metrics WHERE run_id = ? AND metric_id = ? AND step BETWEEN ? AND ? ORDER BY step`,
       )
       .raw();
-    this.#value = connection
-      .prepare<[...Series, number], number | null>(`SELECT value FROM metrics WHERE ${ofSeries} AND step = ?`)
-      .pluck();
-    this.#parts = connection
-      .prepare<[...Series, number, number, number], Part>(
-        `SELECT first_step, last_step, finite, minimum, maximum, mean, nans, positive_infinities, negative_infinities
-         FROM metric_rollups WHERE ${ofSeries} AND level = ? AND bucket >= ? AND bucket < ? ORDER BY bucket`,
+    this.#deleteFrom = connection.prepare(
+      'DELETE FROM metric_rollups WHERE run_id = ? AND metric_id = ? AND level = ? AND bucket >= ?',
+    );
+    this.#rows = connection
+      .prepare<[number, number, number, number, number], Row>(
+        `SELECT first_step, last_step, points, finite_points, sum, minimum, maximum, last_value FROM metric_rollups
+         WHERE run_id = ? AND metric_id = ? AND level = ? AND bucket BETWEEN ? AND ? ORDER BY bucket`,
       )
       .raw();
-    // 9e999 is how SQLite writes Infinity; NULL stands for NaN.
-    const isFinite = 'abs(value) < 9e999';
-    this.#sumPoints = connection.prepare(
-      `INSERT OR REPLACE INTO metric_rollups
-       SELECT run_id, metric_id, 1, step / ${factor}, min(step), max(step), count(*) FILTER (WHERE ${isFinite}),
-         min(value) FILTER (WHERE ${isFinite}), max(value) FILTER (WHERE ${isFinite}),
-         avg(value) FILTER (WHERE ${isFinite}), count(*) FILTER (WHERE value IS NULL),
-         count(*) FILTER (WHERE value = 9e999), count(*) FILTER (WHERE value = -9e999)
-       FROM metrics WHERE ${ofSeries} AND step >= ? AND step < ? GROUP BY step / ${factor}`,
-    );
-    this.#sumParts = connection.prepare(
-      `INSERT OR REPLACE INTO metric_rollups
-       SELECT run_id, metric_id, ?, bucket / ${factor}, min(first_step), max(last_step), sum(finite), min(minimum),
-         max(maximum), sum(mean * finite) / sum(finite), sum(nans), sum(positive_infinities),
-         sum(negative_infinities)
-       FROM metric_rollups WHERE ${ofSeries} AND level = ? AND bucket >= ? AND bucket < ?
-       GROUP BY bucket / ${factor}`,
-    );
-    this.#deleteAfter = connection.prepare(
-      `DELETE FROM metric_rollups WHERE ${ofSeries} AND level = ? AND bucket >= ?`,
-    );
-    this.#levels = connection
-      .prepare<Series, number | null>(`SELECT max(level) FROM metric_rollups WHERE ${ofSeries}`)
-      .pluck();
   }
 
-  /** The metric's last step, −1 where it has none. Ask before points are written, and give it to `update`. */
-  lastStep(runId: number, metricId: number): number {
-    return this.#lastStep.get(runId, metricId) ?? -1;
+  /** The last step of a metric; -1 where there is none. */
+  lastStep(run: number, metric: number): number {
+    return this.#last.get(run, metric) ?? -1;
   }
 
   /**
-   * Brings the summaries up to date after points were written, in the transaction that wrote them.
-   * @param steps that were written, in any order
-   * @param lastBefore the metric's last step before that
+   * To be called in the transaction that wrote these steps.
+   * @param before the last step there was
    */
-  update(runId: number, metricId: number, steps: readonly number[], lastBefore: number): void {
-    const end = this.lastStep(runId, metricId) + 1;
-    // What was the last bucket may have become complete without a new point of its own.
-    let dirty = distinct([...(lastBefore < 0 ? [] : [lastBefore]), ...steps], factor);
-    for (let level = 1, width = factor; width <= end; level += 1, width *= factor) {
-      const complete = Math.floor(end / width);
-      for (const [first, last] of joined(dirty)) {
-        if (first >= complete) continue;
-        const after = Math.min(last + 1, complete);
-        if (level === 1) this.#sumPoints.run(runId, metricId, first * factor, after * factor);
-        else this.#sumParts.run(level, runId, metricId, level - 1, first * factor, after * factor);
+  refresh(run: number, metric: number, steps: readonly number[], before: number): void {
+    const last = steps.reduce((most, step) => Math.max(most, step), before);
+    // What was the end so far may now have its end behind it.
+    let buckets = bucketsOf(before < 0 ? steps : [before, ...steps], base);
+    for (let level = 0; level < levels && buckets.length > 0; level += 1) {
+      if (level > 0) buckets = bucketsOf(buckets, factor);
+      const width = widthOf(level);
+      const ended = buckets.filter((bucket) => (bucket + 1) * width - 1 <= last);
+      for (const [from, to] of stretchesOf(ended)) {
+        let under: Bucket | undefined;
+        let place = -1;
+        for (const row of this.#within(run, metric, level - 1, from * width, (to + 1) * width - 1)) {
+          const bucket = Math.floor(row[0] / width);
+          if (under !== undefined && bucket === place) {
+            under.add(row);
+            continue;
+          }
+          if (under) this.#put.run(run, metric, level, place, ...under.row);
+          under = new Bucket(row);
+          place = bucket;
+        }
+        if (under) this.#put.run(run, metric, level, place, ...under.row);
       }
-      dirty = distinct(dirty, factor);
     }
   }
 
-  /** Drops the summaries that are no longer complete, after the metric's last points were removed. */
-  truncate(runId: number, metricId: number): void {
-    const end = this.lastStep(runId, metricId) + 1;
-    const levels = this.#levels.get(runId, metricId) ?? 0;
-    for (let level = 1, width = factor; level <= levels; level += 1, width *= factor) {
-      this.#deleteAfter.run(runId, metricId, level, Math.floor(end / width));
-    }
+  /** Drops the buckets whose end is no longer behind the last step, after the last steps were removed. */
+  truncate(run: number, metric: number): void {
+    const last = this.lastStep(run, metric);
+    for (let level = 0; level < levels; level += 1)
+      this.#deleteFrom.run(run, metric, level, Math.floor((last + 1) / widthOf(level)));
   }
 
-  /**
-   * The metric in at most `points` buckets by ascending step. Buckets begin at multiples of their width, a power of 2, so
-   * that they stay the same while a run goes on; where no more than `points` values are asked for, each is its own.
-   */
-  decimated(runId: number, metricId: number, { from, to, points }: Decimation): MetricBucket[] {
-    const first = this.#firstStep.get(runId, metricId);
-    if (first === undefined || points < 1) return [];
-    const last = this.lastStep(runId, metricId);
-    const start = Math.max(first, Math.ceil(from ?? first));
-    const end = Math.min(last, Math.floor(to ?? last));
-    if (start > end) return [];
-    let width = 1;
-    if (this.#few.get(runId, metricId, start, end, Math.floor(points) + 1)! > points) {
-      while (Math.floor(end / width) - Math.floor(start / width) + 1 > points) width *= 2;
+  /** At most so many buckets that hold exactly the steps asked for, by ascending step; steps without a value have none. */
+  decimate(
+    run: number,
+    metric: number,
+    { from = 0, to = Infinity, points }: DecimateOptions,
+  ): MetricBucket[] {
+    const [first, last] = this.#bounds.get({ run, metric })!;
+    if (first === null || last === null) return [];
+    const start = Math.max(from, first);
+    const end = Math.min(to, last);
+    if (start > end || points < 1) return [];
+    const width = Math.ceil((end - start + 1) / Math.floor(points));
+    let level = -1;
+    while (level + 1 < levels && widthOf(level + 1) <= width) level += 1;
+    if (level < 0 && width > 1) return this.#decimateValues(run, metric, start, end, width);
+    const buckets: Bucket[] = [];
+    let group = -1;
+    for (const row of this.#cover(run, metric, start, end, level)) {
+      const place = Math.floor((row[0] - start) / width);
+      if (place === group) buckets.at(-1)!.add(row);
+      else buckets.push(new Bucket(row));
+      group = place;
     }
-    const gather = new Gather(width);
-    let level = 0;
-    let levelWidth = 1;
-    while (levelWidth * factor <= width) {
-      level += 1;
-      levelWidth *= factor;
-    }
-    const covered = Math.floor((last + 1) / factor) * factor;
-    const parted = Math.min(end + 1, Math.max(start, covered));
-    this.#collect(gather, runId, metricId, start, parted, level, levelWidth);
-    this.#collect(gather, runId, metricId, parted, end + 1, 0, 1);
-    return gather.buckets.map(([lead, tail, finite, minimum, maximum, mean, nans, positive, negative]) => ({
-      from: lead,
-      to: tail,
-      finite,
-      min: minimum ?? NaN,
-      max: maximum ?? NaN,
-      mean: finite === 0 ? NaN : mean!,
-      last: this.#value.get(runId, metricId, tail) ?? NaN,
-      nans,
-      positiveInfinities: positive,
-      negativeInfinities: negative,
-    }));
+    return buckets.map((bucket) => bucket.result());
   }
 
-  /** Reads the steps from `start` up to before `end`: whole buckets of a level, and what is left over from those below. */
-  #collect(
-    gather: Gather,
-    runId: number,
-    metricId: number,
-    start: number,
-    end: number,
-    level: number,
-    width: number,
-  ): void {
-    if (start >= end) return;
-    if (level === 0) {
-      for (const [step, value] of this.#points.all(runId, metricId, start, end)) gather.addPoint(step, value);
+  /** As `decimate`, straight from the values: there are many of them, so nothing is made for each. */
+  #decimateValues(run: number, metric: number, start: number, end: number, width: number): MetricBucket[] {
+    const buckets: MetricBucket[] = [];
+    const all = this.#points.all(run, metric, start, end);
+    for (let place = 0; place < all.length;) {
+      const firstStep = all[place]![0];
+      const border = firstStep - ((firstStep - start) % width) + width;
+      let [min, max, sum, finite] = [Infinity, -Infinity, 0, 0];
+      const first = place;
+      for (; place < all.length && all[place]![0] < border; place += 1) {
+        const value = all[place]![1];
+        if (value === null || !Number.isFinite(value)) continue;
+        finite += 1;
+        sum += value;
+        if (value < min) min = value;
+        if (value > max) max = value;
+      }
+      const [lastStep, last] = all[place - 1]!;
+      const points = place - first;
+      const range = finite === 0 ? { min: NaN, max: NaN, mean: NaN } : { min, max, mean: sum / finite };
+      buckets.push({ firstStep, lastStep, points, ...range, last: last ?? NaN, finite: finite === points });
+    }
+    return buckets;
+  }
+
+  /** The rows of one level between two steps that are its borders; of level -1, the values themselves. */
+  #within(run: number, metric: number, level: number, from: number, to: number): Row[] {
+    if (level < 0) return this.#points.all(run, metric, from, to).map(([step, value]) => rowOf(step, value));
+    const width = widthOf(level);
+    return this.#rows.all(run, metric, level, Math.floor(from / width), Math.floor(to / width));
+  }
+
+  /** Rows that hold exactly the steps from `from` to `to`: of this level where they lie inside, of lower ones at the ends. */
+  *#cover(run: number, metric: number, from: number, to: number, level: number): Generator<Row> {
+    if (from > to) return;
+    const width = level < 0 ? 1 : widthOf(level);
+    const first = Math.ceil(from / width);
+    const end = Math.floor((to + 1) / width);
+    if (level < 0) {
+      yield* this.#within(run, metric, level, from, to);
       return;
     }
-    const first = Math.ceil(start / width);
-    const after = Math.floor(end / width);
-    const below = [level - 1, width / factor] as const;
-    if (first >= after) return this.#collect(gather, runId, metricId, start, end, ...below);
-    this.#collect(gather, runId, metricId, start, first * width, ...below);
-    for (const part of this.#parts.all(runId, metricId, level, first, after)) gather.add(part);
-    this.#collect(gather, runId, metricId, after * width, end, ...below);
+    if (first >= end) {
+      yield* this.#cover(run, metric, from, to, level - 1);
+      return;
+    }
+    yield* this.#cover(run, metric, from, first * width - 1, level - 1);
+    yield* this.#within(run, metric, level, first * width, end * width - 1);
+    yield* this.#cover(run, metric, end * width, to, level - 1);
   }
 }
 
-/** Joins parts that come by ascending step into buckets. */
-class Gather {
-  readonly #width: number;
-  readonly buckets: Part[] = [];
-  #bucket = -1;
-
-  constructor(width: number) {
-    this.#width = width;
+/** The buckets that these lie in, each once, ascending. */
+function bucketsOf(places: readonly number[], width: number): number[] {
+  const buckets = new Set<number>();
+  let latest = -1;
+  for (const place of places) {
+    const bucket = Math.floor(place / width);
+    // Steps come in their order nearly always, and a set takes longer than a comparison.
+    if (bucket === latest) continue;
+    buckets.add(bucket);
+    latest = bucket;
   }
-
-  addPoint(step: number, value: number | null): void {
-    if (value === null) this.add([step, step, 0, null, null, null, 1, 0, 0]);
-    else if (value === Infinity) this.add([step, step, 0, null, null, null, 0, 1, 0]);
-    else if (value === -Infinity) this.add([step, step, 0, null, null, null, 0, 0, 1]);
-    else this.add([step, step, 1, value, value, value, 0, 0, 0]);
-  }
-
-  add(part: Part): void {
-    const bucket = Math.floor(part[0] / this.#width);
-    const into = this.buckets.at(-1);
-    if (into === undefined || bucket !== this.#bucket) {
-      this.#bucket = bucket;
-      this.buckets.push(part);
-      return;
-    }
-    const [, last, finite, minimum, maximum, mean, nans, positive, negative] = part;
-    into[1] = last;
-    if (finite > 0) {
-      const all = into[2] + finite;
-      into[5] = (into[5] ?? 0) * (into[2] / all) + mean! * (finite / all);
-      into[3] = Math.min(into[3] ?? Infinity, minimum!);
-      into[4] = Math.max(into[4] ?? -Infinity, maximum!);
-      into[2] = all;
-    }
-    into[6] += nans;
-    into[7] += positive;
-    into[8] += negative;
-  }
+  return [...buckets].sort((a, b) => a - b);
 }
 
-/** The buckets that hold these numbers, ascending, each once. */
-function distinct(numbers: readonly number[], width: number): number[] {
-  const buckets: number[] = [];
-  let ascending = true;
+/** Ascending numbers as stretches without a gap, the ends included. */
+function stretchesOf(numbers: readonly number[]): [from: number, to: number][] {
+  const stretches: [number, number][] = [];
   for (const number of numbers) {
-    const bucket = Math.floor(number / width);
-    const before = buckets.at(-1);
-    if (bucket === before) continue;
-    if (before !== undefined && bucket < before) ascending = false;
-    buckets.push(bucket);
+    const latest = stretches.at(-1);
+    if (latest?.[1] === number - 1) latest[1] = number;
+    else stretches.push([number, number]);
   }
-  return ascending ? buckets : [...new Set(buckets)].sort((a, b) => a - b);
+  return stretches;
 }
 
-function joined(buckets: readonly number[]): Range[] {
-  const ranges: [number, number][] = [];
-  for (const bucket of buckets) {
-    const range = ranges.at(-1);
-    if (range !== undefined && bucket - range[1] <= joinedGap) range[1] = bucket;
-    else ranges.push([bucket, bucket]);
+function rowOf(step: number, value: number | null): Row {
+  const finite = value !== null && Number.isFinite(value);
+  const number = finite ? value : null;
+  return [step, step, 1, finite ? 1 : 0, number, number, number, value];
+}
+
+class Bucket {
+  readonly row: Row;
+
+  constructor(row: Row) {
+    this.row = [...row];
   }
-  return ranges;
+
+  /** Takes in what follows. */
+  add([, lastStep, points, finite, sum, min, max, last]: Row): void {
+    const row = this.row;
+    row[1] = lastStep;
+    row[2] += points;
+    row[3] += finite;
+    row[4] = either(row[4], sum, (a, b) => a + b);
+    row[5] = either(row[5], min, Math.min);
+    row[6] = either(row[6], max, Math.max);
+    row[7] = last;
+  }
+
+  result(): MetricBucket {
+    const [firstStep, lastStep, points, finite, sum, min, max, last] = this.row;
+    return {
+      firstStep,
+      lastStep,
+      points,
+      min: min ?? NaN,
+      max: max ?? NaN,
+      mean: finite === 0 || sum === null ? NaN : sum / finite,
+      last: last ?? NaN,
+      finite: finite === points,
+    };
+  }
+}
+
+function either(
+  left: number | null,
+  right: number | null,
+  join: (left: number, right: number) => number,
+): number | null {
+  return left === null ? right : right === null ? left : join(left, right);
 }

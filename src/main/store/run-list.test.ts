@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../../shared/errors.ts';
 import { openStore, type Store } from './database.ts';
-import { sampleComparison, sampleDataset, sampleModel, sampleRun, temporaryFolder } from './samples.ts';
+import { ownIdentity } from './process-identity.ts';
+import { sampleDataset, sampleModel, sampleRun, temporaryFolder } from './samples.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let store: Store;
@@ -15,90 +17,86 @@ afterEach(() => {
   folder.remove();
 });
 
+const request = { kind: 'train', asked: { data: '/somewhere/else.jsonl' } };
+
 describe('the list of runs', () => {
-  it('says all that a list shows, the names of model and dataset included', () => {
-    const comparison = store.comparisons.add(sampleComparison);
-    const job = store.jobs.add({ kind: 'compare', request: {}, comparisonId: comparison.id });
-    const { id } = store.runs.add({ ...sampleRun, jobId: job.id, comparisonId: comparison.id });
-    const plain = {
-      id,
-      projectId: 1,
-      jobId: job.id,
-      jobStatus: 'queued',
-      comparisonId: comparison.id,
+  it('names model and data as they are imported, else by file or hash', () => {
+    const job = store.jobs.add({ kind: 'train', request });
+    store.runs.add({ ...sampleRun, jobId: job.id });
+    store.runs.add({ ...sampleRun, baseHash: 'e'.repeat(64), dataHash: 'f'.repeat(64) });
+    expect(store.runList.list().map(({ model, data }) => [model, data])).toEqual([
+      ['a'.repeat(12), 'else.jsonl'],
+      ['e'.repeat(12), 'f'.repeat(12)],
+    ]);
+    store.models.add(sampleModel);
+    store.models.add({ ...sampleModel, name: 'the same later' });
+    store.datasets.add(sampleDataset, []);
+    const [first, second] = store.runList.list();
+    expect(first).toEqual({
+      id: 1,
+      job: job.id,
+      project: 'default',
       loss: 'minor-dpo',
       learningRate: 5e-6,
       beta: 0.1,
       seed: 7,
       status: 'queued',
       step: 0,
-      totalSteps: null,
-      divergedAt: null,
-      error: null,
-      endedAt: null,
-      model: null,
-      dataset: null,
-    };
-    expect(store.runSummaries.list()).toMatchObject([plain]);
-
-    store.models.add(sampleModel);
-    store.models.add({ ...sampleModel, name: 'the same again' });
-    store.datasets.add(sampleDataset, []);
-    store.runs.start(id, { adapterStartHash: 'e'.repeat(64), orderHash: 'f'.repeat(64), totalSteps: 9 });
-    store.runs.advance(id, 4, 1.5);
-    store.runs.diverge(id, 5, 'the loss is NaN at step 5');
-    const { endedAt, createdAt } = store.runs.get(id)!;
-    expect(store.runSummaries.list()).toMatchObject([
-      {
-        ...plain,
-        status: 'failed',
-        step: 4,
-        totalSteps: 9,
-        seconds: 1.5,
-        divergedAt: 5,
-        error: 'the loss is NaN at step 5',
-        createdAt,
-        endedAt,
-        model: 'small',
-        dataset: 'pairs',
-      },
-    ]);
+      model: 'small',
+      data: 'pairs',
+      seconds: 0,
+      createdAt: new Date(store.runs.get(1)!.createdAt).toISOString(),
+    });
+    expect(second).toMatchObject({ id: 2, model: 'e'.repeat(12), data: 'f'.repeat(12) });
   });
 
-  it('is narrowed by project, status and page', () => {
-    const other = store.projects.add('other').id;
-    const ids = Array.from({ length: 9 }, (_, place) => {
-      const { id } = store.runs.add({ ...sampleRun, projectId: place % 3 === 0 ? other : 1 });
-      if (place % 2 === 0) store.runs.interrupt(id);
-      return id;
-    });
-    const list = (request: Parameters<typeof store.runSummaries.list>[0]) =>
-      store.runSummaries.list(request).map(({ id }) => ids.indexOf(id));
-    expect(list({})).toEqual([8, 7, 6, 5, 4, 3, 2, 1, 0]);
-    expect(list({ limit: 2 })).toEqual([8, 7]);
-    expect(list({ limit: 2, before: ids[7]! })).toEqual([6, 5]);
-    expect(list({ projectId: other })).toEqual([6, 3, 0]);
-    expect(list({ projectId: other, status: 'interrupted' })).toEqual([6, 0]);
-    expect(list({ projectId: 1, status: 'queued', before: ids[7]!, limit: 1 })).toEqual([5]);
-    expect(list({ projectId: other + 1 })).toEqual([]);
+  it('takes a run at work for what its job is told, and one that waits for what its job does', () => {
+    const job = store.jobs.add({ kind: 'compare', request });
+    const [at, waits] = [0, 1].map(() => store.runs.add({ ...sampleRun, jobId: job.id }).id) as [
+      number,
+      number,
+    ];
+    const statuses = (): string[] => store.runList.of([waits, at]).map(({ status }) => status);
+    expect(statuses()).toEqual(['queued', 'queued']);
+    store.jobs.claim(job.id, ownIdentity(), 1);
+    store.runs.start(at, { adapterStartHash: 's', orderHash: 'o', totalSteps: 5 });
+    expect(statuses()).toEqual(['running', 'queued']);
+    store.jobs.want(job.id, 'stop');
+    expect(statuses()).toEqual(['stopping', 'stopping']);
+    expect(store.runList.list({ status: 'stopping', limit: 1 }).map(({ id }) => id)).toEqual([waits]);
+    store.runs.interrupt(at);
+    store.jobs.end(job.id, 'interrupted');
+    expect(statuses()).toEqual(['interrupted', 'interrupted']);
+    expect(store.runList.list({ status: 'running' })).toEqual([]);
+  });
+
+  it('holds the newest of a project, by ascending number', () => {
+    const project = store.projects.add('other');
+    for (let run = 1; run <= 9; run += 1)
+      store.runs.add({ ...sampleRun, ...(run % 3 === 0 ? { projectId: project.id } : {}) });
+    const ids = (options: object): number[] => store.runList.list(options).map(({ id }) => id);
+    expect(ids({})).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(ids({ limit: 2 })).toEqual([8, 9]);
+    expect(ids({ projectId: project.id })).toEqual([3, 6, 9]);
+    expect(ids({ projectId: project.id, limit: 2 })).toEqual([6, 9]);
+    expect(store.runList.list({ limit: 1 })[0]!.project).toBe('other');
   });
 });
 
 describe('projects', () => {
-  it('are added, renamed and removed, and hold on to their runs', () => {
-    expect(store.projects.list()).toMatchObject([{ id: 1, name: 'default', runs: 0, jobs: 0 }]);
-    const project = store.projects.add('study');
-    expect(() => store.projects.add('study')).toThrow(/^a project named study exists already$/);
-    expect(() => store.projects.rename(project.id, 'default')).toThrow(/named default exists already/);
-    expect(store.projects.rename(project.id, 'thesis')).toMatchObject({ id: project.id, name: 'thesis' });
-    const run = store.runs.add({ ...sampleRun, projectId: project.id });
-    expect(store.projects.findByName('thesis')).toMatchObject({ runs: 1 });
-    expect(() => store.projects.remove(project.id)).toThrow(
-      /^project thesis holds 1 run; remove them first$/,
+  it('have names of their own, which can change, and go only when they are empty', () => {
+    const project = store.projects.add('one');
+    expect(() => store.projects.add('one')).toThrow(InputError);
+    expect(() => store.projects.rename(project.id, 'default')).toThrow(
+      /^a project named default exists already$/,
     );
+    expect(store.projects.rename(project.id, 'two')).toEqual({ ...project, name: 'two' });
+    const run = store.runs.add({ ...sampleRun, projectId: project.id });
+    expect(store.projects.findByName('two')!.runs).toBe(1);
+    expect(() => store.projects.remove(project.id)).toThrow(InputError);
     store.runs.remove(run.id);
-    expect(store.projects.remove(project.id)).toBe(true);
-    expect(store.projects.remove(project.id)).toBe(false);
-    expect(() => store.projects.remove(1)).toThrow(/it stays/);
+    store.projects.remove(project.id);
+    expect(() => store.projects.remove(1)).toThrow(InputError);
+    expect(store.projects.list().map(({ name }) => name)).toEqual(['default']);
   });
 });

@@ -1,102 +1,124 @@
 import type { Statement } from 'better-sqlite3';
+import type { RunStatus, RunSummary } from '../../shared/contract.ts';
+import type { LossName } from '../../shared/losses.ts';
 import type { Connection } from './connection.ts';
-import type { Status } from './status.ts';
 
-/** A run as lists show it: nothing of it needs its config. */
-export interface RunSummary {
+export interface RunListOptions {
+  readonly projectId?: number | undefined;
+  readonly status?: RunStatus | undefined;
+  /** The newest so many. */
+  readonly limit?: number | undefined;
+}
+
+interface Row {
   readonly id: number;
-  readonly projectId: number;
-  readonly jobId: number | null;
-  /** Null for a run of an earlier version. */
-  readonly jobStatus: Status | null;
-  readonly comparisonId: number | null;
+  readonly job: number | null;
+  readonly comparison: number | null;
+  readonly project: string;
   readonly loss: string;
   readonly learningRate: number;
   readonly beta: number | null;
   readonly seed: number;
-  readonly status: Status;
-  /** The last step whose metrics are kept. */
+  readonly status: RunStatus;
   readonly step: number;
   readonly totalSteps: number | null;
-  /** Time at work. */
-  readonly seconds: number;
-  /** The step that was not finite. */
-  readonly divergedAt: number | null;
-  readonly error: string | null;
-  /** Milliseconds since 1970, as `endedAt`. */
-  readonly createdAt: number;
-  readonly endedAt: number | null;
   readonly baseHash: string;
   readonly dataHash: string;
-  /** Names of the oldest model and dataset of this content; null where none is recorded. */
-  readonly model: string | null;
-  readonly dataset: string | null;
+  readonly seconds: number;
+  readonly divergedAt: number | null;
+  readonly error: string | null;
+  readonly createdAt: number;
+  readonly endedAt: number | null;
 }
 
-/** Which runs a list shows; each condition narrows it. */
-export interface RunListRequest {
-  readonly projectId?: number | undefined;
-  readonly status?: Status | undefined;
-  /** At most so many, the newest ones. */
-  readonly limit?: number | undefined;
-  /** Only runs older than the one of this id: the page after it. */
-  readonly before?: number | undefined;
-}
+// A run at work goes by its job's word; one that has not begun waits as its job does.
+const status = `CASE
+  WHEN jobs.status <> 'finished' AND (runs.status = 'running' OR (runs.status = 'queued' AND jobs.status <> 'running'))
+  THEN jobs.status ELSE runs.status END`;
+const select = `SELECT runs.id, job_id AS job, runs.comparison_id AS comparison, projects.name AS project, loss,
+    learning_rate AS learningRate, beta, seed, ${status} AS status, last_step AS step, total_steps AS totalSteps,
+    base_hash AS baseHash, data_hash AS dataHash, seconds, diverged_at AS divergedAt, runs.error,
+    runs.created_at AS createdAt, runs.ended_at AS endedAt
+  FROM runs JOIN projects ON projects.id = runs.project_id LEFT JOIN jobs ON jobs.id = runs.job_id`;
 
-const columns = `runs.id, runs.project_id AS projectId, job_id AS jobId, jobs.status AS jobStatus,
-  runs.comparison_id AS comparisonId, loss, learning_rate AS learningRate, beta, seed, runs.status,
-  last_step AS step, total_steps AS totalSteps, seconds, diverged_at AS divergedAt, runs.error,
-  runs.created_at AS createdAt, runs.ended_at AS endedAt, base_hash AS baseHash, data_hash AS dataHash`;
-
-/** Runs for lists, the newest first: ten thousand take tens of milliseconds. */
-export class RunSummaries {
-  readonly #connection: Connection;
-  readonly #statements = new Map<string, Statement<(string | number)[], Listed>>();
+/** Runs as a list shows them: of thousands no config is read, and no name is looked up twice. */
+export class RunList {
+  readonly #some: Statement<[{ project: number | null; status: string | null; limit: number }], Row>;
+  readonly #byIds: Statement<[string], Row>;
   readonly #models: Statement<[], [hash: string, name: string]>;
   readonly #datasets: Statement<[], [hash: string, name: string]>;
+  readonly #asked: Statement<[number], string | null>;
 
   constructor(connection: Connection) {
-    this.#connection = connection;
-    // The oldest comes last, so that it is the one a map keeps.
-    this.#models = connection
-      .prepare<[], [string, string]>('SELECT hash, name FROM models ORDER BY id DESC')
-      .raw();
-    this.#datasets = connection
-      .prepare<[], [string, string]>('SELECT hash, name FROM datasets ORDER BY id DESC')
-      .raw();
+    this.#some = connection.prepare(
+      `${select} WHERE ($project IS NULL OR runs.project_id = $project) AND ($status IS NULL OR ${status} = $status)
+       ORDER BY runs.id DESC LIMIT $limit`,
+    );
+    this.#byIds = connection.prepare(
+      `${select} WHERE runs.id IN (SELECT value FROM json_each(?)) ORDER BY runs.id DESC`,
+    );
+    const names = (table: string): Statement<[], [string, string]> =>
+      // Of several names for the same content the oldest counts, which comes last here.
+      connection.prepare<[], [string, string]>(`SELECT hash, name FROM ${table} ORDER BY id DESC`).raw();
+    this.#models = names('models');
+    this.#datasets = names('datasets');
+    this.#asked = connection
+      .prepare<[number], string | null>(`SELECT request_json ->> '$.asked.data' FROM jobs WHERE id = ?`)
+      .pluck();
   }
 
-  list({ projectId, status, limit, before }: RunListRequest = {}): RunSummary[] {
-    const conditions: string[] = [];
-    const values: (string | number)[] = [];
-    const narrow = (condition: string, value: string | number | undefined): void => {
-      if (value === undefined) return;
-      conditions.push(condition);
-      values.push(value);
-    };
-    narrow('runs.project_id = ?', projectId);
-    narrow('runs.status = ?', status);
-    narrow('runs.id < ?', before);
-    const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
-    const sql = `SELECT ${columns} FROM runs LEFT JOIN jobs ON jobs.id = job_id${where} ORDER BY runs.id DESC LIMIT ?`;
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#connection.prepare<(string | number)[], Listed>(sql);
-      this.#statements.set(sql, statement);
-    }
-    const prepared = statement;
-    return this.#connection.read(() => {
-      const models = new Map(this.#models.all());
-      const datasets = new Map(this.#datasets.all());
-      // SQLite takes a negative limit for none.
-      return prepared.all(...values, limit ?? -1).map((run) => {
-        const listed = run as RunSummary & { model: string | null; dataset: string | null };
-        listed.model = models.get(run.baseHash) ?? null;
-        listed.dataset = datasets.get(run.dataHash) ?? null;
-        return listed;
-      });
-    });
+  /** By ascending number. */
+  list({ projectId, status, limit }: RunListOptions = {}): RunSummary[] {
+    return this.#summaries(
+      this.#some.all({ project: projectId ?? null, status: status ?? null, limit: limit ?? -1 }),
+    );
+  }
+
+  /** Certain runs, by ascending number. */
+  of(ids: readonly number[]): RunSummary[] {
+    return this.#summaries(this.#byIds.all(JSON.stringify(ids)));
+  }
+
+  #summaries(newestFirst: readonly Row[]): RunSummary[] {
+    const models = new Map(this.#models.all());
+    const datasets = new Map(this.#datasets.all());
+    return newestFirst
+      .map((row): RunSummary => {
+        const {
+          job,
+          comparison,
+          beta,
+          totalSteps,
+          baseHash,
+          dataHash,
+          divergedAt,
+          error,
+          createdAt,
+          endedAt,
+          ...rest
+        } = row;
+        let data = datasets.get(dataHash);
+        if (data === undefined) {
+          // The file it was read from, as the newest of these runs named it.
+          const path = job === null ? null : this.#asked.get(job);
+          data = path?.split(/[/\\]/).at(-1) ?? dataHash.slice(0, 12);
+          datasets.set(dataHash, data);
+        }
+        return {
+          ...rest,
+          ...(job === null ? {} : { job }),
+          ...(comparison === null ? {} : { comparison }),
+          loss: row.loss as LossName,
+          ...(beta === null ? {} : { beta }),
+          ...(totalSteps === null ? {} : { totalSteps }),
+          model: models.get(baseHash) ?? baseHash.slice(0, 12),
+          data,
+          ...(divergedAt === null ? {} : { divergedAt }),
+          ...(error === null ? {} : { error }),
+          createdAt: new Date(createdAt).toISOString(),
+          ...(endedAt === null ? {} : { endedAt: new Date(endedAt).toISOString() }),
+        };
+      })
+      .reverse();
   }
 }
-
-type Listed = Omit<RunSummary, 'model' | 'dataset'>;

@@ -13,6 +13,8 @@ export interface RunSummary {
   /** The process-sized piece of work that it belongs to; absent for runs of an older version. */
   readonly job?: number;
   readonly comparison?: number;
+  /** Its name. */
+  readonly project: string;
   readonly loss: LossName;
   readonly learningRate: number;
   readonly beta?: number;
@@ -64,6 +66,8 @@ export interface RunDetails extends RunSummary {
 }
 
 export interface ListRunsRequest {
+  /** Only of this project, by its name. */
+  readonly project?: string;
   readonly status?: RunStatus;
   /** The newest so many. */
   readonly limit?: number;

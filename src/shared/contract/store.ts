@@ -21,20 +21,21 @@ export interface ResetSettingRequest {
   readonly name?: string;
 }
 
-/** Runs that belong together. */
 export interface ProjectSummary {
-  readonly id: number;
   readonly name: string;
   readonly runs: number;
-  /** ISO 8601, UTC; absent for the project that is there from the start. */
+  /** ISO 8601, UTC; absent for the one that is always there. */
   readonly createdAt?: string;
-}
-export interface ProjectsResult {
-  readonly projects: readonly ProjectSummary[];
 }
 export interface ProjectRequest {
   readonly name: string;
 }
 export interface RenameProjectRequest extends ProjectRequest {
   readonly to: string;
+}
+export interface ProjectResult {
+  readonly project: ProjectSummary;
+}
+export interface ListProjectsResult {
+  readonly projects: readonly ProjectSummary[];
 }

@@ -107,6 +107,7 @@ export async function forkRun(
     metrics: request.metrics,
     adapterOut: request.adapterOut,
     fork: { run: run.id, step: checkpoint.step },
+    project: library.store.projects.get(run.projectId)!.name,
   };
   checkTrain(training);
   const job = await enqueueTrain(library, training, call, checkpoint);

@@ -1,4 +1,4 @@
 import type { Migration } from '../migrate.ts';
 
-/** Taken by the schema of datasets. */
+/** Holds the version's place. */
 export const placeholder: Migration = { version: 3, apply: () => undefined };

@@ -144,10 +144,10 @@ export const compare = defineCommand({
   positionals: [],
   options: { ...compareOptions, ...jobOptions },
   examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
-  run: async (context, { options: { queue, force, checkpointEvery, ...values } }) => {
+  run: async (context, { options: { queue, force, checkpointEvery, project, ...values } }) => {
     const request = {
       ...comparisonOf(values, context.threads),
-      ...given({ checkpointEvery }),
+      ...given({ checkpointEvery, project }),
       ...(force ? { force } : {}),
     };
     const services = await context.services();

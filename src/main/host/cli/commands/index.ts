@@ -8,10 +8,10 @@ import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
-import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { score } from './score.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
@@ -44,13 +44,13 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
-  listSettings,
-  setSetting,
-  resetSetting,
   addProject,
   listProjects,
   renameProject,
   removeProject,
+  listSettings,
+  setSetting,
+  resetSetting,
   doctor,
   diagnostics,
 ];

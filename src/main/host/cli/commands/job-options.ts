@@ -1,8 +1,17 @@
 import { wholeNumber } from '../../../../shared/config.ts';
 import type { QueuedResult } from '../../../../shared/contract.ts';
-import { numberText, optional, toggle } from '../option.ts';
+import { numberText, optional, textValue, toggle } from '../option.ts';
 
 const group = 'Process';
+
+export const project = optional({
+  flag: 'project',
+  placeholder: 'NAME',
+  parse: textValue,
+  defaultText: 'the first one',
+  help: 'the project that its runs belong to',
+  group,
+});
 
 /** How a training is carried out; none of it changes a number. */
 export const jobOptions = {
@@ -24,6 +33,7 @@ export const jobOptions = {
     help: 'optimizer steps between two checkpoints, from which a killed run goes on to the same bits',
     group,
   }),
+  project,
 };
 
 export function describeQueued({ job, runs }: QueuedResult): string {

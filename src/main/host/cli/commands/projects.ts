@@ -1,57 +1,58 @@
-import type { ProjectsResult } from '../../../../shared/contract.ts';
+import type { ProjectSummary } from '../../../../shared/contract.ts';
+import { formatCount } from '../../../../shared/format.ts';
 import { defineCommand } from '../command.ts';
 import { renderTable } from '../table.ts';
 
-function projectTable({ projects }: ProjectsResult): string {
+function projectTable(projects: readonly ProjectSummary[]): string {
   return renderTable(
-    [{ title: 'NAME' }, { title: 'RUNS', align: 'right' }, { title: 'CREATED' }],
-    projects.map(({ name, runs, createdAt }) => [name, String(runs), createdAt?.slice(0, 10) ?? '']),
+    [{ title: 'PROJECT' }, { title: 'RUNS', align: 'right' }, { title: 'SINCE' }],
+    projects.map(({ name, runs, createdAt = '' }) => [name, formatCount(runs), createdAt.slice(0, 10)]),
   );
 }
-const nameOf = { name: 'name', help: "the project's name" };
+
+const named = { name: 'project', help: 'its name, as "projects list" shows it' };
 
 export const addProject = defineCommand({
   name: 'projects add',
-  summary: 'make a project to keep runs together',
-  details: [],
-  positionals: [nameOf],
+  summary: 'make a project that runs can belong to',
+  details: ['"train" and "compare" put their runs into it with --project NAME.'],
+  positionals: [{ name: 'project', help: 'its name' }],
   options: {},
-  examples: ['projects add "beta study"'],
-  run: async (context, { positionals }) => (await context.services()).addProject({ name: positionals[0]! }),
-  render: (result) => `added\n${projectTable(result)}`,
+  examples: ['projects add "helpful answers"'],
+  run: async (context, { positionals: [name] }) => (await context.services()).addProject({ name: name! }),
+  render: ({ project }) => projectTable([project]),
 });
 
 export const listProjects = defineCommand({
   name: 'projects list',
-  summary: 'show projects and how many runs each holds',
+  summary: 'show projects with the number of their runs',
   details: [],
   positionals: [],
   options: {},
-  examples: ['projects list --json'],
+  examples: ['projects list'],
   run: async (context) => (await context.services()).listProjects(),
-  render: projectTable,
+  render: ({ projects }) => projectTable(projects),
 });
 
 export const renameProject = defineCommand({
   name: 'projects rename',
-  summary: "change a project's name",
+  summary: 'give a project another name',
   details: [],
-  positionals: [nameOf, { name: 'new-name', help: 'what it is called from now on' }],
+  positionals: [named, { name: 'name', help: 'its new name' }],
   options: {},
-  examples: ['projects rename default main'],
+  examples: ['projects rename default arithmetic'],
   run: async (context, { positionals: [name, to] }) =>
     (await context.services()).renameProject({ name: name!, to: to! }),
-  render: (result) => `renamed\n${projectTable(result)}`,
+  render: ({ project }) => projectTable([project]),
 });
 
 export const removeProject = defineCommand({
   name: 'projects remove',
-  summary: 'remove a project that holds no runs',
-  details: ['The project that is there from the start stays: runs that name no project go there.'],
-  positionals: [nameOf],
+  summary: 'remove a project that has no runs',
+  details: [],
+  positionals: [named],
   options: {},
-  examples: ['projects remove "beta study"'],
-  run: async (context, { positionals }) =>
-    (await context.services()).removeProject({ name: positionals[0]! }),
-  render: ({ projects }) => `removed ${projects[0]!.name}`,
+  examples: ['projects remove arithmetic'],
+  run: async (context, { positionals: [name] }) => (await context.services()).removeProject({ name: name! }),
+  render: ({ projects }) => projectTable(projects),
 });

@@ -182,11 +182,11 @@ export const train = defineCommand({
     'train --init config.json --data d.jsonl --loss sft --metrics m.jsonl --adapter-out out',
   ],
   run: async (context, { options: values }) => {
-    const { data, metrics, adapterOut, pairs, queue, force, checkpointEvery, ...rest } = values;
+    const { data, metrics, adapterOut, pairs, queue, force, checkpointEvery, project, ...rest } = values;
     const request = {
       ...trainingOf(rest, context.threads),
       ...{ data, metrics, adapterOut },
-      ...given({ pairs, checkpointEvery }),
+      ...given({ pairs, checkpointEvery, project }),
       ...(force ? { force } : {}),
     };
     const services = await context.services();

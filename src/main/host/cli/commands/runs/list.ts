@@ -9,7 +9,7 @@ import type { RunDetails, RunStatus } from '../../../../../shared/contract.ts';
 import { z } from 'zod';
 import { describeOutcome } from '../../../../../shared/plan.ts';
 import { defineCommand } from '../../command.ts';
-import { numberText, optional, withDefault } from '../../option.ts';
+import { numberText, optional, textValue, withDefault } from '../../option.ts';
 import { given } from '../names.ts';
 import { describeEvaluation } from '../train.ts';
 import { runNumber, runPositional, runTable } from './names.ts';
@@ -36,6 +36,13 @@ export const listRuns = defineCommand({
       help: 'only runs that stand so',
       group: 'Options',
     }),
+    project: optional({
+      flag: 'project',
+      placeholder: 'NAME',
+      parse: textValue,
+      help: 'only runs of this project',
+      group: 'Options',
+    }),
     limit: withDefault({
       flag: 'limit',
       placeholder: 'N',
@@ -46,8 +53,8 @@ export const listRuns = defineCommand({
     }),
   },
   examples: ['runs list', 'runs list --status interrupted --json'],
-  run: async (context, { options: { status, limit } }) =>
-    (await context.services()).listRuns({ limit, ...given({ status }) }),
+  run: async (context, { options: { status, project, limit } }) =>
+    (await context.services()).listRuns({ limit, ...given({ status, project }) }),
   render: ({ runs }) =>
     runs.length === 0 ? 'no runs yet; start one with: plumbline train or plumbline compare' : runTable(runs),
 });
