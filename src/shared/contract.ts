@@ -28,7 +28,6 @@ import type {
   RunRequest,
   RunsResult,
 } from './contract/runs.ts';
-import type { ColumnMap, FormatName, ProblemKind } from './preferences.ts';
 import type {
   ListProjectsResult,
   ProjectRequest,
@@ -44,10 +43,12 @@ import type {
   DoctorRequest,
   DoctorResult,
 } from './contract/upkeep.ts';
+import type { DataServices } from './contract/data.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
 
+export type * from './contract/data.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
 export type * from './contract/upkeep.ts';
@@ -113,108 +114,6 @@ export interface AddModelResult {
 }
 export interface ListModelsResult {
   readonly models: readonly ModelSummary[];
-}
-
-export interface AddDataRequest {
-  readonly path: string;
-  readonly name?: string;
-}
-export interface DatasetSummary {
-  readonly name: string;
-  readonly path: string;
-  /** Rows with chosen and rejected, or with one completion. */
-  readonly kind: 'preference' | 'completion';
-  /** Plain strings or chat messages. */
-  readonly text: 'strings' | 'messages';
-  readonly rows: number;
-  /** Rows that carry the task's right answer, for exact match. */
-  readonly answers: number;
-  readonly bytes: number;
-  readonly hash: string;
-  readonly addedAt: string;
-}
-export interface AddDataResult {
-  readonly dataset: DatasetSummary;
-  readonly added: boolean;
-}
-export interface ListDataResult {
-  readonly datasets: readonly DatasetSummary[];
-}
-
-/** How a data file is read: as its rows say themselves, unless a person knows better. */
-export interface DataFormatRequest {
-  readonly format?: FormatName;
-  readonly map?: ColumnMap;
-}
-export interface CheckDataRequest extends DataFormatRequest {
-  readonly path: string;
-  /** With a model, answers that would be cut and boundaries that shift are found, and lengths counted in tokens. */
-  readonly model?: string;
-  readonly maxLength?: number;
-}
-export interface DataIssue {
-  readonly row: number;
-  readonly kind: ProblemKind;
-  readonly message: string;
-}
-/** Lengths of one field over all usable rows. */
-export interface LengthSummary {
-  readonly mean: number;
-  readonly min: number;
-  readonly q25: number;
-  readonly median: number;
-  readonly q75: number;
-  readonly q95: number;
-  readonly max: number;
-}
-export interface DataStats {
-  readonly rows: number;
-  /** Rows that cannot be used. */
-  readonly badRows: number;
-  readonly distinctPrompts: number;
-  /** Share of the rows that are ties: rated alike, or marked so. */
-  readonly tieShare: number;
-  readonly duplicateShare: number;
-  /** Share of the pairs whose chosen answer is the longer one, in characters: far from one half, length is a shortcut. */
-  readonly chosenLongerShare?: number;
-  /** Rows that carry the task's right answer. */
-  readonly answers: number;
-  /** By field (prompt, chosen, rejected or completion), in characters (UTF-16 units). */
-  readonly characters: Readonly<Record<string, LengthSummary>>;
-  /** Likewise in tokens of the model, before anything is cut; only with a model. */
-  readonly tokens?: Readonly<Record<string, LengthSummary>>;
-}
-export interface CheckDataResult {
-  readonly format: FormatName;
-  readonly kind: 'preference' | 'completion';
-  readonly conversational: boolean;
-  /** Rows that can be used. */
-  readonly pairs: number;
-  /** In the file's order; of each kind the first thousand. */
-  readonly issues: readonly DataIssue[];
-  /** How many issues of each kind there are in all. */
-  readonly counts: Readonly<Partial<Record<ProblemKind, number>>>;
-  readonly stats: DataStats;
-  readonly seconds: number;
-}
-export interface ConvertDataRequest extends DataFormatRequest {
-  readonly path: string;
-  /** JSONL in TRL's conversational form. */
-  readonly out: string;
-  /** Leave out rows that cannot be used; without, the first one ends the work. */
-  readonly skipBad: boolean;
-}
-export interface ConvertDataResult {
-  readonly out: string;
-  readonly format: FormatName;
-  /** Rows written. */
-  readonly pairs: number;
-  readonly skipped: number;
-  /** Why rows were left out: of each kind the first thousand. */
-  readonly issues: readonly DataIssue[];
-  /** How many rows were left out for each reason. */
-  readonly counts: Readonly<Partial<Record<ProblemKind, number>>>;
-  readonly seconds: number;
 }
 
 /** What became of a dataset's rows before work began. */
@@ -377,14 +276,10 @@ export interface QueuedResult {
   readonly runs: readonly number[];
 }
 
-export interface Services {
+export interface Services extends DataServices {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
-  addData(request: AddDataRequest, call?: CallOptions): Promise<AddDataResult>;
-  listData(): Promise<ListDataResult>;
   /** Looks at a file's rows and imports nothing. */
-  checkData(request: CheckDataRequest, call?: CallOptions): Promise<CheckDataResult>;
-  convertData(request: ConvertDataRequest, call?: CallOptions): Promise<ConvertDataResult>;
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;
   compare(request: CompareRequest, call?: CallOptions): Promise<CompareResult>;

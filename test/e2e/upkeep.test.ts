@@ -200,6 +200,23 @@ describe('doctor', () => {
     expect((await doctor()).result.findings).toEqual([]);
   });
 
+  it('lists an import that was interrupted, and removes its rows on request', async () => {
+    const script = `import { openStore } from ${JSON.stringify(join(import.meta.dirname, '../../src/main/store/database.ts'))};
+      const { datasets } = openStore(${JSON.stringify(places.database)});
+      const id = datasets.stage({ source: 'half.jsonl', format: 'preference', conversational: false });
+      datasets.append(id, [{ row: { kind: 'preference', index: 0, chosen: 'c', rejected: 'r' } }]);
+      process.kill(process.pid, 'SIGKILL');`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(child.signal, child.stderr).toBe('SIGKILL');
+    for (const args of [[], ['--free']]) {
+      const { leftovers } = (await doctor(...args)).result;
+      expect(leftovers).toMatchObject([{ kind: 'import', path: 'half.jsonl', bytes: 0 }]);
+    }
+    expect((await doctor('--free', '--yes')).result).toMatchObject({ freed: true, freedBytes: 0 });
+    expect((await doctor()).result.leftovers).toEqual([]);
+    inStore(home, (store) => expect(store.datasets.list()).toHaveLength(1));
+  });
+
   it('tells of a job whose process was killed, and settles it on request', async () => {
     const id = inStore(home, (store) => {
       const job = store.jobs.add({ kind: 'train', request: {} });
@@ -286,7 +303,9 @@ describe('projects', () => {
     expect(projects.map(({ name }) => name)).toEqual(['default', 'thesis']);
     expect(projects[0]!.runs).toBeGreaterThan(0);
     expect((await plumbline(home, ['projects', 'remove', 'default'])).code).toBe(1);
-    expect((await plumbline(home, ['projects', 'remove', 'nobody'])).err).toMatch(/there is no project nobody/);
+    expect((await plumbline(home, ['projects', 'remove', 'nobody'])).err).toMatch(
+      /there is no project nobody/,
+    );
     await run('projects', 'remove', 'thesis');
     expect((await run('models', 'list', '--json')).json<ListModelsResult>().models).toHaveLength(2);
   });

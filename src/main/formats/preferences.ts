@@ -65,7 +65,9 @@ export async function openDataFile(path: string, options: DataReadOptions = {}):
   const source = await openSource(path, options);
   const reader = readerFor(path);
   const asked = askedFormat(options, path);
-  const wanted = asked === undefined ? knownColumns : new Set(asked.columns);
+  const known = asked === undefined ? knownColumns : new Set(asked.columns);
+  const { keep } = options;
+  const wanted = keep === undefined ? known : new Set([...known, keep]);
   const batches = reader.read(source, wanted);
   try {
     const begun: SourceRecord[] = [];
@@ -94,7 +96,7 @@ export async function openDataFile(path: string, options: DataReadOptions = {}):
       if (begun.length === seen) break;
       first = begun.slice(seen).find(isGood);
     }
-    const maker = new RowMaker(format);
+    const maker = new RowMaker(format, keep);
     const made = first === undefined ? undefined : maker.make(first);
     const shape = made !== undefined && 'row' in made ? shapeOf(made.row) : undefined;
     async function* rows(): AsyncGenerator<ReadRow> {
@@ -123,10 +125,12 @@ export async function openDataFile(path: string, options: DataReadOptions = {}):
 /** Makes rows of records; remembers the form of the first. */
 class RowMaker {
   readonly #format: PreferenceFormat;
+  readonly #keep: string | undefined;
   #shape: Shape | undefined;
 
-  constructor(format: PreferenceFormat) {
+  constructor(format: PreferenceFormat, keep?: string) {
     this.#format = format;
+    this.#keep = keep;
   }
 
   make({ record, index, where, malformed }: SourceRecord): ReadRow {
@@ -138,7 +142,8 @@ class RowMaker {
     try {
       const complain = (cause: string, kind: DataProblem['kind'] = 'malformed'): RowError =>
         new RowError(kind, `${cause}${place}`);
-      const fields = this.#format.convert(fieldsOf(record, complain), complain);
+      const raw = fieldsOf(record, complain);
+      const fields = this.#format.convert(raw, complain);
       const row = rowFromRecord(fields, index, complain);
       const shape = shapeOf(row);
       this.#shape ??= shape;
@@ -146,7 +151,12 @@ class RowMaker {
       if (difference !== undefined)
         return problem('malformed', `${difference}${place}; a file must hold one format`);
       const scores = scoresIn(fields);
-      return scores === undefined ? { row } : { row, scores };
+      const kept = this.#keep === undefined ? undefined : plainValue(raw[this.#keep]);
+      return {
+        row,
+        ...(scores === undefined ? {} : { scores }),
+        ...(kept === undefined ? {} : { kept }),
+      };
     } catch (error) {
       if (error instanceof RowError) return problem(error.kind, error.message);
       throw error;
@@ -168,19 +178,38 @@ class RowError extends Error {
   }
 }
 
+function plainValue(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? value : undefined;
+  return ['number', 'boolean', 'bigint'].includes(typeof value) ? String(value) : undefined;
+}
+
 function scoresIn(fields: Fields): PairScores | undefined {
   const [chosen, rejected] = [numberOf(fields['chosen_score']), numberOf(fields['rejected_score'])];
   return chosen === undefined || rejected === undefined ? undefined : { chosen, rejected };
 }
 
 /**
- * SHA-256 (hexadecimal) of the rows as canonical JSON: one row a line, keys in sorted order. It depends on the content and
+ * SHA-256 (hexadecimal) of rows as canonical JSON: one row a line, keys in sorted order. It depends on the content and
  * on each row's `index`, not on how the file was formatted or compressed.
  */
-export function dataHash(rows: readonly DataRow[]): string {
-  const hash = createHash('sha256');
-  for (const row of rows) hash.update(`${canonicalJson(row)}\n`);
-  return hash.digest('hex');
+export class DataHasher {
+  readonly #hash = createHash('sha256');
+
+  add(row: DataRow): void {
+    this.#hash.update(`${canonicalJson(row)}\n`);
+  }
+
+  /** Of the rows so far; nothing can be added any more. */
+  digest(): string {
+    return this.#hash.digest('hex');
+  }
+}
+
+/** As `DataHasher`, of all rows at once. */
+export function dataHash(rows: Iterable<DataRow>): string {
+  const hasher = new DataHasher();
+  for (const row of rows) hasher.add(row);
+  return hasher.digest();
 }
 
 function readerFor(path: string): RecordReader {

@@ -69,7 +69,7 @@ export async function doctor(
     healthy: findings.every(({ severity }) => severity !== 'broken'),
     checked: { database: inspection.exists ? 1 : 0, ...checked },
     findings,
-    leftovers: leftovers.map(({ extent: _, ...leftover }) => leftover),
+    leftovers: leftovers.map(({ extent: _, dataset: __, ...leftover }) => leftover),
     removableBytes: removable.reduce((sum, { bytes }) => sum + bytes, 0),
     fixed,
     freed,

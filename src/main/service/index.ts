@@ -4,11 +4,17 @@ import { compare } from './compare.ts';
 import type { Services, ServicesOptions } from '../../shared/contract.ts';
 import { checkData } from './data/check.ts';
 import { convertData } from './data/convert.ts';
+import { dataHistory, editData, markData, splitData, undoData } from './data/changes.ts';
+import { dataLengths } from './data/dataset-lengths.ts';
+import { listData, removeData } from './data/datasets.ts';
+import { dataDuplicates, dataLeaks } from './data/duplicates.ts';
+import { addData } from './data/import.ts';
+import { searchData, showData } from './data/rows.ts';
 import { diagnostics } from './diagnostics.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
-import { addData, addModel, listData, listModels, type Library } from './library.ts';
+import { addModel, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
@@ -59,10 +65,21 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
   return Promise.resolve({
     addModel: ({ path, name }, call) => addModel(library, path, name, call),
     listModels: async () => ({ models: listModels(library) }),
-    addData: async ({ path, name }) => addData(library, path, name),
+    addData: (request, call = {}) => addData(library, request, call),
     checkData: (request, call = {}) => checkData(library, request, call),
     convertData: (request, call = {}) => convertData(request, call),
     listData: async () => ({ datasets: listData(library) }),
+    showData: (request, call = {}) => showData(library, request, call),
+    searchData: (request, call = {}) => searchData(library, request, call),
+    editData: async (request) => editData(library, request),
+    markData: (request, call = {}) => markData(library, request, call),
+    dataHistory: async (request) => dataHistory(library, request),
+    undoData: async (request) => undoData(library, request),
+    splitData: async (request) => splitData(library, request),
+    dataDuplicates: (request, call = {}) => dataDuplicates(library, request, call),
+    dataLengths: (request, call = {}) => dataLengths(library, request, call),
+    dataLeaks: (request, call = {}) => dataLeaks(library, request, call),
+    removeData: async (request) => removeData(library, request),
     score: (request, call = {}) => score(library, request, call),
     train: (request, call = {}) => train(library, request, call),
     compare: (request, call = {}) => compare(library, request, call),

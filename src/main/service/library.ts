@@ -1,21 +1,13 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
 import { importModel, type ImportedModel } from '../formats/import-model.ts';
-import { dataHash, readDataFile } from '../formats/preferences.ts';
-import type { Dataset } from '../store/datasets.ts';
 import type { FileStamp } from '../store/model-files.ts';
 import type { Model } from '../store/models.ts';
 import type { Store } from '../store/database.ts';
 import { hashGently } from './doctor/files.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
-import type {
-  AddDataResult,
-  AddModelResult,
-  CallOptions,
-  DatasetSummary,
-  ModelSummary,
-} from '../../shared/contract.ts';
+import type { AddModelResult, CallOptions, ModelSummary } from '../../shared/contract.ts';
 
 /** Imported models and datasets, and how a name or a path becomes one. */
 export interface Library {
@@ -212,58 +204,6 @@ export async function findModel(library: Library, nameOrPath: string, call: Call
     throw new InputError(`the model's folder is gone: ${named.weightsFolder}`, { file: nameOrPath });
   }
   return refresh(library, named, call);
-}
-
-export async function addData(
-  library: Library,
-  path: string,
-  name: string | undefined,
-): Promise<AddDataResult> {
-  if (name !== undefined && library.store.datasets.findByName(name)) {
-    throw new InputError(`a dataset named ${name} exists already`, { file: path });
-  }
-  const { rows, format, conversational } = await readDataFile(path);
-  const hash = dataHash(rows);
-  const known = library.store.datasets.findByHash(hash);
-  if (known && name === undefined) return { dataset: summariseData(library, known), added: false };
-  const plainName = basename(path)
-    .replace(/\.gz$/, '')
-    .replace(/\.[^.]+$/, '');
-  const dataset = library.store.datasets.add(
-    {
-      name: name ?? freeName(plainName, (each) => library.store.datasets.findByName(each) !== undefined),
-      hash,
-      source: resolve(path),
-      format,
-      conversational,
-    },
-    rows,
-  );
-  return { dataset: summariseData(library, dataset), added: true };
-}
-
-export function listData(library: Library): DatasetSummary[] {
-  return library.store.datasets.list().map((dataset) => summariseData(library, dataset));
-}
-
-function summariseData(library: Library, dataset: Dataset): DatasetSummary {
-  let answers = 0;
-  let bytes = 0;
-  for (const row of library.store.datasets.rows(dataset.id)) {
-    if (row.answer !== undefined) answers += 1;
-    bytes += Buffer.byteLength(JSON.stringify(row));
-  }
-  return {
-    name: dataset.name,
-    path: dataset.source,
-    kind: dataset.format,
-    text: dataset.conversational ? 'messages' : 'strings',
-    rows: dataset.rows,
-    answers,
-    bytes,
-    hash: dataset.hash,
-    addedAt: new Date(dataset.addedAt).toISOString(),
-  };
 }
 
 function freeName(wanted: string, taken: (name: string) => boolean): string {

@@ -2,6 +2,9 @@ import { Adapters } from './adapters.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Comparisons } from './comparisons.ts';
 import { Connection } from './connection.ts';
+import { DatasetChanges } from './dataset-changes.ts';
+import { DatasetRows } from './dataset-rows.ts';
+import { DatasetSearch } from './dataset-search.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { Jobs } from './jobs.ts';
@@ -21,6 +24,9 @@ export interface Store {
   readonly file: string;
   readonly models: Models;
   readonly datasets: Datasets;
+  readonly datasetRows: DatasetRows;
+  readonly datasetChanges: DatasetChanges;
+  readonly datasetSearch: DatasetSearch;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
   readonly jobs: Jobs;
@@ -63,6 +69,9 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       file: connection.file,
       models: new Models(connection),
       datasets: new Datasets(connection),
+      datasetRows: new DatasetRows(connection),
+      datasetChanges: new DatasetChanges(connection),
+      datasetSearch: new DatasetSearch(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
       jobs: new Jobs(connection),

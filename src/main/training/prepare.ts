@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataRow, PreferenceRow } from '../../shared/preferences.ts';
+import { promptKey } from '../../shared/row-texts.ts';
 import {
   pairHash,
   tokenizeCompletions,
@@ -85,20 +86,6 @@ export function splitRows(
     sides[heldPlaces.has(place) ? 'held' : 'train'].push(...group),
   );
   return sides;
-}
-
-/** A question by its text: the prompt, or for implicit prompts what both answers share at their start. */
-export function promptKey(row: DataRow): string {
-  if (row.prompt !== undefined) return JSON.stringify(row.prompt);
-  const { chosen, rejected } = row as PreferenceRow;
-  if (typeof chosen !== 'string' || typeof rejected !== 'string') {
-    const [left, right] = [chosen, rejected] as [readonly unknown[], readonly unknown[]];
-    const shared = left.filter((message, place) => JSON.stringify(message) === JSON.stringify(right[place]));
-    return JSON.stringify(shared);
-  }
-  let length = 0;
-  while (length < chosen.length && chosen[length] === rejected[length]) length += 1;
-  return chosen.slice(0, length);
 }
 
 /** SHA-256 over what is trained on and in which order: equal in every arm of one seed. */

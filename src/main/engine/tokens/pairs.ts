@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataRow, Message, PreferenceRow, Text } from '../../../shared/preferences.ts';
-import { splitImplicitPrompt } from '../../formats/preferences/implicit-prompt.ts';
+import { splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
 import { tokenizeChat } from './chat-template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 

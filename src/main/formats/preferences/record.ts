@@ -1,3 +1,4 @@
+import { sameMessage, splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
 import type {
   CompletionRow,
   DataRow,
@@ -6,7 +7,6 @@ import type {
   ProblemKind,
   Text,
 } from '../../../shared/preferences.ts';
-import { sameMessage, splitImplicitPrompt } from './implicit-prompt.ts';
 
 /** A record before its fields are checked. */
 export type Fields = Readonly<Record<string, unknown>>;

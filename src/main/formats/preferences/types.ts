@@ -5,6 +5,8 @@ export interface DataReadOptions {
   readonly format?: FormatName;
   /** Which columns hold what; makes the format `columns`. Values are paths parted by dots. */
   readonly map?: ColumnMap;
+  /** A further column, whose text is given beside each row. */
+  readonly keep?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of bytes read so far, of those that there are to read. */
   readonly onBytes?: ((done: number, total: number) => void) | undefined;
@@ -32,7 +34,13 @@ export interface PairScores {
 }
 
 export type ReadRow =
-  { readonly row: DataRow; readonly scores?: PairScores } | { readonly problem: DataProblem };
+  | {
+      readonly row: DataRow;
+      readonly scores?: PairScores;
+      /** Of the column that was asked for; absent where it holds no text, number or truth value. */
+      readonly kept?: string;
+    }
+  | { readonly problem: DataProblem };
 
 /** Why a row cannot be used. */
 export interface DataProblem {

@@ -12,6 +12,11 @@ export class Lengths {
     list.push(length);
   }
 
+  /** All lengths of a field. */
+  of(field: string): Uint32Array {
+    return this.#fields.get(field)?.values ?? new Uint32Array();
+  }
+
   summaries(): Record<string, LengthSummary> {
     return Object.fromEntries([...this.#fields].map(([field, list]) => [field, summarise(list.values)]));
   }

@@ -1,4 +1,4 @@
-import { splitImplicitPrompt } from '../../formats/preferences/implicit-prompt.ts';
+import { splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
 import type { DataRow, Message, Text } from '../../../shared/preferences.ts';
 
 /** A row's parts with the prompt split off, whatever form it has. */

@@ -16,6 +16,8 @@ export interface HomePlaces {
 /** A leftover, and what it looked like when it was found. */
 export interface Found extends DoctorLeftover {
   readonly extent: Extent;
+  /** Id of what is left of a dataset whose import or removal never ended. */
+  readonly dataset?: number;
 }
 
 /** What is younger may be on its way to its record. */
@@ -90,6 +92,17 @@ export function findLeftovers(places: HomePlaces, store: Store | undefined, now 
     if (!/^[0-9a-f]{16}$/.test(name) || isModelUsed(store, path)) continue;
     add('model', path, 'a converted model without a record', undefined, quietModelMilliseconds);
   }
+  for (const { id, what, source, rows } of store.datasets.abandoned()) {
+    const why = `${rows} rows in the database of ${what === 'import' ? 'an import' : 'a removal'} that was interrupted`;
+    found.push({
+      kind: 'import',
+      path: source,
+      bytes: 0,
+      why,
+      extent: { bytes: 0, changedAt: 0 },
+      dataset: id,
+    });
+  }
   const jobs = new Set(store.jobs.list().map(({ id }) => id));
   for (const name of namesIn(logFolder)) {
     const job = /^job-(\d+)\.log(\.\d+)?$/.exec(name)?.[1];
@@ -105,9 +118,14 @@ export function findLeftovers(places: HomePlaces, store: Store | undefined, now 
  * @returns bytes freed
  */
 export function removeLeftovers(store: Store, leftovers: readonly Found[]): number {
+  // In transactions of its own: others must not wait for a million rows.
+  const abandoned = new Set(store.datasets.abandoned().map(({ id }) => id));
+  for (const { dataset } of leftovers)
+    if (dataset !== undefined && abandoned.has(dataset)) store.datasets.discard(dataset);
   return store.transaction(() => {
     let freed = 0;
     for (const { kind, path, keep, extent } of leftovers) {
+      if (kind === 'import') continue;
       const now = extentOf(path);
       if (keep !== undefined || now === undefined) continue;
       if (now.bytes !== extent.bytes || now.changedAt !== extent.changedAt) continue;

@@ -1,8 +1,8 @@
 import type { Migration } from '../migrate.ts';
 import { firstSchema } from './0001-first-schema.ts';
 import { jobs } from './0002-jobs.ts';
-import { placeholder } from './0003-placeholder.ts';
+import { datasets } from './0003-datasets.ts';
 import { metricRollups } from './0004-metric-rollups.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [firstSchema, jobs, placeholder, metricRollups];
+export const migrations: readonly Migration[] = [firstSchema, jobs, datasets, metricRollups];

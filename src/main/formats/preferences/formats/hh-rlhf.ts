@@ -1,5 +1,5 @@
 import type { Message } from '../../../../shared/preferences.ts';
-import { splitImplicitPrompt } from '../implicit-prompt.ts';
+import { splitImplicitPrompt } from '../../../../shared/implicit-prompt.ts';
 import type { Complain, Fields } from '../record.ts';
 import { isText, taskAnswer, textOf, type PreferenceFormat } from './format.ts';
 

@@ -24,7 +24,7 @@ function render(result: DoctorResult): string {
       [{ title: 'LEFT OVER' }, { title: 'SIZE', align: 'right' }, { title: 'WHAT' }],
       leftovers.map(({ path, bytes, why, keep }) => [
         path,
-        formatBytes(bytes),
+        bytes === 0 ? '' : formatBytes(bytes),
         keep === undefined ? why : `${why}; stays: ${keep}`,
       ]),
     );

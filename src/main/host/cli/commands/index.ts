@@ -1,8 +1,19 @@
 import type { Command } from '../command.ts';
 import { compare } from './compare.ts';
-import { addData, listData } from './data.ts';
 import { checkData } from './data/check.ts';
+import {
+  dataHistory,
+  editData,
+  excludeData,
+  includeData,
+  noteData,
+  tagData,
+  undoData,
+} from './data/change.ts';
 import { convertData } from './data/convert.ts';
+import { addData, listData, removeData } from './data/datasets.ts';
+import { dataDuplicates, dataLeaks, dataLengths, splitData } from './data/examine.ts';
+import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
 import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
@@ -25,6 +36,20 @@ export const commands: readonly Command[] = [
   listData,
   checkData,
   convertData,
+  showData,
+  searchData,
+  editData,
+  excludeData,
+  includeData,
+  tagData,
+  noteData,
+  dataHistory,
+  undoData,
+  splitData,
+  dataDuplicates,
+  dataLengths,
+  dataLeaks,
+  removeData,
   score,
   train,
   compare,

@@ -32,7 +32,7 @@ export function renderIssues(
   });
 }
 
-function lengthTable(unit: string, lengths: Readonly<Record<string, LengthSummary>>): string {
+export function lengthTable(unit: string, lengths: Readonly<Record<string, LengthSummary>>): string {
   const number = (value: number): string => formatCount(Math.round(value));
   return renderTable(
     [

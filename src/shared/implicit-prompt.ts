@@ -1,4 +1,4 @@
-import type { Message, Text } from '../../../shared/preferences.ts';
+import type { Message, Text } from './preferences.ts';
 
 /** A preference pair whose prompt stands apart. */
 export interface SplitPair {
