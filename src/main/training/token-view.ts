@@ -59,7 +59,7 @@ function tokenTexts(ids: readonly number[], tokenizer: Tokenizer): string[] {
     if (place === 0) return tokenizer.decode([id]);
     const before = ids[place - 1]!;
     const [alone, both] = [tokenizer.decode([before]), tokenizer.decode([before, id])];
-    // Two tokens that only together are a character have no text of their own.
-    return both.startsWith(alone) ? both.slice(alone.length) : tokenizer.decode([id]);
+    // Tokens that only together are a character have no text of their own.
+    return (both.startsWith(alone) ? both.slice(alone.length) : '') || tokenizer.decode([id]);
   });
 }
