@@ -37,6 +37,12 @@ import type {
   SetSettingRequest,
   SettingsResult,
 } from './contract/store.ts';
+import type {
+  DiagnosticsRequest,
+  DiagnosticsResult,
+  DoctorRequest,
+  DoctorResult,
+} from './contract/upkeep.ts';
 import type { DataServices } from './contract/data.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
@@ -45,6 +51,7 @@ import type { Plan } from './plan.ts';
 export type * from './contract/data.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
+export type * from './contract/upkeep.ts';
 
 /** Work under way, told to whoever asked for it. */
 export type ProgressEvent =
@@ -311,6 +318,9 @@ export interface Services extends DataServices {
   listSettings(): Promise<SettingsResult>;
   setSetting(request: SetSettingRequest): Promise<SettingsResult>;
   resetSetting(request: ResetSettingRequest): Promise<SettingsResult>;
+  /** Checks all that is recorded; needs no database that can be opened. */
+  doctor(request: DoctorRequest, call?: CallOptions): Promise<DoctorResult>;
+  diagnostics(request: DiagnosticsRequest, call?: CallOptions): Promise<DiagnosticsResult>;
   /** `compare` on the bundled example. */
   demo(request: DemoRequest, call?: CallOptions): Promise<CompareResult>;
   /** Closes the database and ends what runs in the background. */

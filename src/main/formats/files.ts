@@ -106,6 +106,18 @@ export function unreadable(path: string, error: unknown): InputError {
   return new InputError(`cannot be read (${code ?? String(error)})`, { file: path });
 }
 
+/** Whether the system has refused to write for want of room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** Why something could not be written, in words that say what to do where that is known. */
+export function whyUnwritten(error: unknown): string {
+  if (isDiskFull(error)) return 'the disk is full; free space and try again';
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * Writes the whole of `bytes` at the file's current position.
  */
@@ -160,12 +172,16 @@ export function writeFileWhole(path: string, content: string | Uint8Array): void
  * As `writeFileWhole`, for a file that a person asked for: its folder is made where it is not there.
  * @throws InputError naming the file where it cannot be written, its message begun by `problem`
  */
-export function writeAskedFile(path: string, text: string, problem = 'cannot be written'): void {
+export function writeAskedFile(
+  path: string,
+  content: string | Uint8Array,
+  problem = 'cannot be written',
+): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileWhole(path, text);
+    writeFileWhole(path, content);
   } catch (error) {
-    throw new InputError(`${problem}: ${(error as Error).message}`, { file: path });
+    throw new InputError(`${problem}: ${whyUnwritten(error)}`, { file: path });
   }
 }
 

@@ -12,7 +12,15 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import { inWords, openForReading, readJsonObject, readSmallFile, writeFileWhole } from './files.ts';
+import {
+  inWords,
+  openForReading,
+  readJsonObject,
+  readSmallFile,
+  writeFileWhole,
+  isDiskFull,
+  whyUnwritten,
+} from './files.ts';
 import { configFromGguf, ggufArchitecture, namedTensors } from './gguf-llama.ts';
 import { chatTemplateFromGguf, tokenizerConfigFromGguf, tokenizerFromGguf } from './gguf-tokenizer.ts';
 import { readGguf } from './gguf.ts';
@@ -115,6 +123,25 @@ export async function importModel(
     ),
     architecture: found.architecture,
   };
+}
+
+/**
+ * The hash that importing a source would give it, without importing it.
+ * @param onBytes called with the bytes of weights read since the last call; what it throws ends the reading
+ * @throws InputError as `importModel`
+ */
+export async function hashModel(
+  source: string,
+  {
+    supported,
+    onBytes,
+  }: { readonly supported: readonly string[]; readonly onBytes: (bytes: number) => void },
+): Promise<string> {
+  let before = 0;
+  return hashSource(await openSource(resolve(source), supported), ({ done }) => {
+    onBytes(done - before);
+    before = done;
+  });
 }
 
 async function openSource(path: string, supported: readonly string[]): Promise<Source> {
@@ -306,8 +333,8 @@ async function convert(
     storeDir,
     `.${basename(folder)}.${process.pid}.${randomBytes(4).toString('hex')}.partial`,
   );
-  mkdirSync(temporary);
   try {
+    mkdirSync(temporary);
     for (const [name, bytes] of source.files) writeFileWhole(join(temporary, name), bytes);
     const metadata = { format: 'pt', source_hash: hash };
     await writeSafetensorsGently(
@@ -322,6 +349,9 @@ async function convert(
       // Another process has finished the same conversion meanwhile: its result is as good.
       if (!existsSync(join(folder, 'model.safetensors'))) throw error;
     }
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    throw new InputError(`the converted model cannot be written: ${whyUnwritten(error)}`, { file: folder });
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

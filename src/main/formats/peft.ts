@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../shared/errors.ts';
-import { inWords, readJsonObject, writeFileWhole } from './files.ts';
+import { inWords, readJsonObject, writeFileWhole, isDiskFull, whyUnwritten } from './files.ts';
 import {
   readSafetensorsHeader,
   readTensorFloat32,
@@ -201,11 +201,16 @@ export function writeAdapter(dir: string, adapter: PeftAdapter): void {
     tensors.push({ name: `${keyPrefix}${module}.lora_A.weight`, shape: aShape, data: a });
     tensors.push({ name: `${keyPrefix}${module}.lora_B.weight`, shape: bShape, data: b });
   }
-  mkdirSync(dir, { recursive: true });
-  const configPath = join(dir, configName);
-  rmSync(configPath, { force: true });
-  writeSafetensors(join(dir, weightsName), tensors, { metadata: { format: 'pt' } });
-  writeFileWhole(configPath, `${JSON.stringify(peftConfig(adapter), undefined, 2)}\n`);
+  try {
+    mkdirSync(dir, { recursive: true });
+    const configPath = join(dir, configName);
+    rmSync(configPath, { force: true });
+    writeSafetensors(join(dir, weightsName), tensors, { metadata: { format: 'pt' } });
+    writeFileWhole(configPath, `${JSON.stringify(peftConfig(adapter), undefined, 2)}\n`);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    throw new InputError(`the adapter cannot be written: ${whyUnwritten(error)}`, { file: dir });
+  }
 }
 
 /** PEFT's config with its defaults spelt out, keys in order as PEFT writes them. */

@@ -23,7 +23,11 @@ export function resolveHome(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const isFile = code === 'EEXIST' || code === 'ENOTDIR';
-    const cause = isFile ? 'it is a file, or lies below one' : `not a writable folder (${code})`;
+    const cause = isFile
+      ? 'it is a file, or lies below one'
+      : code === 'ENOSPC'
+        ? 'the disk is full'
+        : `not a writable folder (${code})`;
     throw new InputError(`cannot be used as Plumbline's home: ${cause}`, {
       file: home,
     });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openStore } from '../store/database.ts';
+import { openStore, type Store } from '../store/database.ts';
 import { compare } from './compare.ts';
 import type { Services, ServicesOptions } from '../../shared/contract.ts';
 import { checkData } from './data/check.ts';
@@ -10,11 +10,14 @@ import { listData, removeData } from './data/datasets.ts';
 import { dataDuplicates, dataLeaks } from './data/duplicates.ts';
 import { addData } from './data/import.ts';
 import { searchData, showData } from './data/rows.ts';
+import { diagnostics } from './diagnostics.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
+import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { listRuns, showRun } from './runs/show.ts';
 import {
@@ -29,32 +32,43 @@ import {
   resumeRun,
   runQueue,
 } from './runs/work.ts';
-import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Opens the database and the model store in `home`, which exists. */
 export function createServices({ home }: ServicesOptions): Promise<Services> {
-  const store = openStore(join(home, 'plumbline.db'));
-  const library: Library = {
-    store,
+  const places = {
+    database: join(home, 'plumbline.db'),
     modelsFolder: join(home, 'models'),
     checkpointFolder: join(home, 'checkpoints'),
     logFolder: join(home, 'logs'),
+  };
+  let opened: Store | undefined;
+  const library: Library = {
+    // Opened when it is first needed: doctor must be able to look at one that cannot be opened.
+    get store() {
+      if (opened === undefined) {
+        opened = openStore(places.database);
+        recoverOrphans(library);
+      }
+      return opened;
+    },
+    modelsFolder: places.modelsFolder,
+    checkpointFolder: places.checkpointFolder,
+    logFolder: places.logFolder,
     // Read anew each time, so that a change counts at once.
     get settings() {
-      return jobSettings(store);
+      return jobSettings(library.store);
     },
   };
-  recoverOrphans(library);
   return Promise.resolve({
     addModel: ({ path, name }, call) => addModel(library, path, name, call),
-    listModels: () => Promise.resolve({ models: listModels(library) }),
+    listModels: async () => ({ models: listModels(library) }),
     addData: (request, call = {}) => addData(library, request, call),
     checkData: (request, call = {}) => checkData(library, request, call),
     convertData: (request, call = {}) => convertData(request, call),
-    listData: () => Promise.resolve({ datasets: listData(library) }),
+    listData: async () => ({ datasets: listData(library) }),
     showData: (request, call = {}) => showData(library, request, call),
     searchData: (request, call = {}) => searchData(library, request, call),
     editData: async (request) => editData(library, request),
@@ -86,14 +100,16 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     runQueue: (call = {}) => runQueue(library, call),
     report: (request) => reportOf(library, request),
     generate: (request, call = {}) => generate(library, request, call),
-    addProject: async ({ name }) => addProject(store, name),
-    listProjects: async () => listProjects(store),
-    renameProject: async (request) => renameProject(store, request),
-    removeProject: async ({ name }) => removeProject(store, name),
-    listSettings: async () => listSettings(store),
-    setSetting: async (request) => setSetting(store, request),
-    resetSetting: async (request) => resetSetting(store, request),
+    addProject: async ({ name }) => addProject(library.store, name),
+    listProjects: async () => listProjects(library.store),
+    renameProject: async (request) => renameProject(library.store, request),
+    removeProject: async ({ name }) => removeProject(library.store, name),
+    listSettings: async () => listSettings(library.store),
+    setSetting: async (request) => setSetting(library.store, request),
+    resetSetting: async (request) => resetSetting(library.store, request),
+    doctor: (request, call = {}) => doctor(library, places, request, call),
+    diagnostics: (request, call = {}) => diagnostics(library, places, request, call),
     demo: (request, call = {}) => demo(library, home, request, call),
-    close: async () => store.close(),
+    close: async () => opened?.close(),
   });
 }

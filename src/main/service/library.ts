@@ -5,6 +5,7 @@ import { importModel, type ImportedModel } from '../formats/import-model.ts';
 import type { FileStamp } from '../store/model-files.ts';
 import type { Model } from '../store/models.ts';
 import type { Store } from '../store/database.ts';
+import { hashGently } from './doctor/files.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
 import type { AddModelResult, CallOptions, ModelSummary } from '../../shared/contract.ts';
 
@@ -92,7 +93,20 @@ async function readModel(library: Library, path: string, call: CallOptions): Pro
     },
   });
   if (liesInPlace(imported)) for (const stamp of stamps) library.store.modelFiles.put(stamp, imported.hash);
+  else await rememberContent(library, join(imported.weightsFolder, 'model.safetensors'), call);
   return imported;
+}
+
+/** Keeps the hash of converted weights, by which damage is found later. */
+async function rememberContent({ store }: Library, file: string, call: CallOptions): Promise<void> {
+  if (store.modelFiles.contentOf(file) !== undefined) return;
+  let done = 0;
+  const total = statSync(file).size;
+  const onBytes = (bytes: number): void => {
+    done += bytes;
+    call.onProgress?.({ kind: 'progress', label: 'checking the converted model', done, total, unit: 'B' });
+  };
+  store.modelFiles.putContent(file, await hashGently(file, onBytes, call.signal));
 }
 
 const liesInPlace = ({ source, weightsFolder }: Pick<ImportedModel, 'source' | 'weightsFolder'>): boolean =>

@@ -24,6 +24,7 @@ const columns = 'id, run_id AS runId, step, path, sha256, size, created_at AS cr
 export class Adapters {
   readonly #connection: Connection;
   readonly #insert: Statement<[number, number, string, string, number, number], Adapter>;
+  readonly #all: Statement<[], Adapter>;
   readonly #ofRun: Statement<[number], Adapter>;
 
   constructor(connection: Connection) {
@@ -34,12 +35,18 @@ export class Adapters {
          size = excluded.size, created_at = excluded.created_at
        RETURNING ${columns}`,
     );
+    this.#all = connection.prepare(`SELECT ${columns} FROM adapters ORDER BY id`);
     this.#ofRun = connection.prepare(`SELECT ${columns} FROM adapters WHERE run_id = ? ORDER BY step`);
   }
 
   /** Records an adapter; the same step written again, as after a resume, replaces the record. */
   add({ runId, step, path, sha256, size }: NewAdapter): Adapter {
     return this.#connection.write(() => this.#insert.get(runId, step, path, sha256, size, Date.now())!);
+  }
+
+  /** Every adapter, in the order of their records. */
+  list(): Adapter[] {
+    return this.#all.all();
   }
 
   /** A run's adapters by ascending step. */

@@ -1,4 +1,4 @@
-import { fstatSync, mkdirSync, openSync, closeSync } from 'node:fs';
+import { fstatSync, statfsSync, mkdirSync, openSync, closeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../shared/errors.ts';
@@ -80,9 +80,23 @@ export class Connection {
     return { version, empty };
   }
 
-  /** Prepares a statement: parameters in order, one object per row. */
+  /**
+   * Prepares a statement: parameters in order, one object per row. Where the database is busy, damaged or out of room, it
+   * throws an InputError as `write` does, also outside a transaction.
+   */
   prepare<Parameters extends unknown[], Row = unknown>(sql: string): Sqlite.Statement<Parameters, Row> {
-    return this.#database.prepare<Parameters, Row>(sql);
+    const statement = this.#translate(() => this.#database.prepare<Parameters, Row>(sql));
+    for (const name of ['run', 'get', 'all'] as const) {
+      const plain = statement[name].bind(statement) as (...parameters: Parameters) => never;
+      statement[name] = (...parameters: Parameters) => {
+        try {
+          return plain(...parameters);
+        } catch (error) {
+          throw this.#mendable(error) ?? error;
+        }
+      };
+    }
+    return statement;
   }
 
   /**
@@ -110,6 +124,10 @@ export class Connection {
     try {
       // PASSIVE never waits; the last process to close moves the rest by itself.
       this.#database.pragma('wal_checkpoint(PASSIVE)');
+    } catch (error) {
+      // What was committed is safe in the log, and the next to open the database moves it. On a full disk the reason why
+      // the work ended must not be hidden by this one.
+      if (sqliteCode(error) === undefined) throw error;
     } finally {
       this.#database.close();
     }
@@ -151,7 +169,8 @@ export class Connection {
         place,
       );
     }
-    if (code === 'SQLITE_FULL') {
+    // Where there is no room for the shared index of the write-ahead log, SQLite tells of an input/output error.
+    if (code === 'SQLITE_FULL' || (code.startsWith('SQLITE_IOERR') && isFull(dirname(this.file)))) {
       return new InputError('the disk is full; free space and try again, nothing of this was kept', place);
     }
     if (code.startsWith('SQLITE_IOERR')) {
@@ -173,6 +192,16 @@ export function sqliteCode(error: unknown): string | undefined {
 
 function isBusy(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_BUSY') ?? false;
+}
+
+/** Whether the disk that holds a folder has no room left. */
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < 1 << 18;
+  } catch {
+    return false;
+  }
 }
 
 function makeWritable(file: string): void {

@@ -20,6 +20,7 @@ export class Metrics {
   readonly #insertName: Statement<[string]>;
   readonly #nameId: Statement<[string], number>;
   readonly #insert: Statement<[number, number, number, number]>;
+  readonly #deleteAfter: Statement<[number, number, number]>;
   readonly #names: Statement<[number], string>;
   readonly #series: Statement<[number, string], [step: number, value: number | null]>;
   readonly #rollups: Rollups;
@@ -35,6 +36,9 @@ export class Metrics {
     this.#insert = connection.prepare(
       `INSERT INTO metrics (run_id, metric_id, step, value) VALUES (?, ?, ?, ?)
        ON CONFLICT (run_id, metric_id, step) DO UPDATE SET value = excluded.value`,
+    );
+    this.#deleteAfter = connection.prepare(
+      'DELETE FROM metrics WHERE run_id = ? AND metric_id = ? AND step > ?',
     );
     this.#names = connection
       .prepare<[number], string>(
@@ -83,6 +87,16 @@ export class Metrics {
         }
       }
       for (const { id, steps, before } of written.values()) this.#rollups.refresh(runId, id, steps, before);
+    });
+  }
+
+  /** Removes a run's values of all steps after one, as when it goes on from an earlier checkpoint. */
+  truncateAfter(runId: number, step: number): void {
+    this.#connection.write(() => {
+      for (const name of this.names(runId)) {
+        const id = this.#nameId.get(name)!;
+        if (this.#deleteAfter.run(runId, id, step).changes > 0) this.#rollups.truncate(runId, id);
+      }
     });
   }
 

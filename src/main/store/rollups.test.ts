@@ -87,6 +87,14 @@ describe('decimated series', () => {
         if (random() < 0.3) write(steps.slice(Math.max(0, place - 150), Math.max(0, place - 20)));
       }
       write([...steps].filter(() => random() < 0.01).reverse());
+      if (round > 2) {
+        // As when a run goes on from an earlier checkpoint.
+        const kept = steps[Math.floor(count * (0.5 + 0.4 * random()))]!;
+        store.metrics.truncateAfter(run, kept);
+        for (const step of steps) if (step > kept) all.delete(step);
+        check(store.metrics.decimated(run, 'loss', { points: 9 }), all, { points: 9 });
+        write(steps.filter((step) => step > kept + 5 * stride));
+      }
       const last = steps.at(-1)!;
       for (const points of [1, 2, 7, 100, 1000, 1_000_000]) {
         check(store.metrics.decimated(run, 'loss', { points }), all, { points });

@@ -52,6 +52,7 @@ export class Rollups {
   readonly #last: Statement<[number, number], number | null>;
   readonly #bounds: Statement<[{ run: number; metric: number }], [number | null, number | null]>;
   readonly #points: Statement<[number, number, number, number], [step: number, value: number | null]>;
+  readonly #deleteFrom: Statement<[number, number, number, number]>;
   readonly #rows: Statement<[number, number, number, number, number], Row>;
 
   constructor(connection: Connection) {
@@ -74,6 +75,9 @@ export class Rollups {
         `SELECT step, value FROM metrics WHERE run_id = ? AND metric_id = ? AND step BETWEEN ? AND ? ORDER BY step`,
       )
       .raw();
+    this.#deleteFrom = connection.prepare(
+      'DELETE FROM metric_rollups WHERE run_id = ? AND metric_id = ? AND level = ? AND bucket >= ?',
+    );
     this.#rows = connection
       .prepare<[number, number, number, number, number], Row>(
         `SELECT first_step, last_step, points, finite_points, sum, minimum, maximum, last_value FROM metric_rollups
@@ -115,6 +119,13 @@ export class Rollups {
         if (under) this.#put.run(run, metric, level, place, ...under.row);
       }
     }
+  }
+
+  /** Drops the buckets whose end is no longer behind the last step, after the last steps were removed. */
+  truncate(run: number, metric: number): void {
+    const last = this.lastStep(run, metric);
+    for (let level = 0; level < levels; level += 1)
+      this.#deleteFrom.run(run, metric, level, Math.floor((last + 1) / widthOf(level)));
   }
 
   /** At most so many buckets that hold exactly the steps asked for, by ascending step; steps without a value have none. */

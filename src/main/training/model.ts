@@ -10,7 +10,7 @@ import { loadTokenizer, type Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { fromPeft, selectTargets, startAdapter, toPeft } from '../engine/train/adapter.ts';
 import { trainableLayout, type Trainable } from '../engine/train/graphs.ts';
 import { Random } from '../engine/train/random.ts';
-import { readJsonObject, sha256OfFile, writeFileWhole } from '../formats/files.ts';
+import { readJsonObject, sha256OfFile, writeFileWhole, whyUnwritten } from '../formats/files.ts';
 import { readAdapter, writeAdapter } from '../formats/peft.ts';
 import { readTensorFloat32, writeSafetensors } from '../formats/safetensors.ts';
 
@@ -199,7 +199,7 @@ export function savePolicy(
       renameSync(temporary, folder);
     }
   } catch (error) {
-    throw new InputError(`the model cannot be written: ${(error as Error).message}`, { file: folder });
+    throw new InputError(`the model cannot be written: ${whyUnwritten(error)}`, { file: folder });
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

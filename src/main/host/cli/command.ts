@@ -43,6 +43,8 @@ export interface Outcome {
   readonly result: object;
   /** For people; without a last line break. Empty where the command has written by itself. */
   readonly text: string;
+  /** The exit code is to say that something is wrong, although the command did its work. */
+  readonly failed: boolean;
 }
 
 interface TypedCommand<Table extends OptionTable, Result extends object> extends Omit<
@@ -55,13 +57,15 @@ interface TypedCommand<Table extends OptionTable, Result extends object> extends
     parsed: { readonly positionals: readonly string[]; readonly options: OptionValues<Table> },
   ) => Promise<Result>;
   readonly render: (result: Result) => string;
+  /** Whether the exit code is to be 1 for this result; absent: it never is. */
+  readonly failed?: (result: Result) => boolean;
 }
 
 /** Ties a command's options, run and render together by type, and forgets the types for the table. */
 export function defineCommand<Table extends OptionTable, Result extends object>(
   command: TypedCommand<Table, Result>,
 ): Command {
-  const { render, run, ...described } = command;
+  const { render, run, failed, ...described } = command;
   return {
     ...described,
     run: async (context, parsed) => {
@@ -70,7 +74,7 @@ export function defineCommand<Table extends OptionTable, Result extends object>(
         // Safe: the parser fills exactly the table's names with what each option's parse returned.
         options: parsed.options as OptionValues<Table>,
       });
-      return { result, text: render(result) };
+      return { result, text: render(result), failed: failed?.(result) ?? false };
     },
   };
 }

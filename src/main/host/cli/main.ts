@@ -4,7 +4,7 @@ import { resolveHome } from '../../service/home.ts';
 import type { Services, ServicesFactory } from '../../../shared/contract.ts';
 import { commandNameOf, parseArguments } from './arguments.ts';
 import type { Invocation } from './arguments.ts';
-import type { Command, CommandContext } from './command.ts';
+import type { Command, CommandContext, Outcome } from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { listenForInterrupts } from './interrupt.ts';
@@ -107,7 +107,10 @@ export async function main(
         .map(({ name }) => name)
         .filter((name) => words === '' || name.startsWith(`${words} `));
       throw new UsageError(`name a command: ${known.join(', ')}`);
-    } else await runCommand(command, invocation, createServices, terminal, controller);
+    } else {
+      const { failed } = await runCommand(command, invocation, createServices, terminal, controller);
+      if (failed && !controller.signal.aborted) return 1;
+    }
     return controller.signal.aborted ? 130 : 0;
   } catch (error) {
     const { code, line, message, file, row } = describeFailure(error, controller.signal, where);
@@ -128,7 +131,7 @@ async function runCommand(
   createServices: ServicesFactory,
   terminal: Terminal,
   controller: AbortController,
-): Promise<void> {
+): Promise<Outcome> {
   const progress = createProgressView({
     write: globals.quiet ? () => undefined : terminal.err,
     isTerminal: terminal.errIsTerminal,
@@ -156,10 +159,12 @@ async function runCommand(
     now: () => performance.now(),
   });
   try {
-    const { result, text } = await command.run(context, parsed);
+    const outcome = await command.run(context, parsed);
+    const { result, text } = outcome;
     progress.end();
     if (globals.json) printJson(terminal, command.name, result);
     else if (text !== '') terminal.out(`${text}\n`);
+    return outcome;
   } finally {
     progress.end();
     stopListening();

@@ -112,6 +112,8 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     listSettings: untried,
     setSetting: untried,
     resetSetting: untried,
+    doctor: untried,
+    diagnostics: untried,
     showData: untried,
     searchData: untried,
     editData: untried,

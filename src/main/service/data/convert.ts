@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../../shared/errors.ts';
 import type { DataRow } from '../../../shared/preferences.ts';
-import { beginFile, writeAll } from '../../formats/files.ts';
+import { beginFile, writeAll, whyUnwritten } from '../../formats/files.ts';
 import type { CallOptions, ConvertDataRequest, ConvertDataResult } from '../../../shared/contract.ts';
 import { requireWritable } from '../library.ts';
 import { IssueList } from './issues.ts';
@@ -84,7 +84,7 @@ function writing<Result>(file: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
-    throw new InputError(`cannot be written: ${(error as Error).message}`, { file });
+    throw new InputError(`cannot be written: ${whyUnwritten(error)}`, { file });
   }
 }
 

@@ -15,6 +15,7 @@ import { addData, listData, removeData } from './data/datasets.ts';
 import { dataDuplicates, dataLeaks, dataLengths, splitData } from './data/examine.ts';
 import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
+import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
@@ -75,4 +76,6 @@ export const commands: readonly Command[] = [
   listSettings,
   setSetting,
   resetSetting,
+  doctor,
+  diagnostics,
 ];
