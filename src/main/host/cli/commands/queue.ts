@@ -78,6 +78,7 @@ export const runQueue = defineCommand({
   options: {},
   examples: ['queue run'],
   run: async (context) => (await context.services()).runQueue(context.call),
+  failed: ({ failed }) => failed.length > 0,
   render: ({ finished, failed }) =>
     [
       `${finished.length} finished, ${failed.length} failed`,
