@@ -27,7 +27,12 @@ describe('hostile data files', () => {
     ['a line without an end', 'a.jsonl', `{"prompt":"${twentyMegabytes}`, /a line longer than 16 MiB/],
     ['a row without an end', 'a.json', `[{"prompt":"${twentyMegabytes}`, /a row longer than 16 MiB/],
     ['a quote without an end', 'a.csv', `prompt,chosen\n"${twentyMegabytes}`, /is a quote left open/],
-    ['line breaks that pack well', 'b.jsonl.gz', gzipSync('\n'.repeat(40 << 20)), /unpacks to more than 400/],
+    [
+      'line breaks that pack well',
+      'b.jsonl.gz',
+      gzipSync('\n'.repeat(40 << 20)),
+      /unpacks to more than 100 times/,
+    ],
     ['text behind the document', 'b.json', `[${good}] [`, /something follows the end/],
     ['two lists of rows', 'c.json', `{"a": [${good}], "b": [${good}]}`, /more than one list of rows/],
     ['no list of rows', 'd.json', `{"a": [1, 2], "b": {"c": [{}]}}`, /holds no list of rows/],

@@ -7,7 +7,7 @@ export const largestRecord = 16 << 20;
 export const chunkBytes = 256 << 10;
 
 /** Most times that gzip data may grow beyond `harmlessBytes`: text packs 3 to 20 times, a bomb about 1000 times. */
-const largestGrowth = 400;
+const largestGrowth = 100;
 const harmlessBytes = 16 << 20;
 
 /** @throws InputError where unpacked data have grown beyond what text can. */
