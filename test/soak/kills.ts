@@ -29,6 +29,7 @@ const entry = fileURLToPath(new URL('../../bin/plumbline.mjs', import.meta.url))
 const { path: folder, remove } = scratchFolder();
 const at = (...names: string[]): string => join(folder, ...names);
 const problems: string[] = [];
+const shown = new Set<string>();
 const hasDoctor = commands.some(({ name }) => name === 'doctor');
 const kills = { training: 0, supervisor: 0, import: 0, migration: 0 };
 const total = (): number => Object.values(kills).reduce((sum, count) => sum + count, 0);
@@ -65,6 +66,15 @@ async function finish(home: string, args: readonly string[]): Promise<string> {
 async function runsFor({ child, ended }: Running, milliseconds: number): Promise<boolean> {
   await Promise.race([ended, sleep(milliseconds)]);
   return child.exitCode === null && child.signalCode === null;
+}
+
+/** False: it had ended by itself. */
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
 }
 
 /** Everything that must hold of a home folder at any time. */
@@ -110,8 +120,7 @@ async function train(place: number): Promise<void> {
     const alive = total() < wanted && (await runsFor(running, 200 + random() * 2200));
     if (alive && attempt < 5) {
       const worker = random() < 0.5 ? workerOf(home) : undefined;
-      process.kill(worker ?? running.child.pid!, 'SIGKILL');
-      kills[worker === undefined ? 'supervisor' : 'training'] += 1;
+      if (killed(worker ?? running.child.pid!)) kills[worker === undefined ? 'supervisor' : 'training'] += 1;
     }
     await running.ended;
     const after = committed(home);
@@ -249,12 +258,14 @@ try {
     await train(place);
     for (let turn = 0; turn < 2 && total() < wanted; turn += 1) await importData();
     for (let turn = 0; turn < 2 && total() < wanted; turn += 1) await migrateOld();
+    for (const problem of problems) if (!shown.has(problem)) console.log(problem);
+    problems.forEach((problem) => shown.add(problem));
     process.stderr.write(`${total()} kills, ${resumes} resumes, ${problems.length} problems\n`);
   }
 } finally {
   remove();
 }
-for (const problem of new Set(problems)) console.log(problem);
+for (const problem of problems) if (!shown.has(problem)) console.log(problem);
 const { training, supervisor, import: imports, migration } = kills;
 console.log(
   `${total()} kills (${training} training, ${supervisor} supervisor, ${imports} import, ${migration} migration): ` +

@@ -38,17 +38,18 @@ export async function compare(
 ): Promise<CompareResult> {
   checkCompare(request);
   const job = await enqueueCompare(library, request, call);
-  return carryOutComparison(library, job, call);
+  return carryOutComparison(library, job, call, true);
 }
 
-/** Carries a queued comparison out to its verdict and report, whoever queued it. */
+/** Carries a queued comparison out to its verdict and report, whoever queued it. @param fresh see `requireFinished` */
 export async function carryOutComparison(
   library: Library,
   job: Job,
   call: CallOptions,
+  fresh = false,
 ): Promise<CompareResult> {
   const end = await carryOut(library, job.id, call);
-  requireFinished(library, job, end, call);
+  requireFinished(library, job, end, call, fresh);
   try {
     return await conclude(library, job.id);
   } catch (error) {

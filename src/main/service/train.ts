@@ -25,25 +25,40 @@ export async function train(
 ): Promise<TrainResult> {
   checkTrain(request);
   const job = await enqueueTrain(library, request, call);
-  return carryOutTraining(library, job, call);
+  return carryOutTraining(library, job, call, true);
 }
 
-/** Carries a queued training out to its end, whoever queued it. */
-export async function carryOutTraining(library: Library, job: Job, call: CallOptions): Promise<TrainResult> {
+/**
+ * Carries a queued training out to its end, whoever queued it.
+ * @param fresh it was asked for just now
+ */
+export async function carryOutTraining(
+  library: Library,
+  job: Job,
+  call: CallOptions,
+  fresh = false,
+): Promise<TrainResult> {
   const end = await carryOut(library, job.id, call);
-  requireFinished(library, job, end, call);
+  requireFinished(library, job, end, call, fresh);
   return trainResult(library, job.id);
 }
 
 /**
- * @throws what ended the job before its end; a job that failed before its first run began leaves no record, unless it
- *   was queued: nothing of it could be of use
+ * @param fresh it was asked for just now: where it fails before its first run begins, what was asked for was wrong, and
+ *   it leaves no record
+ * @throws what ended the job before its end
  */
-export function requireFinished(library: Library, job: Job, end: JobEnd, call: CallOptions): void {
+export function requireFinished(
+  library: Library,
+  job: Job,
+  end: JobEnd,
+  call: CallOptions,
+  fresh: boolean,
+): void {
   if (end.status === 'finished') return;
   const runs = library.store.runs.list({ jobId: job.id });
   if (end.status === 'failed') {
-    if (!end.begun && runs.every(({ startedAt }) => startedAt === null)) forget(library, job);
+    if (fresh && !end.begun && runs.every(({ startedAt }) => startedAt === null)) forget(library, job);
     throw end.error;
   }
   const id = runs.find(({ status }) => status === end.status)?.id ?? runs[0]!.id;

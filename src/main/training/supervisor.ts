@@ -12,7 +12,7 @@ import { availableMemory } from './plan/resources.ts';
 import { JobRecorder, type Retention } from './job-recorder.ts';
 import type { RotatingLog } from './log.ts';
 
-/** How a job's process came to its end; `begun`: at least one run had started. */
+/** How a job's process came to its end; `begun`: at least one run had started, or could have. */
 export type JobEnd =
   | { readonly status: 'finished'; readonly result: JobResult }
   | { readonly status: 'paused' | 'interrupted'; readonly step: number }
@@ -227,7 +227,8 @@ class Watch {
       end = this.#failed(last.error.type === 'unexpected' ? this.#advised(error, error.message) : error);
     } else {
       const error = died(code, signal, outOfMemory, this.#stderr);
-      end = this.#failed(this.#advised(error, this.#stderr, outOfMemory));
+      // Nothing was wrong with what was asked for: its record stays, however early it was.
+      end = this.#failed(this.#advised(error, this.#stderr, outOfMemory), true);
     }
     this.#keepEnd(end);
     return end;
@@ -240,8 +241,8 @@ class Watch {
     return new InputError(memoryAdvice(plan, said, availableMemory()));
   }
 
-  #failed(error: Error): JobEnd {
-    return { status: 'failed', error, begun: this.#begun };
+  #failed(error: Error, begun = this.#begun): JobEnd {
+    return { status: 'failed', error, begun };
   }
 
   #keepEnd(end: JobEnd): void {
