@@ -14,16 +14,13 @@ import {
   writeTinyShell,
   type Outcome,
 } from './support.ts';
+import { succeed } from './succeed.ts';
 
 /** What would give wrong numbers, or lose work, without a word. */
 const { path: folder, remove } = scratchFolder();
 const home = join(folder, 'home');
 const at = (name: string): string => join(folder, name);
-const run = async (...args: (string | number)[]): Promise<Outcome> => {
-  const outcome = await plumbline(home, args);
-  expect(outcome.code, outcome.err).toBe(0);
-  return outcome;
-};
+const run = (...args: (string | number)[]): Promise<Outcome> => succeed(home, args);
 
 beforeAll(() => {
   writeLines(at('pairs.jsonl'), sums(12));

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { QueueResult, RunDetails, RunsResult, TrainResult } from '../../src/shared/contract.ts';
-import type { StepMetrics } from '../../src/shared/metrics.ts';
 import type { openStore } from '../../src/main/store/database.ts';
 import {
+  exactMetrics,
   filesBelow,
   inStore,
   plumbline,
@@ -17,6 +17,7 @@ import {
   writeLines,
   writeTinyModel,
 } from './support.ts';
+import { succeed } from './succeed.ts';
 
 /** Trainings that are killed, paused, queued and taken up again. */
 const { path: folder, remove } = scratchFolder();
@@ -39,19 +40,7 @@ beforeAll(() => {
 });
 afterAll(remove);
 
-/** A step's metrics without those that a clock or the system measures. */
-function exact(file: string): unknown[] {
-  return readLines<StepMetrics>(file).map(
-    ({ 'throughput/pairs_per_s': _rate, 'memory/rss': _memory, ...rest }) => rest,
-  );
-}
 const adapterBytes = (name: string): Buffer => readFileSync(join(at(name), 'adapter_model.safetensors'));
-
-async function succeed(home: string, args: readonly (string | number)[]) {
-  const outcome = await plumbline(home, [...args]);
-  expect(outcome.code, outcome.err).toBe(0);
-  return outcome;
-}
 
 /** The program in a process of its own, which `onErr` may kill. */
 function start(home: string, args: readonly string[]) {
@@ -79,7 +68,7 @@ describe('a training that was interrupted and resumed', () => {
   });
 
   function expectSame(name: string): void {
-    expect(exact(at(`${name}.jsonl`))).toEqual(exact(at('whole.jsonl')));
+    expect(exactMetrics(at(`${name}.jsonl`))).toEqual(exactMetrics(at('whole.jsonl')));
     expect(readLines(at(`${name}.jsonl`))).toHaveLength(steps);
     expect(adapterBytes(name).equals(adapterBytes('whole'))).toBe(true);
   }
@@ -147,7 +136,7 @@ describe('a training that was interrupted and resumed', () => {
     const shown = (await succeed(home, ['runs', 'show', 1, '--json'])).json<RunDetails>();
     expect(shown.status).toBe('interrupted');
     await succeed(home, ['runs', 'resume', 1]);
-    expect(exact(at('paused.jsonl'))).toEqual(exact(at('long.jsonl')));
+    expect(exactMetrics(at('paused.jsonl'))).toEqual(exactMetrics(at('long.jsonl')));
     expect(adapterBytes('paused').equals(adapterBytes('long'))).toBe(true);
     // Of a finished run the last one is kept.
     expect(inStore(home, (store) => store.checkpoints.listOfRun(1).map((each) => each.step))).toEqual([900]);
@@ -197,8 +186,8 @@ describe('a comparison that was killed', () => {
     expect(partial.out).toMatch(/report of 2 runs.*2 more/);
     await succeed(home, ['runs', 'resume', 3]);
     for (const run of runs) {
-      expect(exact(join(at('killed'), run, 'metrics.jsonl'))).toEqual(
-        exact(join(at('grid'), run, 'metrics.jsonl')),
+      expect(exactMetrics(join(at('killed'), run, 'metrics.jsonl'))).toEqual(
+        exactMetrics(join(at('grid'), run, 'metrics.jsonl')),
       );
       expect(adapterBytes(`killed/${run}`).equals(adapterBytes(`grid/${run}`))).toBe(true);
     }
@@ -228,11 +217,11 @@ describe('a run on an imported dataset', () => {
     await succeed(home, ['data', 'edit', 'own', '--row', 0, '--set', 'chosen=something else']);
     await succeed(home, ['data', 'exclude', 'own', '--row', '1,2']);
     await succeed(home, ['queue', 'run']);
-    expect(exact(at('edited.jsonl'))).toEqual(exact(at('split.jsonl')));
+    expect(exactMetrics(at('edited.jsonl'))).toEqual(exactMetrics(at('split.jsonl')));
     expect(adapterBytes('edited').equals(adapterBytes('split'))).toBe(true);
     const later = (await succeed(home, [...line('later'), '--json'])).json<TrainResult>();
     expect(later.counts.rows + later.evaluation!.pairs).toBe(22);
-    expect(exact(at('later.jsonl'))).not.toEqual(exact(at('split.jsonl')));
+    expect(exactMetrics(at('later.jsonl'))).not.toEqual(exactMetrics(at('split.jsonl')));
   });
 });
 
@@ -271,7 +260,7 @@ describe('a run that has ended', () => {
     await succeed(home, trainTo('parent'));
     const same = ['--metrics', at('fork.jsonl'), '--adapter-out', at('fork')];
     await succeed(home, ['runs', 'fork', 1, '--steps', 50, '--lr', '1e-3', ...same]);
-    const [parent, fork] = [exact(at('parent.jsonl')), exact(at('fork.jsonl'))];
+    const [parent, fork] = [exactMetrics(at('parent.jsonl')), exactMetrics(at('fork.jsonl'))];
     expect(fork).toHaveLength(50);
     expect(fork.slice(0, steps)).toEqual(parent);
     const shown = (await succeed(home, ['runs', 'show', 2, '--json'])).json<RunDetails>();

@@ -15,6 +15,7 @@ import { trainableLayout } from '../../src/main/engine/train/graphs.ts';
 import { writeSafetensors } from '../../src/main/formats/safetensors.ts';
 import { main } from '../../src/main/host/cli/main.ts';
 import { openStore, type Store } from '../../src/main/store/database.ts';
+import type { StepMetrics } from '../../src/shared/metrics.ts';
 import { openConfig, randomWeights } from '../../src/main/training/model.ts';
 
 const fixtures = fileURLToPath(new URL('../parity/fixtures/', import.meta.url));
@@ -166,4 +167,11 @@ export function inStore<Result>(home: string, look: (store: Store) => Result): R
   } finally {
     store.close();
   }
+}
+
+/** A metrics file's steps without what a clock or the system measures: the rest must be the same after a resume. */
+export function exactMetrics(file: string): unknown[] {
+  return readLines<StepMetrics>(file).map(
+    ({ 'throughput/pairs_per_s': _rate, 'memory/rss': _memory, ...rest }) => rest,
+  );
 }

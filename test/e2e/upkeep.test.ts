@@ -27,15 +27,12 @@ import {
   writeTinyModel,
   type Outcome,
 } from './support.ts';
+import { succeed } from './succeed.ts';
 
 const { path: folder, remove } = scratchFolder();
 const home = join(folder, 'home');
 const at = (name: string): string => join(folder, name);
-const run = async (...args: (string | number)[]): Promise<Outcome> => {
-  const outcome = await plumbline(home, args);
-  expect(outcome.code, outcome.err).toBe(0);
-  return outcome;
-};
+const run = (...args: (string | number)[]): Promise<Outcome> => succeed(home, args);
 const doctor = async (...args: string[]): Promise<{ code: number; result: DoctorResult }> => {
   const outcome = await plumbline(home, ['doctor', '--json', ...args]);
   return { code: outcome.code, result: outcome.json<DoctorResult>() };

@@ -16,9 +16,8 @@ import Sqlite from 'better-sqlite3';
 import { commands } from '../../src/main/host/cli/commands/index.ts';
 import { openStore } from '../../src/main/store/database.ts';
 import { migrations } from '../../src/main/store/migrations/index.ts';
-import type { StepMetrics } from '../../src/shared/metrics.ts';
 import { randomGenerator } from '../../src/shared/statistics/random.ts';
-import { readLines, scratchFolder, sums, writeLines, writeTinyModel } from '../e2e/support.ts';
+import { exactMetrics, scratchFolder, sums, writeLines, writeTinyModel } from '../e2e/support.ts';
 
 const { values } = parseArgs({
   options: { kills: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
@@ -91,12 +90,7 @@ async function examine(home: string, what: string): Promise<void> {
   if (child.exitCode !== 0) problems.push(`${what}: doctor: ${output().trim().slice(0, 400)}`);
 }
 
-const exact = (home: string): string =>
-  JSON.stringify(
-    readLines<StepMetrics>(join(home, 'metrics.jsonl')).map(
-      ({ 'throughput/pairs_per_s': _rate, 'memory/rss': _memory, ...rest }) => rest,
-    ),
-  );
+const exact = (home: string): string => JSON.stringify(exactMetrics(join(home, 'metrics.jsonl')));
 const adapter = (home: string): Buffer => readFileSync(join(home, 'adapter', 'adapter_model.safetensors'));
 
 /** The points that a database holds of its run, as text by step. */

@@ -376,7 +376,8 @@ function removeLeftovers(storeDir: string, name: string): void {
   }
 }
 
-function isRunning(process_: number): boolean {
+/** Whether there is a process of this number, whoever's it is. */
+export function isRunning(process_: number): boolean {
   try {
     process.kill(process_, 0);
     return true;

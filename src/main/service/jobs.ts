@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
 import { runConfigOf, type RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
-import type { LossName } from '../../shared/losses.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Job } from '../store/jobs.ts';
 import { isAlive, ownIdentity } from '../store/process-identity.ts';
@@ -91,20 +90,13 @@ export async function enqueueCompare(
   const projectId = projectIdOf(store, asked.project);
   const data = await resolveData(store, absolute.data);
   const { hash: baseHash } = await findModel(library, absolute.model, call);
-  const { arms, learningRates, seeds, shared } = absolute;
   const request: JobRequest = { kind: 'compare', asked, absolute, ...revisionOf(data) };
   return store.transaction(() => {
     const hashes = { baseHash, dataHash: data.hash };
     const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
     const job = store.jobs.add({ kind: 'compare', request, projectId, comparisonId: comparison.id });
-    for (const seed of seeds) {
-      for (const learningRate of learningRates) {
-        for (const loss of arms) {
-          const config = runConfigOf(shared, { loss, learningRate, seed });
-          addRun(library, job, config, { ...hashes, comparisonId: comparison.id });
-        }
-      }
-    }
+    for (const config of configsOf(absolute))
+      addRun(library, job, config, { ...hashes, comparisonId: comparison.id });
     return job;
   });
 }
@@ -196,97 +188,89 @@ function settleComparison(store: Library['store'], { comparisonId, status, error
 
 /** All that the training process is told: the request, what it reads, and where each run stands. */
 async function specOf(library: Library, job: Job, call: CallOptions): Promise<JobSpec> {
-  const { store, settings } = library;
   const request = requestOf(job);
   const sources = sourcesOf(job);
-  const runs = store.runs.list({ jobId: job.id });
+  const runs = library.store.runs.list({ jobId: job.id });
+  const isFork = request.kind === 'train' && request.asked.fork !== undefined;
   const common = {
-    database: store.file,
-    runs: runs.map((run) =>
-      runSpec(library, run, request.kind === 'train' && request.asked.fork !== undefined),
-    ),
+    ...commonSpec(library, request.absolute),
+    runs: runs.map((run) => runSpec(library, run, isFork)),
     sources: sources.hashes ?? null,
     ...(request.revision === undefined ? {} : { revision: request.revision }),
-    planning: request.absolute.force === true ? ('force' as const) : ('refuse' as const),
-    checkpoint: {
-      folder: library.checkpointFolder,
-      seconds: settings.checkpointSeconds,
-      ...(request.absolute.checkpointEvery === undefined ? {} : { steps: request.absolute.checkpointEvery }),
-    },
-  };
-  if (request.kind === 'compare') {
-    const start = await startPlace(library, request.absolute.model, runs[0]!, call);
-    const baseDone = sources.baseEvaluation !== undefined;
-    return { ...common, kind: 'compare', request: request.absolute, start, baseDone };
-  }
-  const from = request.absolute.start;
-  const start: StartPlace =
-    'init' in from
-      ? { kind: 'fresh', configFile: from.init }
-      : await startPlace(library, from.model, runs[0]!, call);
-  return { ...common, kind: 'train', request: request.absolute, start };
+    planning: request.absolute.force === true ? 'force' : 'refuse',
+    start: await startPlace(library, request, call, runs[0]!),
+  } as const;
+  if (request.kind === 'train') return { ...common, kind: 'train', request: request.absolute };
+  const baseDone = sources.baseEvaluation !== undefined;
+  return { ...common, kind: 'compare', request: request.absolute, baseDone };
 }
 
 /** What the training process is told where it is only to plan: nothing of it is recorded. */
 export async function planSpecOf(
   library: Library,
-  request: PlanRequest,
+  { kind, request }: PlanRequest,
   call: CallOptions,
 ): Promise<JobSpec> {
-  const { store, settings } = library;
-  const isTraining = request.kind === 'train';
-  const absolute = isTraining
-    ? absoluteTrain(library, request.request)
-    : absoluteCompare(library, request.request);
   const run = { checkpoints: [], fork: false, done: false };
-  const common = {
-    database: store.file,
-    sources: null,
-    planning: 'only',
-    checkpoint: {
-      folder: library.checkpointFolder,
-      seconds: settings.checkpointSeconds,
-      ...(absolute.checkpointEvery === undefined ? {} : { steps: absolute.checkpointEvery }),
-    },
-  } as const;
-  const baseOf = async (model: string): Promise<StartPlace> => {
-    const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
-    return { kind: 'base', name, hash, folder, weightsFolder };
-  };
-  if ('config' in absolute) {
-    const { start: from, config } = absolute;
-    const start: StartPlace =
-      'init' in from ? { kind: 'fresh', configFile: from.init } : await baseOf(from.model);
-    return { ...common, kind: 'train', request: absolute, start, runs: [{ ...run, id: 0, config }] };
+  const planned = { sources: null, planning: 'only' } as const;
+  if (kind === 'train') {
+    const absolute = absoluteTrain(library, request);
+    const start = await startPlace(library, { kind, absolute }, call);
+    const runs = [{ ...run, id: 0, config: absolute.config }];
+    return { ...commonSpec(library, absolute), ...planned, kind, request: absolute, start, runs };
   }
-  const { seeds, learningRates, arms, shared } = absolute;
-  const runs = gridOf({ seeds, learningRates, arms }).map((cell, place) => ({
-    ...run,
-    id: place,
-    config: runConfigOf(shared, cell),
-  }));
-  const start = await baseOf(absolute.model);
-  return { ...common, kind: 'compare', request: absolute, start, runs, baseDone: false };
+  const absolute = absoluteCompare(library, request);
+  const start = await startPlace(library, { kind, absolute }, call);
+  const runs = configsOf(absolute).map((config, id) => ({ ...run, id, config }));
+  const common = commonSpec(library, absolute);
+  return { ...common, ...planned, kind, request: absolute, start, runs, baseDone: false };
 }
 
-/** Seed by seed every arm at every learning rate. */
-function gridOf({ seeds, learningRates, arms }: Pick<CompareRequest, 'seeds' | 'learningRates' | 'arms'>): {
-  seed: number;
-  learningRate: number;
-  loss: LossName;
-}[] {
+function commonSpec(
+  { store, settings, checkpointFolder }: Library,
+  { checkpointEvery }: TrainRequest | CompareRequest,
+): Pick<JobSpec, 'database' | 'checkpoint'> {
+  return {
+    database: store.file,
+    checkpoint: {
+      folder: checkpointFolder,
+      seconds: settings.checkpointSeconds,
+      ...(checkpointEvery === undefined ? {} : { steps: checkpointEvery }),
+    },
+  };
+}
+
+/** Every run's config of a comparison: seed by seed every arm at every learning rate. */
+function configsOf({ seeds, learningRates, arms, shared }: CompareRequest): RunConfig[] {
   return seeds.flatMap((seed) =>
-    learningRates.flatMap((learningRate) => arms.map((loss) => ({ seed, learningRate, loss }))),
+    learningRates.flatMap((learningRate) =>
+      arms.map((loss) => runConfigOf(shared, { loss, learningRate, seed })),
+    ),
   );
 }
 
-async function startPlace(library: Library, model: string, run: Run, call: CallOptions): Promise<StartPlace> {
-  const { name, hash, folder, weightsFolder } = await findModel(library, model, call);
-  if (hash !== run.baseHash) {
+type Absolute =
+  | { readonly kind: 'train'; readonly absolute: TrainRequest }
+  | { readonly kind: 'compare'; readonly absolute: CompareRequest };
+
+/**
+ * Where the weights come from.
+ * @param run one that was asked for before: its model must not have changed since
+ */
+async function startPlace(
+  library: Library,
+  request: Absolute,
+  call: CallOptions,
+  run?: Run,
+): Promise<StartPlace> {
+  const from = request.kind === 'train' ? request.absolute.start : { model: request.absolute.model };
+  if ('init' in from) return { kind: 'fresh', configFile: from.init };
+  const { name, hash, folder, weightsFolder } = await findModel(library, from.model, call);
+  if (run && hash !== run.baseHash) {
     throw new InputError(
       `the model has changed since run ${run.id} was asked for (${run.baseHash.slice(0, 12)}, now ` +
         `${hash.slice(0, 12)}); bring it back to go on, or start a new run`,
-      { file: model },
+      { file: from.model },
     );
   }
   return { kind: 'base', name, hash, folder, weightsFolder };

@@ -47,6 +47,10 @@ function absoluteConfig(
 }
 
 const modelPlace = ({ store }: Library, nameOrPath: string): string =>
-  store.models.findByName(nameOrPath) || !existsSync(nameOrPath) ? nameOrPath : resolve(nameOrPath);
+  place(nameOrPath, store.models.findByName(nameOrPath) !== undefined);
 const dataPlace = ({ store }: Library, nameOrPath: string): string =>
-  store.datasets.findByName(nameOrPath) || !existsSync(nameOrPath) ? nameOrPath : resolve(nameOrPath);
+  place(nameOrPath, store.datasets.findByName(nameOrPath) !== undefined);
+
+function place(nameOrPath: string, isName: boolean): string {
+  return isName || !existsSync(nameOrPath) ? nameOrPath : resolve(nameOrPath);
+}

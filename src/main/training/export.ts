@@ -2,7 +2,7 @@ import type { RunConfig } from '../../shared/config.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import { checkpointPath, readCheckpoint } from './checkpoint.ts';
 import type { StartPlace } from './job.ts';
-import { openBase, openFresh, parametersOf, savePolicy, startPolicy, type Policy } from './model.ts';
+import { openBase, openFresh, parametersOf, savePolicy, trainableOf } from './model.ts';
 
 /**
  * Writes a checkpoint's trained numbers as a PEFT adapter, or as a whole model where every weight is trained.
@@ -16,9 +16,7 @@ export function exportCheckpoint(
   out: string,
 ): void {
   const model = start.kind === 'fresh' ? openFresh(start.configFile) : openBase(start);
-  const trainable: Policy['trainable'] = config.full
-    ? { kind: 'full' }
-    : startPolicy(model, config).trainable;
+  const trainable = trainableOf(model, config);
   const place = { step, sha256, path: checkpointPath(checkpointFolder, sha256) };
   const { parameters } = readCheckpoint(place, parametersOf(model, trainable), undefined);
   savePolicy(out, { trainable, parameters }, model);

@@ -45,14 +45,12 @@ export interface LoopOptions {
 
 /**
  * Takes every planned optimizer step that the state has not taken yet.
- * @returns the metrics of each step taken
  * @throws NonFiniteError (engine/train/trainer) at the first step that is not finite, nothing of it applied; the
  *   signal's reason where that is aborted
  */
-export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
+export async function runLoop(options: LoopOptions): Promise<void> {
   const { trainer, state, pairs, batches, config } = options;
   const warmup = warmupSteps(config.warmup, batches.length);
-  const metrics: StepMetrics[] = [];
   const from = state.optimizer.step;
   let seen = batches.slice(0, from).reduce((sum, batch) => sum + batch.length, 0);
   for (const [place, batch] of batches.entries()) {
@@ -75,20 +73,18 @@ export async function runLoop(options: LoopOptions): Promise<StepMetrics[]> {
     );
     seen += batch.length;
     const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
-    metrics.push(step);
     options.onStep?.(step, batches.length);
   }
-  return metrics;
 }
 
 /**
  * As `runLoop`, for one run by itself: a step that is not finite is its end, and so are trained numbers that are not.
  * @throws InputError naming `file` and, for a step, the row at fault
  */
-export async function runOrExplain(options: LoopOptions, file: string): Promise<StepMetrics[]> {
+export async function runOrExplain(options: LoopOptions, file: string): Promise<void> {
   try {
-    const metrics = await runLoop(options);
-    if (options.state.parameters.every(Number.isFinite)) return metrics;
+    await runLoop(options);
+    if (options.state.parameters.every(Number.isFinite)) return;
     const cause = 'trained numbers are not finite after the last step; lower the learning rate';
     throw new InputError(cause, { file });
   } catch (error) {
@@ -104,25 +100,22 @@ export async function runOrExplain(options: LoopOptions, file: string): Promise<
   }
 }
 
-export interface Outcome {
-  /** Of the steps that were taken. */
-  readonly metrics: readonly StepMetrics[];
-  /** The step that was not finite and so changed nothing, with what was wrong. */
-  readonly divergence?: { readonly step: number; readonly problem: string };
+/** The step that was not finite and so changed nothing, with what was wrong. */
+export interface Divergence {
+  readonly step: number;
+  readonly problem: string;
 }
 
-/** As `runLoop`, for a run among others: one that diverges is a finding, and ends before the step that is not finite. */
-export async function runUntilDivergence(options: LoopOptions): Promise<Outcome> {
-  const metrics: StepMetrics[] = [];
-  const onStep = (step: StepMetrics, totalSteps: number): void => {
-    metrics.push(step);
-    options.onStep?.(step, totalSteps);
-  };
+/**
+ * As `runLoop`, for a run among others: one that diverges is a finding, and ends before the step that is not finite.
+ * @returns undefined where every step was finite
+ */
+export async function runUntilDivergence(options: LoopOptions): Promise<Divergence | undefined> {
   try {
-    await runLoop({ ...options, onStep });
-    return { metrics };
+    await runLoop(options);
+    return undefined;
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
-    return { metrics, divergence: { step: options.state.optimizer.step + 1, problem: error.message } };
+    return { step: options.state.optimizer.step + 1, problem: error.message };
   }
 }

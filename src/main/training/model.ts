@@ -90,14 +90,20 @@ export interface Policy {
 export function startPolicy(model: OpenModel, config: RunConfig): Policy {
   if (config.full) return { trainable: { kind: 'full' }, parameters: readAll(model.source) };
   if (config.initAdapter !== undefined) return loadPolicy(model, config.initAdapter);
-  const { rank, alpha, targets } = config.lora!;
-  const trainable: Trainable = {
-    kind: 'lora',
-    rank,
-    scale: alpha / rank,
-    targets: selectTargets(model.source, targets),
-  };
+  const trainable = freshAdapter(model, config);
   return { trainable, parameters: startAdapter(trainable, config.seed) };
+}
+
+/** What `startPolicy` would train, without the numbers: no weights are read and none are drawn. */
+export function trainableOf(model: OpenModel, config: RunConfig): Trainable {
+  if (config.full) return { kind: 'full' };
+  if (config.initAdapter !== undefined) return loadPolicy(model, config.initAdapter).trainable;
+  return freshAdapter(model, config);
+}
+
+function freshAdapter({ source }: OpenModel, config: RunConfig): Trainable & { kind: 'lora' } {
+  const { rank, alpha, targets } = config.lora!;
+  return { kind: 'lora', rank, scale: alpha / rank, targets: selectTargets(source, targets) };
 }
 
 /** The policy at its start (undefined: the base itself), or what `reference` names. */

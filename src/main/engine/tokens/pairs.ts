@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataRow, Message, PreferenceRow, Text } from '../../../shared/preferences.ts';
-import { splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
+import { rowTexts } from '../../../shared/row-texts.ts';
 import { tokenizeChat } from './chat-template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -85,8 +85,8 @@ export function tokenizePreferences(
     tokenizer,
     options,
     (row) => {
-      const { prompt, chosen, rejected } = splitPrompt(row);
-      return { prompt, answers: { chosen, rejected } };
+      const { prompt, chosen, rejected } = rowTexts(row);
+      return { prompt, answers: { chosen, rejected: rejected! } };
     },
     (row, prompt, { chosen, rejected }) => {
       pairs.push({ index: row.index, prompt, chosen: chosen!, rejected: rejected!, ...answerOf(row) });
@@ -112,8 +112,7 @@ export function tokenizeCompletions(
     tokenizer,
     options,
     (row) => {
-      if (row.kind === 'completion') return { prompt: row.prompt, answers: { completion: row.completion } };
-      const { prompt, chosen } = splitPrompt(row);
+      const { prompt, chosen } = rowTexts(row);
       return { prompt, answers: { completion: chosen } };
     },
     (row, prompt, { completion }) => {
@@ -125,8 +124,7 @@ export function tokenizeCompletions(
 
 /** A row's prompt as ids, ready for an answer to be generated: the whole prompt, whatever an answer would merge with it. */
 export function tokenizePrompt(row: DataRow, tokenizer: Tokenizer): number[] {
-  const prompt = row.kind === 'completion' ? row.prompt : splitPrompt(row).prompt;
-  return promptIds(prompt, tokenizer);
+  return promptIds(rowTexts(row).prompt, tokenizer);
 }
 
 /**
@@ -192,11 +190,6 @@ function tokenizeRows<Row extends DataRow>(
     keep(row, Int32Array.from(alone.slice(0, promptLength)), kept);
   }
   return { skipped, truncated, shifted };
-}
-
-function splitPrompt(row: PreferenceRow): { prompt: Text; chosen: Text; rejected: Text } {
-  const { prompt, chosen, rejected } = row;
-  return prompt === undefined ? splitImplicitPrompt(chosen, rejected) : { prompt, chosen, rejected };
 }
 
 function promptIds(prompt: Text, tokenizer: Tokenizer): number[] {

@@ -10,7 +10,8 @@ import { IssueList } from './issues.ts';
 import { Lengths } from './lengths.ts';
 import { openRequested } from './read.ts';
 import { rowFindings } from './row-checks.ts';
-import { partsOf, plainText } from './row-texts.ts';
+import { plainText } from '../../../shared/row-texts.ts';
+import { partsOf } from './row-texts.ts';
 
 /** Looks through a data file, row by row, and imports nothing; a million pairs take some 100 MB. */
 export async function checkData(

@@ -1,7 +1,8 @@
 import type { DataRow } from '../../../shared/preferences.ts';
 import { HashIndex, NumberList, textHash } from './hash-index.ts';
 import type { Finding } from './row-checks.ts';
-import { plainText, type RowParts } from './row-texts.ts';
+import { plainText } from '../../../shared/row-texts.ts';
+import type { RowParts } from './row-texts.ts';
 
 /** Shorter answers end without a full stop for many reasons; cut ones are as long as their limit let them be. */
 const longAnswer = 200;

@@ -1,6 +1,7 @@
 import type { PairScores } from '../../formats/preferences.ts';
 import type { DataRow, Message, ProblemKind, Text } from '../../../shared/preferences.ts';
-import { plainText, type RowParts } from './row-texts.ts';
+import { plainText } from '../../../shared/row-texts.ts';
+import type { RowParts } from './row-texts.ts';
 
 export type Finding = readonly [kind: ProblemKind, message: string];
 

@@ -1,5 +1,5 @@
-import { splitImplicitPrompt } from '../../../shared/implicit-prompt.ts';
 import type { DataRow, Message, Text } from '../../../shared/preferences.ts';
+import { rowTexts } from '../../../shared/row-texts.ts';
 
 /** A row's parts with the prompt split off, whatever form it has. */
 export interface RowParts {
@@ -9,12 +9,8 @@ export interface RowParts {
 }
 
 export function partsOf(row: DataRow): RowParts {
-  if (row.kind === 'completion')
-    return { prompt: row.prompt, answers: [{ name: 'completion', text: row.completion }] };
-  const { prompt, chosen, rejected } =
-    row.prompt === undefined
-      ? splitImplicitPrompt(row.chosen, row.rejected)
-      : { prompt: row.prompt, chosen: row.chosen, rejected: row.rejected };
+  const { prompt, chosen, rejected } = rowTexts(row);
+  if (rejected === undefined) return { prompt, answers: [{ name: 'completion', text: chosen }] };
   return {
     prompt,
     answers: [
@@ -22,11 +18,6 @@ export function partsOf(row: DataRow): RowParts {
       { name: 'rejected', text: rejected },
     ],
   };
-}
-
-/** Text as it stands, messages by their contents, a line break between two. */
-export function plainText(text: Text): string {
-  return typeof text === 'string' ? text : text.map(({ content }) => content).join('\n');
 }
 
 /** A text as chat messages: a question as the user's, an answer as the assistant's. */

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { DoctorLeftover } from '../../../shared/contract.ts';
+import { isRunning } from '../../formats/import-model.ts';
 import type { Store } from '../../store/database.ts';
 import { isAlive } from '../../store/process-identity.ts';
 import { extentOf, namesIn, type Extent } from './files.ts';
@@ -149,15 +150,6 @@ function busyJob(store: Store): string | undefined {
 
 function isModelUsed(store: Store, path: string): boolean {
   return store.models.list().some(({ folder, weightsFolder }) => folder === path || weightsFolder === path);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

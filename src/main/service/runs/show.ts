@@ -49,7 +49,7 @@ export function showRun(library: Library, id: number): RunDetails {
   const [summary] = summariesOf(library, [run]);
   const job = run.jobId === null ? undefined : store.jobs.get(run.jobId);
   const request = job && requestOf(job);
-  const last = store.metrics.points(id).at(-1);
+  const last = store.metrics.pointsAfter(id, run.lastStep - 1).at(-1);
   const evaluation = store.evaluations.listOfRun(id).at(-1)?.result as Evaluation | undefined;
   const adapter = store.adapters.listOfRun(id).at(-1);
   return {

@@ -2,7 +2,7 @@ import type { PairLogProbs } from '../../../shared/comparison.ts';
 import { runConfigOf, stepCount } from '../../../shared/config.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
-import { referencePolicy, startPolicy, type OpenModel, type Policy } from '../model.ts';
+import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
 import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts';
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { engineOptions, openShared, type SharedSessions } from '../sessions.ts';
@@ -13,7 +13,7 @@ import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
 import { TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
-import { refuseHopeless, spentSoFar, trainableOf } from './plan.ts';
+import { refuseHopeless, spentSoFar } from './plan.ts';
 
 const defaultTaskTokens = 256;
 

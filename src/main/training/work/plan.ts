@@ -2,9 +2,6 @@ import { dirname } from 'node:path';
 import type { LossName } from '../../../shared/losses.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { fits, planSummary, type Plan, type PlanPart } from '../../../shared/plan.ts';
-import type { RunConfig } from '../../../shared/config.ts';
-import { startPolicy, type OpenModel } from '../model.ts';
-import type { Trainable } from '../../engine/train/graphs.ts';
 import { calibrate, type CalibrationOptions } from '../plan/calibrate.ts';
 import { checkpointBytes, metricBytesPerStep, type Writing } from '../plan/disk.ts';
 import type { MemoryShape } from '../plan/memory-model.ts';
@@ -18,11 +15,6 @@ export function spentSoFar(began: number, ended: number): PlanPart[] {
     // The process was started for this job.
     { name: 'opening', amount: (performance.now() - (ended - began)) / 1000 },
   ];
-}
-
-/** What a run would train, found without reading any weights. */
-export function trainableOf(model: OpenModel, config: RunConfig): Trainable {
-  return config.full ? { kind: 'full' } : startPolicy(model, config).trainable;
 }
 
 /** The plan that was asked for is told: there is nothing left to do. */

@@ -6,7 +6,7 @@ import type { CallOptions } from '../../../shared/contract.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
-import { planBatches, runUntilDivergence } from '../loop.ts';
+import { planBatches, runUntilDivergence, type Divergence } from '../loop.ts';
 import { policyHash, savePolicy, startPolicy } from '../model.ts';
 import { orderHash } from '../prepare.ts';
 import { underName } from '../progress.ts';
@@ -66,9 +66,9 @@ export async function runOne(
     checkpointer.afterStep(state);
   };
   const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep };
-  let diverged: { step: number; problem: string } | undefined;
+  let diverged: Divergence | undefined;
   try {
-    diverged = (await runUntilDivergence(loop)).divergence;
+    diverged = await runUntilDivergence(loop);
   } finally {
     // Also where the job is stopped: between steps the state is whole.
     checkpointer.write(state);

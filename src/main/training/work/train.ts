@@ -15,6 +15,7 @@ import {
   referencePolicy,
   savePolicy,
   startPolicy,
+  trainableOf,
   type Policy,
 } from '../model.ts';
 import { orderHash, prepareData } from '../prepare.ts';
@@ -24,7 +25,7 @@ import { isFiniteScore, scorePairs } from '../score.ts';
 import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
 import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
 import type { WorkContext } from './context.ts';
-import { refuseHopeless, settlePlan, spentSoFar, trainableOf } from './plan.ts';
+import { refuseHopeless, settlePlan, spentSoFar } from './plan.ts';
 
 /** Trains one run and writes its adapter (or whole model). */
 export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 'train' }): Promise<void> {

@@ -9,7 +9,7 @@ import { defineCommand } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
 import type { OptionValues } from '../option.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
-import { given, requiredData, requiredModel } from './names.ts';
+import { given, pairLimit, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
 import { sharedSettingsOf, trainingOptions } from './training-options.ts';
 
@@ -41,14 +41,7 @@ export function describeComparison(result: CompareResult): string {
 export const compareOptions = {
   model: requiredModel,
   data: requiredData,
-  pairs: optional({
-    flag: 'pairs',
-    placeholder: 'N',
-    parse: numberText(wholeNumber(1)),
-    defaultText: 'all',
-    help: 'use only the first N rows of the data',
-    group: 'Input',
-  }),
+  pairs: pairLimit,
   arms: withDefault<LossName[]>({
     flag: 'arms',
     placeholder: 'LIST',

@@ -1,4 +1,5 @@
-import { optional, required, textValue } from '../option.ts';
+import { wholeNumber } from '../../../../shared/config.ts';
+import { numberText, optional, required, textValue } from '../option.ts';
 
 const group = 'Input';
 const model = { flag: 'model', placeholder: 'M', parse: textValue, group };
@@ -12,6 +13,14 @@ export const requiredData = required({
   placeholder: 'D',
   parse: textValue,
   help: 'imported dataset by its name, or a JSONL file by its path',
+  group,
+});
+export const pairLimit = optional({
+  flag: 'pairs',
+  placeholder: 'N',
+  parse: numberText(wholeNumber(1)),
+  defaultText: 'all',
+  help: 'use only the first N rows of the data',
   group,
 });
 export const adapter = optional({

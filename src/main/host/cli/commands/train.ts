@@ -1,4 +1,4 @@
-import { defaults, parseRunConfig, settings, wholeNumber } from '../../../../shared/config.ts';
+import { defaults, parseRunConfig, settings } from '../../../../shared/config.ts';
 import type { Evaluation } from '../../../../shared/comparison.ts';
 import { UsageError } from '../../../../shared/errors.ts';
 import {
@@ -18,7 +18,7 @@ import { numberText, optional, required, textValue } from '../option.ts';
 import type { OptionTable, OptionValues } from '../option.ts';
 import { renderTable } from '../table.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
-import { given, optionalModel, requiredData } from './names.ts';
+import { given, optionalModel, pairLimit, requiredData } from './names.ts';
 import { describeCounts } from './score.ts';
 import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
@@ -57,14 +57,7 @@ export const trainOptions = {
     group: 'Training',
   }),
   ...trainingOptions,
-  pairs: optional({
-    flag: 'pairs',
-    placeholder: 'N',
-    parse: numberText(wholeNumber(1)),
-    defaultText: 'all',
-    help: 'use only the first N rows of the data',
-    group: 'Input',
-  }),
+  pairs: pairLimit,
   metrics: required({
     flag: 'metrics',
     placeholder: 'F.jsonl',
