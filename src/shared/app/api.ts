@@ -1,0 +1,416 @@
+/**
+ * What a page can ask its host. Requests are plain JSON; `methods.ts` holds the schema of each. Models, datasets and
+ * projects are given by their names in the library, files by grants: a page knows no paths.
+ *
+ * A call fails with a `CallError` (protocol.ts). Long ones report progress and can be cancelled.
+ */
+import type { ComparisonResult, Evaluation } from '../comparison.ts';
+import type { RunConfigInput, SharedSettingsInput } from '../config.ts';
+import type {
+  AddDataResult,
+  AddModelResult,
+  ChangeDataResult,
+  CheckDataResult,
+  DataHistoryResult,
+  DatasetRequest,
+  DoctorResult,
+  DuplicatesRequest,
+  DuplicatesResult,
+  EditDataRequest,
+  LeaksRequest,
+  LeaksResult,
+  LengthsRequest,
+  LengthsResult,
+  ListDataResult,
+  ListModelsResult,
+  ListProjectsResult,
+  ListRunsRequest,
+  ListRunsResult,
+  MarkDataRequest,
+  ModelSummary,
+  MoveJobRequest,
+  PlanResult,
+  ProjectRequest,
+  ProjectResult,
+  QueuedResult,
+  QueueResult,
+  RemoveDataRequest,
+  RemoveDataResult,
+  RemoveRunRequest,
+  RemoveRunResult,
+  RenameProjectRequest,
+  ResetSettingRequest,
+  RunDetails,
+  RunRequest,
+  RunStatus,
+  RunsResult,
+  RunSummary,
+  SearchDataRequest,
+  SearchDataResult,
+  SetSettingRequest,
+  SettingsResult,
+  ShowDataRequest,
+  ShowDataResult,
+  SplitDataRequest,
+  SplitDataResult,
+  UndoDataResult,
+} from '../contract.ts';
+import type { LossName } from '../losses.ts';
+import type { ColumnMap, FormatName } from '../preferences.ts';
+import type { Verdict } from '../verdict.ts';
+
+export type Nothing = Readonly<Record<string, never>>;
+
+/** A file or folder that a person has let the program read. */
+export interface FileGrant {
+  readonly id: string;
+  /** Its last name. */
+  readonly name: string;
+  readonly kind: 'file' | 'folder';
+  readonly bytes: number;
+}
+/** A file that the host has made and a person may take away. */
+export interface Download {
+  readonly id: string;
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface AppInfo {
+  readonly version: string;
+  readonly host: 'web' | 'desktop';
+  readonly platform: string;
+  readonly threads: number;
+  /** Bytes of memory in all. */
+  readonly memory: number;
+  /** The library holds nothing yet: offer the bundled example. */
+  readonly firstStart: boolean;
+  readonly example: { readonly available: boolean; readonly comparison?: number };
+}
+
+export interface ModelDetails extends ModelSummary {
+  /** Its config.json, flat, in its order. */
+  readonly config: readonly { readonly key: string; readonly value: string }[];
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly type: string;
+  }[];
+  /** What LoRA can be put on, as PEFT names it. */
+  readonly linearLayers: readonly string[];
+  readonly tokenizer: {
+    readonly vocabulary: number;
+    readonly endTokens: readonly string[];
+    readonly template?: string;
+  };
+  readonly runs: number;
+}
+
+export interface FileDataRequest {
+  readonly file: string;
+  readonly format?: FormatName;
+  readonly map?: ColumnMap;
+}
+/** The first records of a file as they stand in it, for mapping columns. */
+export interface PreviewDataResult {
+  /** Absent where none was recognised. */
+  readonly format?: FormatName;
+  /** Names of columns, nested ones by paths (`choices.0.text`). */
+  readonly columns: readonly string[];
+  /** Values as text, cut to 300 characters, by column. */
+  readonly records: readonly Readonly<Record<string, string>>[];
+  /** Why no format fits. */
+  readonly problem?: string;
+}
+
+/** Rows of a dataset as a table shows them. */
+export interface RowsRequest extends DatasetRequest {
+  readonly from: number;
+  /** At most 500. */
+  readonly limit: number;
+  readonly filter?: RowFilter;
+}
+export interface RowFilter {
+  readonly search?: string;
+  readonly tagged?: string;
+  readonly side?: 'train' | 'eval';
+  readonly marked?: 'excluded' | 'included' | 'noted';
+}
+/** A row in a table: texts on one line, cut to 300 characters. */
+export interface RowLine {
+  /** Place among the rows that the filter leaves. */
+  readonly place: number;
+  readonly row: number;
+  readonly excluded: boolean;
+  readonly tags: readonly string[];
+  readonly note?: string;
+  readonly side?: 'train' | 'eval';
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected?: string;
+}
+export interface RowsResult {
+  /** Rows that the filter leaves, of all. */
+  readonly total: number;
+  readonly lines: readonly RowLine[];
+}
+
+/** Several runs under the same conditions: arms × learning rates × β × seeds. */
+export interface ExperimentRequest {
+  readonly project?: string;
+  readonly model: string;
+  readonly data: string;
+  readonly pairs?: number;
+  readonly arms: readonly LossName[];
+  readonly learningRates: readonly number[];
+  /** Absent: each loss's own default. */
+  readonly betas?: readonly number[];
+  readonly seeds: readonly number[];
+  /** Supervised fine-tuning on the chosen answers, from which every arm of a seed starts. */
+  readonly sftFirst?: { readonly learningRate: number; readonly epochs?: number; readonly steps?: number };
+  /** `evalData` is a dataset's name. */
+  readonly shared: SharedSettingsInput;
+  /** A dataset whose rows carry right answers, answered by every model. */
+  readonly task?: { readonly data: string; readonly tokens?: number };
+  readonly force?: boolean;
+}
+/** One training by itself. */
+export interface TrainingRequest {
+  readonly project?: string;
+  readonly model: string;
+  readonly data: string;
+  readonly pairs?: number;
+  readonly config: RunConfigInput;
+  readonly force?: boolean;
+}
+export type Work =
+  | { readonly kind: 'experiment'; readonly request: ExperimentRequest }
+  | { readonly kind: 'training'; readonly request: TrainingRequest };
+export interface StartRequest {
+  readonly work: Work;
+  /** True: wake the runner; false: only put it into the queue. */
+  readonly begin: boolean;
+}
+export interface StartResult extends QueuedResult {
+  readonly comparison?: number;
+}
+export interface QueueState extends QueueResult {
+  /** The host carries out what waits. */
+  readonly running: boolean;
+}
+
+export interface ForkRunRequest extends RunRequest {
+  readonly step?: number;
+  readonly changes: {
+    readonly loss?: LossName;
+    readonly beta?: number;
+    readonly learningRate?: number;
+    readonly steps?: number;
+  };
+}
+
+export interface SeriesRequest {
+  /** At most 64. */
+  readonly runs: readonly number[];
+  readonly metrics: readonly string[];
+  /** First and last step, inclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Buckets per series, at most 4,000. */
+  readonly points: number;
+}
+/** Neighbouring steps in one bucket; all lists are of one length. Values that are not finite stand as NaN. */
+export interface Series {
+  readonly run: number;
+  readonly metric: string;
+  /** Last step of each bucket. */
+  readonly steps: readonly number[];
+  readonly mean: readonly number[];
+  readonly min: readonly number[];
+  readonly max: readonly number[];
+  /** Steps in each bucket that have a value. */
+  readonly count: readonly number[];
+  /** The first step in the range whose value was not finite. */
+  readonly brokenAt?: number;
+}
+export interface SeriesResult {
+  readonly series: readonly Series[];
+}
+export interface RunEvaluations {
+  readonly evaluations: readonly {
+    readonly step: number;
+    readonly evaluation: Omit<Evaluation, 'perPair'>;
+    readonly samples?: readonly {
+      readonly prompt: string;
+      readonly output: string;
+      readonly tokens: number;
+      /** Share of repeated four-grams. */
+      readonly repetition?: number;
+    }[];
+  }[];
+}
+export interface LogRequest extends RunRequest {
+  /** The last so many lines, at most 2,000. */
+  readonly lines: number;
+}
+
+export interface ComparisonSummary {
+  readonly id: number;
+  readonly job: number;
+  readonly project: string;
+  readonly model: string;
+  readonly data: string;
+  readonly arms: readonly string[];
+  readonly learningRates: readonly number[];
+  readonly betas?: readonly number[];
+  readonly seeds: readonly number[];
+  readonly status: RunStatus;
+  readonly runs: { readonly done: number; readonly total: number };
+  /** Of the leading measure, where there are any. */
+  readonly verdicts: readonly string[];
+  readonly error?: string;
+  readonly createdAt: string;
+  readonly endedAt?: string;
+}
+export interface ComparisonDetails extends ComparisonSummary {
+  readonly members: readonly RunSummary[];
+  /** Of the runs that have ended; metrics are cut to the last tenth of the steps. Absent before the base is evaluated. */
+  readonly result?: ComparisonResult;
+  readonly verdictList: readonly Verdict[];
+}
+
+/** A base model, or a checkpoint of a run. */
+export type Policy =
+  | { readonly model: string }
+  /** `step` absent: the last checkpoint. */
+  | { readonly run: number; readonly step?: number };
+export interface GenerateTextRequest {
+  readonly policy: Policy;
+  readonly prompt: string;
+  /** Render the prompt as a user's message through the chat template. */
+  readonly chat: boolean;
+  readonly maxTokens: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+}
+export interface GenerateTextResult {
+  readonly text: string;
+  readonly promptTokens: number;
+  readonly tokens: number;
+  readonly finish: 'end' | 'length';
+  readonly seconds: number;
+}
+export interface ScoreTextRequest {
+  readonly policy: Policy;
+  readonly prompt: string;
+  readonly chat: boolean;
+  readonly completion: string;
+}
+export interface ScoreTextResult {
+  readonly tokens: readonly { readonly id: number; readonly text: string; readonly logProb: number }[];
+}
+
+export interface AppApi {
+  appInfo(request: Nothing): AppInfo;
+  /** Queues the bundled example's comparison, trains it, and says which it is; the one there is if it was made before. */
+  startExample(request: Nothing): StartResult;
+  /** Desktop: a native dialog; empty where it was closed. Pages over loopback upload instead. */
+  pickFiles(request: { readonly purpose: 'data' | 'model-file' | 'model-folder' }): {
+    readonly files: readonly FileGrant[];
+  };
+  /** Desktop: a native dialog that says where to keep it. */
+  saveDownload(request: { readonly download: string }): { readonly saved: boolean };
+  /** Gives a grant back and removes what was uploaded. */
+  dropFile(request: { readonly file: string }): Nothing;
+
+  listModels(request: Nothing): ListModelsResult;
+  addModel(request: { readonly file: string; readonly name?: string }): AddModelResult;
+  inspectModel(request: { readonly model: string }): ModelDetails;
+  renameModel(request: { readonly model: string; readonly to: string }): ListModelsResult;
+  /** Without `confirmed` only says what would go. */
+  removeModel(request: { readonly model: string; readonly confirmed: boolean }): {
+    readonly removed: boolean;
+    readonly bytes: number;
+    readonly runs: readonly number[];
+  };
+
+  previewData(request: FileDataRequest): PreviewDataResult;
+  checkData(
+    request: FileDataRequest & { readonly model?: string; readonly maxLength?: number },
+  ): CheckDataResult;
+  addData(
+    request: FileDataRequest & {
+      readonly name?: string;
+      readonly skipBad?: boolean;
+      readonly splitColumn?: string;
+    },
+  ): AddDataResult;
+  listData(request: Nothing): ListDataResult;
+  showData(request: ShowDataRequest): ShowDataResult;
+  dataRows(request: RowsRequest): RowsResult;
+  searchData(request: SearchDataRequest): SearchDataResult;
+  editData(request: EditDataRequest): ChangeDataResult;
+  markData(request: MarkDataRequest): ChangeDataResult;
+  dataHistory(request: DatasetRequest): DataHistoryResult;
+  undoData(request: DatasetRequest): UndoDataResult;
+  splitData(request: SplitDataRequest): SplitDataResult;
+  dataDuplicates(request: DuplicatesRequest): DuplicatesResult;
+  dataLengths(request: LengthsRequest): LengthsResult;
+  dataLeaks(request: LeaksRequest): LeaksResult;
+  removeData(request: RemoveDataRequest): RemoveDataResult;
+  /** JSONL in TRL's form. */
+  exportData(request: DatasetRequest): Download;
+
+  planWork(request: { readonly work: Work }): PlanResult;
+  startWork(request: StartRequest): StartResult;
+  listRuns(request: ListRunsRequest): ListRunsResult;
+  showRun(request: RunRequest): RunDetails;
+  pauseRun(request: RunRequest): RunsResult;
+  stopRun(request: RunRequest): RunsResult;
+  /** Puts it back into the queue and wakes the runner. */
+  resumeRun(request: RunRequest): RunsResult;
+  forkRun(request: ForkRunRequest): RunsResult;
+  removeRun(request: RemoveRunRequest): RemoveRunResult;
+  /** A PEFT adapter (or whole model) as one archive. */
+  exportRun(request: RunRequest & { readonly step?: number }): Download;
+  runSeries(request: SeriesRequest): SeriesResult;
+  /** Names of the metrics that any of these runs has. */
+  runMetrics(request: { readonly runs: readonly number[] }): { readonly metrics: readonly string[] };
+  runEvaluations(request: RunRequest): RunEvaluations;
+  runLog(request: LogRequest): { readonly lines: readonly string[] };
+  listQueue(request: Nothing): QueueState;
+  moveJob(request: MoveJobRequest): QueueState;
+  startQueue(request: Nothing): QueueState;
+  /** Lets the job at work go on; nothing more is begun. */
+  haltQueue(request: Nothing): QueueState;
+
+  listComparisons(request: { readonly project?: string }): {
+    readonly comparisons: readonly ComparisonSummary[];
+  };
+  showComparison(request: { readonly comparison: number }): ComparisonDetails;
+  /** One self-contained HTML file. */
+  report(request: { readonly comparison: number }): Download;
+
+  generateText(request: GenerateTextRequest): GenerateTextResult;
+  scoreText(request: ScoreTextRequest): ScoreTextResult;
+
+  listProjects(request: Nothing): ListProjectsResult;
+  addProject(request: ProjectRequest): ProjectResult;
+  renameProject(request: RenameProjectRequest): ProjectResult;
+  removeProject(request: ProjectRequest): ListProjectsResult;
+  listSettings(request: Nothing): SettingsResult;
+  setSetting(request: SetSettingRequest): SettingsResult;
+  resetSetting(request: ResetSettingRequest): SettingsResult;
+  doctor(request: {
+    readonly fix: boolean;
+    readonly free: boolean;
+    readonly confirmed: boolean;
+  }): DoctorResult;
+  diagnostics(request: Nothing): Download;
+}
+
+export type MethodName = keyof AppApi;
+export type RequestOf<Method extends MethodName> = Parameters<AppApi[Method]>[0];
+export type ResultOf<Method extends MethodName> = ReturnType<AppApi[Method]>;
