@@ -12,3 +12,16 @@ test('the lock file keeps npm 10 from compiling better-sqlite3', () => {
   };
   expect(lock.packages['node_modules/better-sqlite3']?.gypfile).toBe(false);
 });
+
+test('every package with an install script is named, and only node may run its own', () => {
+  const read = (name: string): unknown =>
+    JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
+  const { packages } = read('package-lock.json') as { packages: Record<string, { hasInstallScript?: true }> };
+  const { allowScripts } = read('package.json') as { allowScripts: Record<string, boolean> };
+  const scripted = Object.entries(packages)
+    .filter(([, { hasInstallScript }]) => hasInstallScript)
+    .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
+  expect(scripted).toContain('node');
+  expect(scripted.filter((name) => !(name in allowScripts))).toEqual([]);
+  expect(Object.keys(allowScripts).filter((name) => allowScripts[name])).toEqual(['node']);
+});
