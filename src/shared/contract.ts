@@ -16,6 +16,8 @@ import type {
   ForkRequest,
   ListRunsRequest,
   ListRunsResult,
+  LogRequest,
+  LogResult,
   MoveJobRequest,
   QueueResult,
   RemoveRunRequest,
@@ -24,9 +26,13 @@ import type {
   ReportResult,
   ResumeRequest,
   RunDetails,
+  RunMetricsRequest,
+  RunMetricsResult,
   RunQueueResult,
   RunRequest,
   RunsResult,
+  SeriesRequest,
+  SeriesResult,
 } from './contract/runs.ts';
 import type {
   ListProjectsResult,
@@ -302,6 +308,11 @@ export interface Services extends DataServices {
   stopRun(request: RunRequest, call?: CallOptions): Promise<RunsResult>;
   resumeRun(request: ResumeRequest, call?: CallOptions): Promise<RunsResult>;
   forkRun(request: ForkRequest, call?: CallOptions): Promise<RunsResult>;
+  /** Metrics of several runs for charts, decimated, in one batch. */
+  runSeries(request: SeriesRequest, call?: CallOptions): Promise<SeriesResult>;
+  runMetrics(request: RunMetricsRequest): Promise<RunMetricsResult>;
+  /** The end of what the run's process has said. */
+  runLog(request: LogRequest): Promise<LogResult>;
   removeRun(request: RemoveRunRequest): Promise<RemoveRunResult>;
   exportRun(request: ExportRunRequest, call?: CallOptions): Promise<ExportRunResult>;
   listQueue(): Promise<QueueResult>;

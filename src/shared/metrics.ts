@@ -24,6 +24,7 @@ export const metricNames = [
   'logratio/rejected_per_token',
   'score/difference',
   'throughput/pairs_per_s',
+  'time/step_s',
   'memory/rss',
 ] as const;
 

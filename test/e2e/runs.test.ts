@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { QueueResult, RunDetails, RunsResult, TrainResult } from '../../src/shared/contract.ts';
+import type { StepMetrics } from '../../src/shared/metrics.ts';
 import type { openStore } from '../../src/main/store/database.ts';
 import {
   exactMetrics,
@@ -72,6 +73,15 @@ describe('a training that was interrupted and resumed', () => {
     expect(readLines(at(`${name}.jsonl`))).toHaveLength(steps);
     expect(adapterBytes(name).equals(adapterBytes('whole'))).toBe(true);
   }
+
+  it('tells how long each step took, which gives its pairs per second', () => {
+    const taken = readLines<StepMetrics>(at('whole.jsonl'));
+    for (const { 'time/step_s': seconds, 'throughput/pairs_per_s': rate } of taken) {
+      expect(seconds).toBeGreaterThan(0);
+      // Two passes of two pairs each.
+      expect(seconds! * rate!).toBeCloseTo(4, 9);
+    }
+  });
 
   it.each([
     ['its process is killed', 'worker'],

@@ -172,6 +172,6 @@ export function inStore<Result>(home: string, look: (store: Store) => Result): R
 /** A metrics file's steps without what a clock or the system measures: the rest must be the same after a resume. */
 export function exactMetrics(file: string): unknown[] {
   return readLines<StepMetrics>(file).map(
-    ({ 'throughput/pairs_per_s': _rate, 'memory/rss': _memory, ...rest }) => rest,
+    ({ 'throughput/pairs_per_s': _rate, 'time/step_s': _seconds, 'memory/rss': _memory, ...rest }) => rest,
   );
 }

@@ -19,6 +19,8 @@ import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
+import { runLog } from './runs/log.ts';
+import { runMetrics, runSeries } from './runs/series.ts';
 import { listRuns, showRun } from './runs/show.ts';
 import {
   exportRun,
@@ -93,6 +95,9 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     stopRun: ({ run }, call = {}) => stopRun(library, run, call),
     resumeRun: (request, call = {}) => resumeRun(library, request, call),
     forkRun: (request, call = {}) => forkRun(library, request, call),
+    runSeries: (request, call = {}) => runSeries(library, request, call),
+    runMetrics: async (request) => runMetrics(library, request),
+    runLog: (request) => runLog(library, request),
     removeRun: async (request) => removeRun(library, request),
     exportRun: (request, call = {}) => exportRun(library, request, call),
     listQueue: async () => listQueue(library),

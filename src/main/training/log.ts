@@ -4,6 +4,11 @@ import { dirname } from 'node:path';
 const largestFile = 4 << 20;
 const kept = 3;
 
+/** A log's files that there may be, newest first. */
+export function logFiles(path: string): string[] {
+  return Array.from({ length: kept }, (_, place) => (place === 0 ? path : `${path}.${place}`));
+}
+
 /**
  * A log file that turns over: when it has grown to 4 MiB it becomes `<path>.1`, that becomes `<path>.2`, and so on.
  * Writing never fails the work that is logged.

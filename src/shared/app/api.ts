@@ -26,6 +26,8 @@ import type {
   ListProjectsResult,
   ListRunsRequest,
   ListRunsResult,
+  LogRequest,
+  LogResult,
   MarkDataRequest,
   ModelSummary,
   MoveJobRequest,
@@ -41,12 +43,16 @@ import type {
   RenameProjectRequest,
   ResetSettingRequest,
   RunDetails,
+  RunMetricsRequest,
+  RunMetricsResult,
   RunRequest,
   RunStatus,
   RunsResult,
   RunSummary,
   SearchDataRequest,
   SearchDataResult,
+  SeriesRequest,
+  SeriesResult,
   SetSettingRequest,
   SettingsResult,
   ShowDataRequest,
@@ -58,6 +64,8 @@ import type {
 import type { LossName } from '../losses.ts';
 import type { ColumnMap, FormatName } from '../preferences.ts';
 import type { Verdict } from '../verdict.ts';
+
+export type { LogRequest, LogResult, Series, SeriesRequest, SeriesResult } from '../contract.ts';
 
 export type Nothing = Readonly<Record<string, never>>;
 
@@ -209,33 +217,6 @@ export interface ForkRunRequest extends RunRequest {
   };
 }
 
-export interface SeriesRequest {
-  /** At most 64. */
-  readonly runs: readonly number[];
-  readonly metrics: readonly string[];
-  /** First and last step, inclusive. */
-  readonly from?: number;
-  readonly to?: number;
-  /** Buckets per series, at most 4,000. */
-  readonly points: number;
-}
-/** Neighbouring steps in one bucket; all lists are of one length. Values that are not finite stand as NaN. */
-export interface Series {
-  readonly run: number;
-  readonly metric: string;
-  /** Last step of each bucket. */
-  readonly steps: readonly number[];
-  readonly mean: readonly number[];
-  readonly min: readonly number[];
-  readonly max: readonly number[];
-  /** Steps in each bucket that have a value. */
-  readonly count: readonly number[];
-  /** The first step in the range whose value was not finite. */
-  readonly brokenAt?: number;
-}
-export interface SeriesResult {
-  readonly series: readonly Series[];
-}
 export interface RunEvaluations {
   readonly evaluations: readonly {
     readonly step: number;
@@ -249,11 +230,6 @@ export interface RunEvaluations {
     }[];
   }[];
 }
-export interface LogRequest extends RunRequest {
-  /** The last so many lines, at most 2,000. */
-  readonly lines: number;
-}
-
 export interface ComparisonSummary {
   readonly id: number;
   readonly job: number;
@@ -377,9 +353,9 @@ export interface AppApi {
   exportRun(request: RunRequest & { readonly step?: number }): Download;
   runSeries(request: SeriesRequest): SeriesResult;
   /** Names of the metrics that any of these runs has. */
-  runMetrics(request: { readonly runs: readonly number[] }): { readonly metrics: readonly string[] };
+  runMetrics(request: RunMetricsRequest): RunMetricsResult;
   runEvaluations(request: RunRequest): RunEvaluations;
-  runLog(request: LogRequest): { readonly lines: readonly string[] };
+  runLog(request: LogRequest): LogResult;
   listQueue(request: Nothing): QueueState;
   moveJob(request: MoveJobRequest): QueueState;
   startQueue(request: Nothing): QueueState;

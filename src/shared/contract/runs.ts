@@ -149,3 +149,49 @@ export interface ReportResult {
   /** Runs of the comparison that have not come to an end and are not in it. */
   readonly missing: number;
 }
+
+/** What a chart asks for of many runs and metrics at once. */
+export interface SeriesRequest {
+  /** At most 64. */
+  readonly runs: readonly number[];
+  readonly metrics: readonly string[];
+  /** First and last step, inclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Buckets per series, at most 4,000. */
+  readonly points: number;
+}
+/** Neighbouring steps in one bucket; all lists are of one length. Values that are not finite stand as NaN. */
+export interface Series {
+  readonly run: number;
+  readonly metric: string;
+  /** Last step of each bucket. */
+  readonly steps: readonly number[];
+  /** Over the finite values of each bucket, as `min` and `max`; NaN where there is none. */
+  readonly mean: readonly number[];
+  readonly min: readonly number[];
+  readonly max: readonly number[];
+  /** Steps in each bucket that have a value. */
+  readonly count: readonly number[];
+  /** The first step in the range whose value was not finite. */
+  readonly brokenAt?: number;
+}
+export interface SeriesResult {
+  /** Of every run and metric that has values in the range, run by run in the order asked for. */
+  readonly series: readonly Series[];
+}
+export interface RunMetricsRequest {
+  readonly runs: readonly number[];
+}
+export interface RunMetricsResult {
+  /** Names of the metrics that any of these runs has: the known ones in their order, then others. */
+  readonly metrics: readonly string[];
+}
+export interface LogRequest extends RunRequest {
+  /** The last so many lines, at most 2,000. */
+  readonly lines: number;
+}
+export interface LogResult {
+  /** Of the run's process, oldest first; of a log with very long lines no more than the last mebibyte. */
+  readonly lines: readonly string[];
+}

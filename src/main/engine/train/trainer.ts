@@ -163,6 +163,7 @@ export class Trainer {
         learning_rate: settings.learningRate,
         num_tokens: state.tokensSeen,
         'throughput/pairs_per_s': pairs.length / seconds,
+        'time/step_s': seconds,
         'memory/rss': process.memoryUsage.rss(),
       },
       pairs: telemetry.pairs,

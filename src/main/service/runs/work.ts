@@ -26,6 +26,7 @@ import type { Job } from '../../store/jobs.ts';
 import { isActive } from '../../store/status.ts';
 import { exportCheckpoint } from '../../training/export.ts';
 import { removeCheckpoints } from '../../training/job-recorder.ts';
+import { logFiles } from '../../training/log.ts';
 import { carryOutComparison, checkCompare, comparisonOf } from '../compare.ts';
 import { enqueueCompare, enqueueTrain, logFileOf, recoverOrphans, requestOf, requeue } from '../jobs.ts';
 import { findModel, requireWritable, requireWritableFolder, type Library } from '../library.ts';
@@ -133,7 +134,7 @@ export function removeRun(library: Library, { run, confirmed }: RemoveRunRequest
     if (job) store.jobs.remove(job.id);
     if (job?.comparisonId !== null && job !== undefined) store.comparisons.remove(job.comparisonId);
   });
-  if (job) rmSync(logFileOf(logFolder, job.id), { force: true });
+  if (job) for (const file of logFiles(logFileOf(logFolder, job.id))) rmSync(file, { force: true });
   return { removed: true, runs: summaries, bytes };
 }
 

@@ -23,6 +23,7 @@ import { addProject, listProjects, removeProject, renameProject } from './projec
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
+import { logRun } from './runs/log.ts';
 import { score } from './score.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
@@ -58,6 +59,7 @@ export const commands: readonly Command[] = [
   listRuns,
   showRun,
   watchRun,
+  logRun,
   pauseRun,
   resumeRun,
   stopRun,
