@@ -1,6 +1,14 @@
-import { describePairing, measures, runsOf } from './comparison.ts';
-import type { ComparisonResult, Measure, RunResult } from './comparison.ts';
-import { commonDecimals, formatFixed, formatLearningRate, formatShare, wrapText } from './format.ts';
+import { describePairing, describePoint, gridPoints, measures, runsOf } from './comparison.ts';
+import type { ComparisonResult, GridPoint, Measure, RunResult } from './comparison.ts';
+import {
+  commonDecimals,
+  formatBeta,
+  formatFixed,
+  formatLearningRate,
+  formatShare,
+  wrapText,
+} from './format.ts';
+import { usesBeta } from './losses.ts';
 import type { MetricName } from './metrics.ts';
 import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
 import { verdict, verdictLine } from './verdict.ts';
@@ -16,10 +24,12 @@ export interface SeedSummary {
   readonly standardDeviation?: number;
 }
 
-/** One arm at one learning rate, over its finished runs. */
+/** One arm at one learning rate and β, over its finished runs. */
 export interface CellSummary {
   readonly loss: string;
   readonly learningRate: number;
+  /** Where the comparison has several and the loss uses it. */
+  readonly beta?: number;
   readonly runs: readonly RunResult[];
   readonly finished: number;
   readonly measures: Readonly<Record<Measure['name'], SeedSummary>>;
@@ -46,29 +56,42 @@ export function finalMetric(run: RunResult, name: MetricName): number | undefine
   return values.length === 0 ? undefined : mean(values as number[]);
 }
 
-/** Summaries of every arm at every learning rate. Diverged runs are counted, never averaged in. */
+/**
+ * A comparison's cells by learning rate: first the arms that ignore β where there are several, which appear once, then
+ * by β every other arm.
+ */
+function cellsOf(result: ComparisonResult): (GridPoint & { readonly loss: string })[] {
+  const at = (point: GridPoint, arms: readonly string[]) => arms.map((loss) => ({ loss, ...point }));
+  if ((result.betas?.length ?? 0) < 2) return gridPoints(result).flatMap((point) => at(point, result.arms));
+  const using = result.arms.filter(usesBeta);
+  const others = result.arms.filter((loss) => !usesBeta(loss));
+  return result.learningRates.flatMap((learningRate) => [
+    ...at({ learningRate }, others),
+    ...gridPoints({ ...result, learningRates: [learningRate] }).flatMap((point) => at(point, using)),
+  ]);
+}
+
+/** Summaries of every arm at every learning rate and β. Diverged runs are counted, never averaged in. */
 export function summariseCells(result: ComparisonResult): CellSummary[] {
-  return result.learningRates.flatMap((learningRate) =>
-    result.arms.map((loss) => {
-      const runs = runsOf(result, loss, learningRate);
-      const finished = runs.filter(({ status }) => status === 'finished');
-      const of = Object.fromEntries(
-        measures.map((measure) => [
-          measure.name,
-          summarise(finished.map(({ evaluation }) => evaluation && measure.of(evaluation))),
-        ]),
-      ) as CellSummary['measures'];
-      return {
-        loss,
-        learningRate,
-        runs,
-        finished: finished.length,
-        measures: of,
-        finalLoss: summarise(finished.map((run) => finalMetric(run, 'loss'))),
-        finalGateOpen: summarise(finished.map((run) => finalMetric(run, 'gate/open'))),
-      };
-    }),
-  );
+  return cellsOf(result).map(({ loss, ...point }) => {
+    const runs = runsOf(result, loss, point.learningRate, point.beta);
+    const finished = runs.filter(({ status }) => status === 'finished');
+    const of = Object.fromEntries(
+      measures.map((measure) => [
+        measure.name,
+        summarise(finished.map(({ evaluation }) => evaluation && measure.of(evaluation))),
+      ]),
+    ) as CellSummary['measures'];
+    return {
+      loss,
+      ...point,
+      runs,
+      finished: finished.length,
+      measures: of,
+      finalLoss: summarise(finished.map((run) => finalMetric(run, 'loss'))),
+      finalGateOpen: summarise(finished.map((run) => finalMetric(run, 'gate/open'))),
+    };
+  });
 }
 
 /** Values and spreads of one column of summaries as text, with the same decimals throughout. */
@@ -126,18 +149,23 @@ const shorten = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 
 /**
- * A comparison as text for a terminal of 100 columns: the base, one row per learning rate and arm (mean over finished
+ * A comparison as text for a terminal of 100 columns: the base, one row per learning rate, β and arm (mean over finished
  * seeds ± standard deviation), then the verdicts.
  */
 export function renderTable(result: ComparisonResult): string {
   const cells = summariseCells(result);
   const base = (measure: Measure): SeedSummary => summarise([measure.of(result.base)]);
+  const severalBetas = (result.betas?.length ?? 0) > 1;
+  const betaText = (beta: number | undefined): string => (beta === undefined ? '–' : formatBeta(beta));
   const columns: Column[] = [
     {
       heading: 'lr',
       align: 'left',
       cells: ['', ...cells.map((cell) => formatLearningRate(cell.learningRate))],
     },
+    ...(severalBetas
+      ? [{ heading: 'β', align: 'left' as const, cells: ['', ...cells.map(({ beta }) => betaText(beta))] }]
+      : []),
     { heading: 'arm', align: 'left', cells: ['base', ...cells.map((cell) => shorten(cell.loss, 10))] },
     {
       heading: 'seeds',
@@ -159,12 +187,19 @@ export function renderTable(result: ComparisonResult): string {
   columns.push(plain('loss', (cell) => cell.finalLoss));
   columns.push(plain('gate', (cell) => cell.finalGateOpen));
 
-  const diverged = cells.flatMap(({ runs }) => runs.filter(({ status }) => status === 'diverged'));
+  const diverged = cells.flatMap(({ runs, learningRate, beta }) =>
+    runs
+      .filter(({ status }) => status === 'diverged')
+      .map((run) => ({
+        ...run,
+        point: describePoint({ learningRate, ...(beta === undefined ? {} : { beta }) }),
+      })),
+  );
   const notes = [
     'Mean over finished seeds ± standard deviation. task: exact match; pref: held-out pairs with c > r; c, r: log-ratio to the reference in nats per answer; loss, gate (share of pairs with r > 0): training, last tenth of the steps. Losses of different arms are not comparable.',
     ...diverged.map(
       (run) =>
-        `Diverged: ${run.loss} at lr ${formatLearningRate(run.learningRate)}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
+        `Diverged: ${run.loss} at ${run.point}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
     ),
   ];
   // Divergence takes every measure of a cell alike: said once, with the measure that leads.

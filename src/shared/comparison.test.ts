@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts';
 import { finalMetric, renderTable, summariseCells } from './comparison-table.ts';
-import { describePairing, evaluatePairs, pairingProofs, runsOf } from './comparison.ts';
+import { describePairing, evaluatePairs, gridPoints, pairingProofs, runsOf } from './comparison.ts';
 import type { ComparisonResult } from './comparison.ts';
 import { formatLearningRate, formatMeasured, wrapText } from './format.ts';
 
@@ -86,6 +86,43 @@ describe('summaries', () => {
     );
   });
 
+  it('hold one cell per β, and one of a loss that ignores it', () => {
+    const result = syntheticComparison({
+      arms: ['dpo', 'sft'],
+      learningRates: [1e-5],
+      betas: [0.05, 0.2],
+      steps: 4,
+    });
+    expect(result.runs).toHaveLength(3 * 3);
+    expect(gridPoints(result)).toEqual([
+      { learningRate: 1e-5, beta: 0.05 },
+      { learningRate: 1e-5, beta: 0.2 },
+    ]);
+    const cells = summariseCells(result);
+    expect(cells.map(({ loss, beta, runs }) => [loss, beta, runs.map((run) => run.beta)])).toEqual([
+      ['sft', undefined, [0.1, 0.1, 0.1]],
+      ['dpo', 0.05, [0.05, 0.05, 0.05]],
+      ['dpo', 0.2, [0.2, 0.2, 0.2]],
+    ]);
+    for (const beta of [0.05, 0.2]) expect(runsOf(result, 'sft', 1e-5, beta)).toEqual(cells[0]!.runs);
+    const row = renderTable(result)
+      .split('\n')
+      .filter((line) => line.startsWith('1e-5'));
+    expect(row.map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ['1e-5', '–', 'sft'],
+      ['1e-5', '0.05', 'dpo'],
+      ['1e-5', '0.2', 'dpo'],
+    ]);
+  });
+
+  it('of results that know no β list are as they were', () => {
+    const result = syntheticComparison({ steps: 4 });
+    const { betas, ...old } = { ...result, betas: [0.1] };
+    expect(betas).toEqual([0.1]);
+    expect(gridPoints(old)).toEqual([{ learningRate: 5e-6 }, { learningRate: 5e-5 }]);
+    expect(renderTable({ ...old, betas })).toBe(renderTable(old));
+  });
+
   it('take the last tenth of the steps, and skip what is not finite or has become null', () => {
     const run = syntheticComparison({ steps: 1 }).runs[0]!;
     const losses = [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 1, 3];
@@ -102,6 +139,7 @@ describe('renderTable', () => {
     syntheticComparison(),
     syntheticComparison({ seeds: [0], questions: 0 }),
     syntheticComparison({ arms: ['dpo', 'a-loss-with-a-very-long-name', 'sft'], seeds: [0, 1] }),
+    syntheticComparison({ arms: ['dpo', 'minor-dpo', 'sft'], betas: [0.05, 0.125, 0.5] }),
     JSON.parse(JSON.stringify(syntheticComparison({ learningRates: [1e-7, 2.5e-6, 0.0001, 0.01] }))),
   ];
 

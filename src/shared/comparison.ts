@@ -1,3 +1,5 @@
+import { formatBeta, formatLearningRate } from './format.ts';
+import { usesBeta } from './losses.ts';
 import type { StepMetrics } from './metrics.ts';
 
 /** Log-probs of both answers of one pair, summed over completion tokens, in nats. */
@@ -51,12 +53,17 @@ export interface Evaluation {
   readonly task?: TaskEvaluation;
 }
 
-/** One trained arm: one loss at one learning rate from one seed. */
+/** One trained arm: one loss at one learning rate and one β from one seed. */
 export interface RunResult {
   readonly id: string;
   readonly loss: string;
   readonly learningRate: number;
   readonly seed: number;
+  /**
+   * In which its rewards are logged; what it learns depends on it only where `usesBeta(loss)`. Absent in results of
+   * earlier versions, whose runs share the config's.
+   */
+  readonly beta?: number;
   /** Hash of the order in which the pairs were seen. */
   readonly orderHash: string;
   /** Hash of the trainable weights before the first step. */
@@ -93,14 +100,16 @@ export interface ComparisonResult {
     /** Rows left out, for instance because the prompt alone fills the length. */
     readonly skipped: number;
   };
-  /** Hyper-parameters that all arms share, `beta` among them. */
+  /** Hyper-parameters that all arms share, `beta` among them unless there are several. */
   readonly config: Readonly<Record<string, string | number | boolean | null>>;
   readonly arms: readonly string[];
   readonly learningRates: readonly number[];
+  /** Absent where β was not asked for by a list. */
+  readonly betas?: readonly number[];
   readonly seeds: readonly number[];
   readonly base: Evaluation;
   readonly runs: readonly RunResult[];
-  /** Names of the settings in which arms of one learning rate and seed differ: `['loss']` in a clean comparison. */
+  /** Names of the settings in which arms of one learning rate, β and seed differ: `['loss']` in a clean comparison. */
   readonly onlyDiffers: readonly string[];
 }
 
@@ -191,10 +200,46 @@ export const measures: readonly Measure[] = [
   },
 ];
 
-/** The runs of one arm at one learning rate, in the order of the comparison's seeds. */
-export function runsOf(result: ComparisonResult, loss: string, learningRate: number): RunResult[] {
+/** Where arms are compared with each other: a learning rate and, only where a comparison has several, a β. */
+export interface GridPoint {
+  readonly learningRate: number;
+  readonly beta?: number;
+}
+
+/** A comparison's points, by learning rate, then by β. */
+export function gridPoints({
+  learningRates,
+  betas = [],
+}: Pick<ComparisonResult, 'learningRates' | 'betas'>): GridPoint[] {
+  return learningRates.flatMap((learningRate) =>
+    betas.length > 1 ? betas.map((beta) => ({ learningRate, beta })) : [{ learningRate }],
+  );
+}
+
+/** "lr 5e-6", or "lr 5e-6, β 0.05" where there are several β. */
+export function describePoint({ learningRate, beta }: GridPoint): string {
+  return `lr ${formatLearningRate(learningRate)}${beta === undefined ? '' : `, β ${formatBeta(beta)}`}`;
+}
+
+/**
+ * The runs of one arm at one learning rate, in the order of the comparison's seeds.
+ * @param beta only those at this β; a loss that ignores β has the same runs at each
+ */
+export function runsOf(
+  result: ComparisonResult,
+  loss: string,
+  learningRate: number,
+  beta?: number,
+): RunResult[] {
+  const anyBeta = beta === undefined || !usesBeta(loss);
   return result.seeds.flatMap((seed) =>
-    result.runs.filter((run) => run.loss === loss && run.learningRate === learningRate && run.seed === seed),
+    result.runs.filter(
+      (run) =>
+        run.loss === loss &&
+        run.learningRate === learningRate &&
+        run.seed === seed &&
+        (anyBeta || run.beta === beta),
+    ),
   );
 }
 
@@ -206,7 +251,7 @@ export interface PairingProof {
   readonly paired: boolean;
 }
 
-/** Per seed, the distinct hashes of batch order and adapter start over all arms and learning rates. */
+/** Per seed, the distinct hashes of batch order and adapter start over all arms, learning rates and β. */
 export function pairingProofs(result: ComparisonResult): PairingProof[] {
   return result.seeds.map((seed) => {
     const runs = result.runs.filter((run) => run.seed === seed);

@@ -203,7 +203,12 @@ export function parseSharedSettings(input: SharedSettingsInput): SharedSettings 
 /** The config of one run of a comparison; only what is named here differs between its runs. */
 export function runConfigOf(
   shared: SharedSettings,
-  run: { readonly loss: LossName; readonly learningRate: number; readonly seed: number },
+  run: {
+    readonly loss: LossName;
+    readonly learningRate: number;
+    readonly seed: number;
+    readonly beta?: number;
+  },
 ): RunConfig {
   return parseRunConfig({ ...shared, ...run });
 }

@@ -207,7 +207,12 @@ export interface CompareRequest {
   readonly arms: readonly LossName[];
   readonly learningRates: readonly number[];
   readonly seeds: readonly number[];
-  /** Its evalData or evalShare is set; one run's config is `runConfigOf(shared, …)`. */
+  /**
+   * Values of β, each with every arm that uses it; an arm whose loss ignores β is trained once and compared at each.
+   * Absent: `shared.beta`, else each loss's own default. Both together are a UsageError.
+   */
+  readonly betas?: readonly number[];
+  /** Its evalData or evalShare is set; the configs of all runs are `runConfigsOf(request)` (shared/grid.ts). */
   readonly shared: SharedSettings;
   /** Use only the first so many rows of the data. */
   readonly pairs?: number;

@@ -61,6 +61,11 @@ export function formatLearningRate(rate: number): string {
   return rate === 0 || rate >= 0.1 ? String(rate) : shortExponent(rate, 7);
 }
 
+/** β as it was given, every digit of it: `0.1`. Takes one argument, so that it can be mapped over. */
+export function formatBeta(beta: number): string {
+  return String(beta);
+}
+
 /** `1.235e6`, `5e-6`: at most `digits` significant digits, trailing zeros dropped. */
 function shortExponent(value: number, digits: number): string {
   const [mantissa = '', exponent = ''] = value.toExponential(digits - 1).split('e');

@@ -7,6 +7,8 @@ export interface LossDescription {
   readonly explanation: string;
   readonly source: string;
   readonly defaultBeta: number;
+  /** Whether β changes what is learnt; where it does not, β only scales the rewards that are logged. */
+  readonly usesBeta: boolean;
   /** Whether log-probs under the reference are needed. */
   readonly needsReference: boolean;
   /** Whether rows need a rejected answer. */
@@ -21,6 +23,7 @@ export const losses = {
     explanation: 'raises chosen against rejected, and keeps pushing the rejected answer down without limit',
     source: 'Rafailov et al. 2023, arXiv 2305.18290',
     defaultBeta: 0.1,
+    usesBeta: true,
     needsReference: true,
     needsRejected: true,
   },
@@ -31,6 +34,7 @@ export const losses = {
       'pushes the rejected answer down only while the model likes it more than the reference does (r > 0)',
     source: 'Xie et al. 2024, arXiv 2408.09834',
     defaultBeta: 0.1,
+    usesBeta: true,
     needsReference: true,
     needsRejected: true,
   },
@@ -40,6 +44,7 @@ export const losses = {
     explanation: 'learns the chosen answer or completion; rejected answers are not looked at',
     source: 'maximum likelihood',
     defaultBeta: 0.1,
+    usesBeta: false,
     needsReference: false,
     needsRejected: false,
   },
@@ -52,4 +57,9 @@ export const lossNames = Object.keys(losses) as [LossName, ...LossName[]];
 /** The description of a loss, with the general type. */
 export function describeLoss(name: LossName): LossDescription {
   return losses[name];
+}
+
+/** Whether β changes what a loss learns; so it is taken to be for a loss that this version does not know. */
+export function usesBeta(name: string): boolean {
+  return !Object.hasOwn(losses, name) || describeLoss(name as LossName).usesBeta;
 }

@@ -209,6 +209,95 @@ describe('verdict', () => {
     ]);
   });
 
+  describe('with several β', () => {
+    interface GridCell {
+      readonly loss: string;
+      readonly beta: number;
+      readonly learningRate?: number;
+      /** As in `Cell`. */
+      readonly correct: readonly number[];
+    }
+    const grid = (arms: readonly string[], cells: readonly GridCell[]): ComparisonResult => ({
+      ...comparison({ learningRate: 1e-6, dpo: [1, 1, 1, 1], minor: [1, 1, 1, 1] }),
+      arms,
+      betas: [0.05, 0.2],
+      runs: cells.flatMap(({ correct, learningRate = 1e-6, ...cell }) =>
+        comparison({ learningRate, dpo: correct, minor: [] }).runs.map((run) => ({ ...run, ...cell })),
+      ),
+    });
+
+    /** Two-sided p-value of the paired t test over four seeds: with 3 degrees of freedom t's distribution is elementary. */
+    function pairedPValue(differences: readonly number[]): number {
+      const mean = differences.reduce((sum, value) => sum + value, 0) / 4;
+      const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+      const angle = Math.atan(Math.abs(mean) / Math.sqrt(squares / 3 / 4) / Math.sqrt(3));
+      return 1 - (2 / Math.PI) * (angle + Math.sin(angle) * Math.cos(angle));
+    }
+
+    it('gives one verdict per learning rate and β, corrected over all of them by Holm', () => {
+      const cells = [
+        { learningRate: 1e-6, beta: 0.05, differences: [10, 30, 12, 4] },
+        { learningRate: 1e-6, beta: 0.2, differences: [40, 62, 57, 33] },
+        { learningRate: 1e-5, beta: 0.05, differences: [-80, -72, -91, -77] },
+        { learningRate: 1e-5, beta: 0.2, differences: [30, 55, 35, 20] },
+      ];
+      const result = grid(
+        ['dpo', 'minor-dpo'],
+        cells.flatMap(({ differences, ...point }): GridCell[] => [
+          { loss: 'dpo', ...point, correct: [500, 510, 505, 495] },
+          {
+            loss: 'minor-dpo',
+            ...point,
+            correct: [500, 510, 505, 495].map((at, seed) => at + differences[seed]!),
+          },
+        ]),
+      );
+      const verdicts = primary({ ...result, learningRates: [1e-6, 1e-5] });
+      expect(verdicts.map(({ learningRate, beta }) => [learningRate, beta])).toEqual(
+        cells.map(({ learningRate, beta }) => [learningRate, beta]),
+      );
+      const pValues = cells.map(({ differences }) => pairedPValue(differences));
+      for (const [place, { differences }] of cells.entries()) {
+        const found = verdicts[place]!;
+        expect(found.meanDifference).toBeCloseTo(differences.reduce((sum, each) => sum + each) / 4000, 12);
+        expect(found.pValue).toBeCloseTo(pValues[place]!, 9);
+        // Holm: the largest (4 − rank) × p among the p-values up to this one.
+        const upTo = pValues.filter((p) => p <= pValues[place]!).sort((one, other) => one - other);
+        const adjusted = Math.min(1, Math.max(...upTo.map((p, rank) => (4 - rank) * p)));
+        expect(found.adjustedPValue).toBeCloseTo(adjusted, 9);
+        const claimed = found.outcome === 'higher' || found.outcome === 'lower';
+        expect(claimed).toBe(adjusted <= 0.05);
+        expect(Math.abs(found.meanDifference!) > found.halfWidth!).toBe(claimed);
+      }
+      expect(verdicts.map(({ outcome }) => outcome)).toEqual(['no-difference', 'higher', 'lower', 'higher']);
+      expect(verdictLine(verdicts[1]!)).toMatch(
+        /^lr 1e-6, β 0\.2: minor-dpo better .*corrected for 4 comparisons/,
+      );
+    });
+
+    it('compares the one run of a loss that ignores β at each of them', () => {
+      const result = grid(
+        ['dpo', 'sft'],
+        [
+          { loss: 'dpo', beta: 0.05, correct: [500, 510, 505, 495] },
+          { loss: 'dpo', beta: 0.2, correct: [550, 545, 550, 560] },
+          { loss: 'sft', beta: 0.1, correct: [550, 560, 541, 555] },
+        ],
+      );
+      const differences = (of: Verdict): number[] =>
+        of.differences.map(({ difference }) => Math.round(difference * 1000));
+      expect(primary(result).map((of) => [of.beta, of.arm, differences(of)])).toEqual([
+        [0.05, 'sft', [50, 50, 36, 60]],
+        [0.2, 'sft', [0, 15, -9, -5]],
+      ]);
+      const asFirst = primary({ ...result, arms: ['sft', 'dpo'] });
+      expect(asFirst.map((of) => [of.beta, of.arm, differences(of)])).toEqual([
+        [0.05, 'dpo', [-50, -50, -36, -60]],
+        [0.2, 'dpo', [0, -15, 9, 5]],
+      ]);
+    });
+  });
+
   it('compares every further arm with the first', () => {
     const result = comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] });
     const third = result.runs.filter(({ loss }) => loss === 'dpo').map((run) => ({ ...run, loss: 'sft' }));

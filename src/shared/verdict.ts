@@ -1,6 +1,7 @@
-import { measures, runsOf } from './comparison.ts';
-import type { ComparisonResult, Measure } from './comparison.ts';
-import { formatLearningRate, formatMeasured } from './format.ts';
+import { describePoint, gridPoints, measures, runsOf } from './comparison.ts';
+import type { ComparisonResult, GridPoint, Measure } from './comparison.ts';
+import { formatMeasured } from './format.ts';
+import { usesBeta } from './losses.ts';
 import { mean } from './statistics/descriptive.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { holm } from './statistics/significance.ts';
@@ -8,7 +9,7 @@ import { holm } from './statistics/significance.ts';
 /** Below this many paired seeds the noise between seeds is not assessed, and nothing is claimed. */
 export const fewestSeeds = 3;
 
-/** Chance of any false claim over all learning rates and arms of one measure. */
+/** Chance of any false claim over all learning rates, β and arms of one measure. */
 const errorRate = 0.05;
 
 export type VerdictOutcome =
@@ -21,12 +22,14 @@ export type VerdictOutcome =
   /** A run of either arm diverged. Leaving it out would flatter its arm, so nothing is claimed. */
   | 'diverged';
 
-/** What the seeds say about one measure of one arm against the first arm, at one learning rate. */
+/** What the seeds say about one measure of one arm against the first arm, at one learning rate and β. */
 export interface Verdict {
   readonly measure: Measure['name'];
   /** The first measure at hand: task accuracy if there is a task, else preference accuracy. Lead with this one. */
   readonly primary: boolean;
   readonly learningRate: number;
+  /** Where the comparison has several and at least one of both arms uses it. */
+  readonly beta?: number;
   readonly arm: string;
   readonly against: string;
   readonly outcome: VerdictOutcome;
@@ -36,12 +39,12 @@ export interface Verdict {
   /** Half the width of the t interval over seeds, of coverage `level`. */
   readonly halfWidth?: number;
   readonly level?: number;
-  /** p-value of the paired t test, and the same after Holm's correction over learning rates and arms. */
+  /** p-value of the paired t test, and the same after Holm's correction over learning rates, β and arms. */
   readonly pValue?: number;
   readonly adjustedPValue?: number;
   /** Seeds on which each arm's run diverged. */
   readonly diverged: { readonly arm: readonly number[]; readonly against: readonly number[] };
-  /** The verdict in words, without the learning rate. */
+  /** The verdict in words, without learning rate and β. */
   readonly words: string;
 }
 
@@ -49,23 +52,23 @@ interface Comparison {
   /** What the verdict passes on as it is. */
   readonly subject: Pick<
     Verdict,
-    'measure' | 'primary' | 'learningRate' | 'arm' | 'against' | 'differences' | 'diverged'
+    'measure' | 'primary' | 'learningRate' | 'beta' | 'arm' | 'against' | 'differences' | 'diverged'
   >;
   readonly definition: Measure;
   readonly resolution: number;
 }
 
-/** Pairs two arms' runs by seed for one measure at one learning rate. */
+/** Pairs two arms' runs by seed for one measure at one learning rate and β. */
 function compareArms(
   result: ComparisonResult,
   definition: Measure,
-  learningRate: number,
+  point: GridPoint,
   arm: string,
   primary: boolean,
 ): Comparison {
   const against = result.arms[0]!;
-  const runs = runsOf(result, arm, learningRate);
-  const others = runsOf(result, against, learningRate);
+  const runs = runsOf(result, arm, point.learningRate, point.beta);
+  const others = runsOf(result, against, point.learningRate, point.beta);
   let resolution = 0;
   const differences = runs.flatMap((run) => {
     const other = others.find(({ seed }) => seed === run.seed);
@@ -80,7 +83,7 @@ function compareArms(
     of.filter(({ status }) => status === 'diverged').map(({ seed }) => seed);
   const diverged = { arm: divergedSeeds(runs), against: divergedSeeds(others) };
   return {
-    subject: { measure: definition.name, primary, learningRate, arm, against, differences, diverged },
+    subject: { measure: definition.name, primary, ...point, arm, against, differences, diverged },
     definition,
     resolution,
   };
@@ -132,8 +135,8 @@ function openVerdict(comparison: Comparison, seedCount: number): Verdict {
 }
 
 /**
- * Judges every arm against the first one, per measure and learning rate, from the paired differences over seeds.
- * A difference is claimed only if it survives Holm's correction over the learning rates and arms of its measure; the
+ * Judges every arm against the first one, per measure, learning rate and β, from the paired differences over seeds.
+ * A difference is claimed only if it survives Holm's correction over the learning rates, β and arms of its measure; the
  * interval shown has the coverage at which Holm's procedure held it, so it excludes 0 exactly where one is claimed.
  * Seeds are the replicates: the claim is about these held-out items, not about a population of items.
  */
@@ -147,8 +150,8 @@ export function verdict(result: ComparisonResult): Verdict[] {
       : name === 'preference' || name === 'margin',
   );
   return judged.flatMap((measure, place) => {
-    const comparisons = result.learningRates.flatMap((learningRate) =>
-      result.arms.slice(1).map((arm) => compareArms(result, measure, learningRate, arm, place === 0)),
+    const comparisons = pointsOfArms(result).map(({ point, arm }) =>
+      compareArms(result, measure, point, arm, place === 0),
     );
     const isJudged = ({ subject: { differences, diverged } }: Comparison): boolean =>
       differences.length >= fewestSeeds && diverged.arm.length + diverged.against.length === 0;
@@ -178,6 +181,18 @@ export function verdict(result: ComparisonResult): Verdict[] {
   });
 }
 
+/** What is compared with the first arm where. Of two arms that ignore β there is one comparison, whatever β: it counts once. */
+function pointsOfArms(result: ComparisonResult): { readonly point: GridPoint; readonly arm: string }[] {
+  const [against = '', ...others] = result.arms;
+  return gridPoints(result).flatMap((point) =>
+    others.flatMap((arm) => {
+      if (point.beta === undefined || usesBeta(arm) || usesBeta(against)) return [{ point, arm }];
+      const { learningRate, beta } = point;
+      return beta === result.betas![0] ? [{ point: { learningRate }, arm }] : [];
+    }),
+  );
+}
+
 function judgedWords(
   { definition, subject: { arm, against, differences } }: Comparison,
   outcome: 'higher' | 'lower' | 'no-difference',
@@ -200,7 +215,7 @@ function judgedWords(
   return `${arm} ${comparative} in ${definition.label} by ${range(Math.abs(estimate), halfWidth, definition.unit)} (${level}${correction})`;
 }
 
-/** A verdict as one line, with its learning rate in front. */
-export function verdictLine({ learningRate, words }: Verdict): string {
-  return `lr ${formatLearningRate(learningRate)}: ${words}`;
+/** A verdict as one line, with its learning rate (and β, where there are several) in front. */
+export function verdictLine(verdict: Verdict): string {
+  return `${describePoint(verdict)}: ${verdict.words}`;
 }

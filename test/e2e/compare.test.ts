@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CompareResult, ProgressEvent } from '../../src/shared/contract.ts';
 import { createServices } from '../../src/main/service/index.ts';
+import { pairingProofs, runsOf } from '../../src/shared/comparison.ts';
 import { parseSharedSettings } from '../../src/shared/config.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import { filesBelow, inStore, plumbline, readLines, scratchFolder, sums } from './support.ts';
@@ -140,6 +141,69 @@ describe('compare', () => {
     );
     expect(reference).toEqual([
       { kind: 'progress', label: 'reference log-probs', done: 16, total: 16, unit: 'pairs' },
+    ]);
+  });
+
+  it('compares at several β, and trains a loss that ignores it once', async () => {
+    const line = [
+      ...['compare', '--model', at('tiny'), '--data', at('pairs.jsonl'), '--batch-size', 4],
+      ...['--eval-share', 0.25, '--lr', '1e-2', '--seeds', '0,1', '--lora-r', 4],
+    ];
+    const outputs = ['--out', at('betas'), '--report', at('betas.html')];
+    const grid = [...line, '--arms', 'dpo,minor-dpo,sft', '--betas', '0.1,0.5', ...outputs];
+    const { code, json } = await plumbline(home, [...grid, '--json']);
+    expect(code).toBe(0);
+    const { comparison, verdicts } = json<CompareResult>();
+    const folders = [0, 1].flatMap((seed) =>
+      [
+        ...[
+          'dpo-lr1e-2-beta0.1',
+          'dpo-lr1e-2-beta0.5',
+          'minor-dpo-lr1e-2-beta0.1',
+          'minor-dpo-lr1e-2-beta0.5',
+        ],
+        'sft-lr1e-2',
+      ].map((name) => at(`betas/${name}-seed${seed}`)),
+    );
+    expect(comparison.runs.map(({ adapterPath }) => adapterPath).sort()).toEqual(folders.sort());
+    expect(comparison.betas).toEqual([0.1, 0.5]);
+    expect(comparison.onlyDiffers).toEqual(['loss']);
+    expect(comparison.command).toContain('--betas 0.1,0.5');
+    expect(pairingProofs(comparison).map(({ paired }) => paired)).toEqual([true, true]);
+    expect(
+      verdicts.filter(({ primary }) => primary).map((each) => [each.beta, each.arm, each.differences.length]),
+    ).toEqual(
+      [0.1, 0.5].flatMap((beta) => [
+        [beta, 'minor-dpo', 2],
+        [beta, 'sft', 2],
+      ]),
+    );
+
+    // β is what the runs were trained with: those at one β are the same as where only that one is asked for.
+    const single = await plumbline(home, [...line, '--arms', 'dpo,sft', '--beta', 0.5, '--json']);
+    const alone = single.json<CompareResult>().comparison;
+    const both = (
+      await plumbline(home, [...line, '--arms', 'dpo,sft', '--betas', '0.1,0.5', '--json'])
+    ).json<CompareResult>();
+    const evaluations = (of: typeof alone, loss: string) =>
+      runsOf(of, loss, 1e-2, 0.5).map(({ evaluation }) => evaluation);
+    for (const loss of ['dpo', 'sft']) {
+      expect(evaluations(alone, loss)).toHaveLength(2);
+      expect(evaluations(both.comparison, loss)).toEqual(evaluations(alone, loss));
+    }
+    const [calm] = runsOf(both.comparison, 'dpo', 1e-2, 0.1);
+    expect(calm!.evaluation).not.toEqual(evaluations(alone, 'dpo')[0]);
+    const listed = await plumbline(home, ['runs', 'list', '--limit', 3]);
+    expect(
+      listed.out
+        .trimEnd()
+        .split('\n')
+        .map((row) => row.trim().split(/ +/).slice(2, 5)),
+    ).toEqual([
+      ['LOSS', 'LR', 'BETA'],
+      ['dpo', '1e-2', '0.1'],
+      ['sft', '1e-2', '1'],
+      ['dpo', '1e-2', '0.5'],
     ]);
   });
 

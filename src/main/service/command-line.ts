@@ -13,6 +13,7 @@ export function commandOf(request: CompareRequest): string {
     ['--pairs', request.pairs],
     ['--arms', request.arms.join(',')],
     ['--lr', request.learningRates.join(',')],
+    ['--betas', request.betas?.join(',')],
     ['--seeds', request.seeds.join(',')],
     ['--eval-data', shared.evalData],
     ['--eval-share', shared.evalShare],

@@ -3,6 +3,7 @@ import type { ComparisonResult, Evaluation, RunResult } from '../../shared/compa
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
+import { refuseBetas } from '../../shared/grid.ts';
 import type { LossName } from '../../shared/losses.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
@@ -21,13 +22,15 @@ import { requireFinished, stepMetrics } from './train.ts';
 import { join } from 'node:path';
 
 /** Refuses early what could only fail after hours of work. */
-export function checkCompare({ report, out, model, data, shared, taskData }: CompareRequest): void {
+export function checkCompare(request: CompareRequest): void {
+  const { report, out, model, data, shared, taskData } = request;
+  refuseBetas(request);
   if (report !== undefined) requireWritable(report, [model, data, shared.evalData, taskData]);
   if (out !== undefined) requireWritableFolder(out);
 }
 
 /**
- * Trains every arm at every learning rate from every seed in one process, under identical conditions: one base, one
+ * Trains every arm at every learning rate and β from every seed in one process, under identical conditions: one base, one
  * reference cache, and per seed one adapter start and one order of batches. Evaluates each, and the base, on held-out
  * pairs.
  */
@@ -119,29 +122,33 @@ export function comparisonOf(store: Store, job: Job): ComparisonResult | undefin
     config: describeSettings(asked),
     arms: asked.arms,
     learningRates: asked.learningRates,
+    ...(asked.betas === undefined ? {} : { betas: asked.betas }),
     seeds: asked.seeds,
     base: base as Evaluation,
-    runs: ended.map((run) => runResult(store, run, absolute.out)),
+    runs: ended.map((run) => runResult(store, run, absolute)),
     onlyDiffers: differences(asked),
   };
 }
 
 const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1)!;
 
-function runResult(store: Store, run: Run, out: string | undefined): RunResult {
+function runResult(store: Store, run: Run, request: CompareRequest): RunResult {
+  const { out } = request;
+  const config = run.config as RunConfig;
   const evaluation = store.evaluations.listOfRun(run.id).at(-1)?.result as Evaluation | undefined;
   return {
     id: String(run.id),
     loss: run.loss as LossName,
     learningRate: run.learningRate,
     seed: run.seed,
+    beta: config.beta,
     orderHash: run.orderHash!,
     adapterStartHash: run.adapterStartHash!,
     status: run.divergedAt === null ? 'finished' : 'diverged',
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
     metrics: store.metrics.points(run.id).map(stepMetrics),
     ...(evaluation ? { evaluation } : {}),
-    ...(out === undefined ? {} : { adapterPath: runFolder(out, run.config as RunConfig) }),
+    ...(out === undefined ? {} : { adapterPath: runFolder(out, config, request) }),
     seconds: run.seconds,
   };
 }

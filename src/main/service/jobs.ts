@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
-import { runConfigOf, type RunConfig } from '../../shared/config.ts';
+import type { RunConfig } from '../../shared/config.ts';
 import { InputError } from '../../shared/errors.ts';
+import { runConfigsOf } from '../../shared/grid.ts';
+import { usesBeta } from '../../shared/losses.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Job } from '../store/jobs.ts';
 import { isAlive, ownIdentity } from '../store/process-identity.ts';
@@ -79,7 +81,7 @@ export async function enqueueTrain(
   });
 }
 
-/** Records a comparison as one job with all its runs: seed by seed every arm at every learning rate. */
+/** Records a comparison as one job with all its runs: seed by seed every arm at every learning rate and β. */
 export async function enqueueCompare(
   library: Library,
   asked: CompareRequest,
@@ -95,7 +97,7 @@ export async function enqueueCompare(
     const hashes = { baseHash, dataHash: data.hash };
     const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
     const job = store.jobs.add({ kind: 'compare', request, projectId, comparisonId: comparison.id });
-    for (const config of configsOf(absolute))
+    for (const config of runConfigsOf(absolute))
       addRun(library, job, config, { ...hashes, comparisonId: comparison.id });
     return job;
   });
@@ -107,7 +109,8 @@ function addRun(
   config: RunConfig,
   of: { baseHash: string; dataHash: string; comparisonId?: number; parentCheckpointId?: number },
 ): Run {
-  const { loss, seed, learningRate, beta } = config;
+  const { loss, seed, learningRate } = config;
+  const beta = usesBeta(loss) ? config.beta : null;
   const { id: jobId, projectId } = job;
   return store.runs.add({ loss, seed, orderSeed: seed, learningRate, beta, config, jobId, projectId, ...of });
 }
@@ -221,7 +224,7 @@ export async function planSpecOf(
   }
   const absolute = absoluteCompare(library, request);
   const start = await startPlace(library, { kind, absolute }, call);
-  const runs = configsOf(absolute).map((config, id) => ({ ...run, id, config }));
+  const runs = runConfigsOf(absolute).map((config, id) => ({ ...run, id, config }));
   const common = commonSpec(library, absolute);
   return { ...common, ...planned, kind, request: absolute, start, runs, baseDone: false };
 }
@@ -238,15 +241,6 @@ function commonSpec(
       ...(checkpointEvery === undefined ? {} : { steps: checkpointEvery }),
     },
   };
-}
-
-/** Every run's config of a comparison: seed by seed every arm at every learning rate. */
-function configsOf({ seeds, learningRates, arms, shared }: CompareRequest): RunConfig[] {
-  return seeds.flatMap((seed) =>
-    learningRates.flatMap((learningRate) =>
-      arms.map((loss) => runConfigOf(shared, { loss, learningRate, seed })),
-    ),
-  );
 }
 
 type Absolute =

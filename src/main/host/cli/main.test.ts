@@ -100,10 +100,14 @@ describe('requests', () => {
       },
     ]);
     expect(calls[0]![1]).not.toHaveProperty('shared.beta');
+    const betas = (await run(words(`${line} --betas 0.05,0.1`))).calls[0]![1];
+    expect(betas).toMatchObject({ betas: [0.05, 0.1] });
+    expect(betas).not.toHaveProperty('shared.beta');
     const named = (await run(words('compare --model m --data d --eval-data e'))).calls[0]![1];
     expect(named).toMatchObject({ shared: { evalData: 'e' }, arms: ['dpo', 'minor-dpo'], seeds: [0] });
     expect(named).not.toHaveProperty('shared.evalShare');
     expect(named).not.toHaveProperty('taskTokens');
+    expect(named).not.toHaveProperty('betas');
   });
 
   it('gives compare a task, with a longest answer in any case', async () => {
@@ -137,6 +141,9 @@ describe('refusals', () => {
     [`${trainWords} --init c --lora-r 4`, '--init and --lora-r exclude each other'],
     [`${trainWords} --model m --beta -1`, '--beta must be above 0, not -1'],
     ['compare --model m --data d --steps 1 --epochs 1', '--steps and --epochs exclude each other'],
+    ['compare --model m --data d --beta 0.1 --betas 0.1,0.2', '--beta and --betas exclude each other'],
+    ['compare --model m --data d --betas 0.1,0', '--betas must be above 0, not 0'],
+    ['compare --model m --data d --betas 0.1,0.1', '--betas names 0.1 twice'],
     ['compare --model m --data d --task-tokens 64', '--task-tokens needs --task-data FILE'],
     ['models', 'name a command: models add, models list'],
     ['nonsense', 'unknown command "nonsense"'],

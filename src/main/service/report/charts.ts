@@ -1,7 +1,8 @@
-import { measures, runsOf } from '../../../shared/comparison.ts';
-import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, measures, runsOf } from '../../../shared/comparison.ts';
+import type { ComparisonResult, GridPoint, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
-import { formatLearningRate } from '../../../shared/format.ts';
+import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
+import { usesBeta } from '../../../shared/losses.ts';
 import type { MetricName, StepMetrics } from '../../../shared/metrics.ts';
 import { mean, quantileOfSorted } from '../../../shared/statistics/descriptive.ts';
 
@@ -77,13 +78,13 @@ export interface ChartGroup {
 // Six digits are more than any screen shows, and halve the file.
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
-type StepValue = (step: StepMetrics) => number | undefined;
+type StepValue = (step: StepMetrics, run: RunResult) => number | undefined;
 
 /** Finite values of one run by step, up to the first that is not finite (null after a way through JSON). */
 function finitePoints(run: RunResult, of: StepValue): { points: Point[]; cut: boolean } {
   const points: Point[] = [];
   for (const step of run.metrics) {
-    const value = of(step) as number | null | undefined;
+    const value = of(step, run) as number | null | undefined;
     if (value === undefined) continue;
     if (value === null || !Number.isFinite(value)) return { points, cut: true };
     points.push([step.step, rounded(value)]);
@@ -142,7 +143,7 @@ interface Quantity {
 
 function stepChart(
   result: ComparisonResult,
-  learningRate: number,
+  { learningRate, beta }: GridPoint,
   about: Omit<ChartBase, 'xLabel'> & { readonly quantities: readonly Quantity[]; readonly zero: boolean },
 ): StepChart {
   const { quantities, zero, ...texts } = about;
@@ -150,7 +151,7 @@ function stepChart(
   const curves = result.arms.flatMap((loss, arm) =>
     quantities.flatMap(({ label, of, dashed = false }): Curve[] => {
       const name = quantities.length > 1 ? `${loss} ${label}` : loss;
-      const seeds = runsOf(result, loss, learningRate).map((run): Curve => {
+      const seeds = runsOf(result, loss, learningRate, beta).map((run): Curve => {
         const { points, cut } = finitePoints(run, of);
         const diverged = cut || run.status === 'diverged';
         const last = run.divergedAt ?? (points.at(-1)?.[0] ?? 0) + 1;
@@ -180,10 +181,10 @@ function stepChart(
   };
 }
 
-/** Says of a learning rate's arms whose c and r both fell, since that alarms people and is not a fault by itself. */
-export function explainFall(result: ComparisonResult, learningRate: number): string {
+/** Says of the arms at one point whose c and r both fell, since that alarms people and is not a fault by itself. */
+export function explainFall(result: ComparisonResult, { learningRate, beta }: GridPoint): string {
   const ends = (loss: string, name: MetricName): number[] =>
-    runsOf(result, loss, learningRate)
+    runsOf(result, loss, learningRate, beta)
       .map((run) => finalMetric(run, name))
       .filter((value) => value !== undefined);
   const falling = result.arms.filter((loss) => {
@@ -197,16 +198,23 @@ export function explainFall(result: ComparisonResult, learningRate: number): str
   return `Both fall below the line for ${falling.join(' and ')}: the loss only asks that c − r grow, so it may make both answers less likely, and their probability goes to other texts. By itself that is no fault; read it with the task accuracy and the answers below.`;
 }
 
-function stepCharts(result: ComparisonResult, learningRate: number, place: number): StepChart[] {
-  const beta = result.config['beta'];
-  const known = typeof beta === 'number' && beta > 0;
+/** The β in which a run's rewards are logged; undefined where an early result does not say. */
+function rewardBeta(result: ComparisonResult, run: RunResult): number | undefined {
+  const beta = run.beta ?? result.config['beta'];
+  return typeof beta === 'number' && beta > 0 ? beta : undefined;
+}
+
+function stepCharts(result: ComparisonResult, point: GridPoint, place: number): StepChart[] {
+  const known = result.runs.every((run) => rewardBeta(result, run) !== undefined);
   const metric =
-    (name: MetricName, scale = 1): StepValue =>
-    (step) => {
+    (name: MetricName, scale: (run: RunResult) => number = () => 1): StepValue =>
+    (step, run) => {
       const value = step[name];
-      return typeof value === 'number' ? value * scale : value;
+      return typeof value === 'number' ? value * scale(run) : value;
     };
-  const scale = known ? 1 / beta : 1;
+  const toNats = (run: RunResult): number => (known ? 1 / rewardBeta(result, run)! : 1);
+  // An arm that ignores β logs its rewards in one of its own, and is drawn in that of the point.
+  const toPoint = (run: RunResult): number => (point.beta === undefined ? 1 : point.beta * toNats(run));
   const chart = (
     name: string,
     title: string,
@@ -215,17 +223,17 @@ function stepCharts(result: ComparisonResult, learningRate: number, place: numbe
     quantities: readonly Quantity[],
     zero = true,
   ): StepChart =>
-    stepChart(result, learningRate, { id: `steps-${place}-${name}`, title, note, yLabel, quantities, zero });
+    stepChart(result, point, { id: `steps-${place}-${name}`, title, note, yLabel, quantities, zero });
   const single = (name: MetricName): Quantity[] => [{ label: '', of: metric(name) }];
   return [
     chart(
       'log-ratios',
       'Log-ratios to the reference: c solid, r dashed',
-      explainFall(result, learningRate),
+      explainFall(result, point),
       known ? 'nats per answer' : 'β × nats per answer',
       [
-        { label: 'c', of: metric('rewards/chosen', scale) },
-        { label: 'r', of: metric('rewards/rejected', scale), dashed: true },
+        { label: 'c', of: metric('rewards/chosen', toNats) },
+        { label: 'r', of: metric('rewards/rejected', toNats), dashed: true },
       ],
     ),
     chart(
@@ -240,7 +248,7 @@ function stepCharts(result: ComparisonResult, learningRate: number, place: numbe
       'Reward margin β(c − r)',
       'The raw margin for every loss, whatever the loss itself looks at.',
       'rewards/margins',
-      single('rewards/margins'),
+      [{ label: '', of: metric('rewards/margins', toPoint) }],
     ),
     chart(
       'loss',
@@ -259,8 +267,9 @@ function stepCharts(result: ComparisonResult, learningRate: number, place: numbe
   ].filter(({ curves }) => curves.length > 0);
 }
 
-function dotCharts(result: ComparisonResult): DotChart[] {
-  const cells = summariseCells(result);
+/** @param beta of the cells drawn, besides those of arms that ignore it; absent where there are not several */
+function dotCharts(result: ComparisonResult, beta: number | undefined, place: number): DotChart[] {
+  const cells = summariseCells(result).filter((cell) => cell.beta === undefined || cell.beta === beta);
   return measures.flatMap((measure): DotChart[] => {
     const scale = measure.unit === 'share' ? 100 : 1;
     const groups = cells.map(({ loss, learningRate, runs, measures: summaries }) => {
@@ -283,7 +292,7 @@ function dotCharts(result: ComparisonResult): DotChart[] {
     return [
       {
         kind: 'dots',
-        id: `dots-${measure.name}`,
+        id: `dots-${beta === undefined ? '' : `${place}-`}${measure.name}`,
         title: measure.label.charAt(0).toUpperCase() + measure.label.slice(1),
         note: '',
         xLabel: 'learning rate',
@@ -297,9 +306,9 @@ function dotCharts(result: ComparisonResult): DotChart[] {
   });
 }
 
-function scatterChart(result: ComparisonResult, learningRate: number, place: number): ScatterChart[] {
+function scatterChart(result: ComparisonResult, point: GridPoint, place: number): ScatterChart[] {
   const groups = result.arms.flatMap((loss, arm) => {
-    const points = runsOf(result, loss, learningRate)
+    const points = runsOf(result, loss, point.learningRate, point.beta)
       .filter(({ status }) => status === 'finished')
       .flatMap(({ evaluation }) => evaluation?.perPair ?? [])
       .filter(({ c, r }) => Number.isFinite(c) && Number.isFinite(r))
@@ -311,7 +320,7 @@ function scatterChart(result: ComparisonResult, learningRate: number, place: num
     {
       kind: 'scatter',
       id: `scatter-${place}`,
-      title: `Held-out pairs at lr ${formatLearningRate(learningRate)}`,
+      title: `Held-out pairs at ${describePoint(point)}`,
       note: 'One point per pair and seed. Below the diagonal c > r: the pair counts as right.',
       xLabel: 'c, nats',
       yLabel: 'r, nats',
@@ -325,24 +334,29 @@ export function chartGroups(result: ComparisonResult): ChartGroup[] {
   const steps = Math.max(0, ...result.runs.map((run) => run.metrics.length));
   const window = smoothingWindow(steps);
   const smoothing = window > 1 ? `, smoothed over ${window} steps` : '';
+  const { betas = [] } = result;
+  const ignored = result.arms.filter((loss) => !usesBeta(loss));
   const groups: ChartGroup[] = [
-    {
-      heading: 'Final measures, independent of the loss',
+    ...(betas.length > 1 ? betas : [undefined]).map((beta, place) => ({
+      heading: `Final measures${beta === undefined ? '' : ` at β ${formatBeta(beta)}`}, independent of the loss`,
       intro:
-        'One mark per seed, a bar for their mean, a dashed line for the base. Diverged runs are left out here.',
-      charts: dotCharts(result),
+        'One mark per seed, a bar for their mean, a dashed line for the base. Diverged runs are left out here.' +
+        (beta === undefined || ignored.length === 0
+          ? ''
+          : ` ${ignored.join(' and ')} ${ignored.length === 1 ? 'ignores' : 'ignore'} β: the same runs at each.`),
+      charts: dotCharts(result, beta, place),
       showsBase: true,
-    },
+    })),
     {
       heading: 'Held-out pairs',
       intro: 'Log-ratios to the reference of both answers, summed over their tokens.',
-      charts: result.learningRates.flatMap((rate, place) => scatterChart(result, rate, place)),
+      charts: gridPoints(result).flatMap((point, place) => scatterChart(result, point, place)),
       showsBase: false,
     },
-    ...result.learningRates.map((rate, place) => ({
-      heading: `Training at lr ${formatLearningRate(rate)}`,
+    ...gridPoints(result).map((point, place) => ({
+      heading: `Training at ${describePoint(point)}`,
       intro: `Thin: every seed as logged, on its training batches. Bold: mean over seeds${smoothing}; it ends where a seed ends.`,
-      charts: stepCharts(result, rate, place),
+      charts: stepCharts(result, point, place),
       showsBase: false,
     })),
   ];

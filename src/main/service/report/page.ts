@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { describePairing, pairingProofs } from '../../../shared/comparison.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
-import { formatLearningRate } from '../../../shared/format.ts';
+import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { VerdictOutcome } from '../../../shared/verdict.ts';
 import { chartGroups } from './charts.ts';
@@ -57,9 +57,9 @@ function verdictSection(result: ComparisonResult): Markup {
     }
     <p class="quiet">
       From paired differences over seeds: Student’s t interval, corrected by Holm’s method where several
-      learning rates or arms are compared; below three seeds nothing is claimed. The claim holds for these
-      held-out items. A larger margin is not by itself better: a loss can gain it by making both answers less
-      likely.
+      learning rates, values of β or arms are compared; below three seeds nothing is claimed. The claim holds
+      for these held-out items. A larger margin is not by itself better: a loss can gain it by making both
+      answers less likely.
     </p>`;
 }
 
@@ -93,6 +93,7 @@ function setupSection(result: ComparisonResult): Markup {
         <dl>
           ${term('arms', result.arms.join(', '))}
           ${term('learning rates', result.learningRates.map(formatLearningRate).join(', '))}
+          ${result.betas && term('β', result.betas.map(formatBeta).join(', '))}
           ${term('seeds', result.seeds.join(', '))} ${term('differs', result.onlyDiffers.join(', '))}
           ${Object.entries(result.versions).map(([name, version]) => term(name, version))}
           ${term('made', result.createdAt)}

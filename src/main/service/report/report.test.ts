@@ -100,6 +100,48 @@ describe('the charts', () => {
     });
   });
 
+  it('are one group per learning rate and β, rewards of each run in its own β', () => {
+    const result = syntheticComparison({
+      ...{ arms: ['dpo', 'sft'], learningRates: [1e-6, 1e-5], betas: [0.05, 0.2], diverge: false, steps: 8 },
+    });
+    const groups = chartGroups(result);
+    expect(groups.map(({ heading }) => heading)).toEqual([
+      'Final measures at β 0.05, independent of the loss',
+      'Final measures at β 0.2, independent of the loss',
+      'Held-out pairs',
+      'Training at lr 1e-6, β 0.05',
+      'Training at lr 1e-6, β 0.2',
+      'Training at lr 1e-5, β 0.05',
+      'Training at lr 1e-5, β 0.2',
+    ]);
+    const ids = groups.flatMap(({ charts }) => charts.map(({ id }) => id));
+    expect(new Set(ids).size).toBe(ids.length);
+    const charts = stepCharts(result).filter(({ id }) => /^steps-1-(log-ratios|margins)$/.test(id));
+    const valuesOf = (chart: StepChart, label: string): number[] =>
+      chart.curves.find((curve) => curve.label === label)!.points.map(([, value]) => value);
+    for (const [loss, beta] of [
+      ['dpo', 0.2],
+      ['sft', 0.1],
+    ] as const) {
+      const { metrics } = result.runs.find(
+        (run) => run.loss === loss && run.learningRate === 1e-6 && run.seed === 0 && run.beta === beta,
+      )!;
+      metrics.forEach((step, place) => {
+        expect(valuesOf(charts[0]!, `${loss} c, seed 0`)[place]).toBeCloseTo(
+          step['rewards/chosen']! / beta,
+          3,
+        );
+        // The margin is drawn in the β of its group also for an arm that logged it in another.
+        const margin = (step['rewards/margins']! / beta) * 0.2;
+        expect(valuesOf(charts[1]!, `${loss}, seed 0`)[place]).toBeCloseTo(margin, 4);
+      });
+    }
+    const page = reportPage(result, scripts).replace(/<script type[^]*?<\/script>/g, '');
+    expect(page).toMatch(/<th class="number">β<\/th>/);
+    expect(page).toContain('sft ignores β');
+    expect(page).not.toMatch(/NaN|undefined/);
+  });
+
   it('end a curve at its last finite value and keep a blow-up out of the axis', () => {
     const made = syntheticComparison({ learningRates: [5e-5], steps: 40 });
     const runs = made.runs.map((run) =>
@@ -122,9 +164,11 @@ describe('the charts', () => {
 
   it('explain a fall of both answers only where both fall', () => {
     const result = syntheticComparison({ diverge: false });
-    expect(explainFall(result, 5e-6)).toMatch(/^Both fall below the line for dpo:/);
+    expect(explainFall(result, { learningRate: 5e-6 })).toMatch(/^Both fall below the line for dpo:/);
     const rising = result.runs.filter(({ loss }) => loss === 'minor-dpo');
-    expect(explainFall({ ...result, arms: ['minor-dpo'], runs: rising }, 5e-6)).not.toContain('Both fall');
+    expect(
+      explainFall({ ...result, arms: ['minor-dpo'], runs: rising }, { learningRate: 5e-6 }),
+    ).not.toContain('Both fall');
   });
 
   it('give each loss one appearance, and a neutral one to a loss without an entry', () => {

@@ -1,10 +1,11 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
 import type { Mark } from '../../../shared/appearance.ts';
-import { measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
 import { formatSummaries, summariseCells } from '../../../shared/comparison-table.ts';
 import type { SeedSummary } from '../../../shared/comparison-table.ts';
-import { formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
+import { formatBeta, formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
+import { usesBeta } from '../../../shared/losses.ts';
 import { html, Markup } from './template.ts';
 
 const shapes: Readonly<Record<Mark, Markup>> = {
@@ -27,11 +28,18 @@ export function lossName(result: ComparisonResult, loss: string): Markup {
   >`;
 }
 
+const hasSeveralBetas = ({ betas = [] }: ComparisonResult): boolean => betas.length > 1;
+
+/** Nothing where β is ignored. */
+const betaText = ({ beta }: { readonly beta?: number }): string =>
+  beta === undefined ? '–' : formatBeta(beta);
+
 const headings = { task: 'task, %', preference: 'preference, %', c: 'c', r: 'r', margin: 'c − r' };
 
-/** The main table: the base, then every arm at every learning rate, mean over finished seeds ± standard deviation. */
+/** The main table: the base, then every arm at every learning rate and β, mean over finished seeds ± standard deviation. */
 export function resultsTable(result: ComparisonResult): Markup {
   const cells = summariseCells(result);
+  const severalBetas = hasSeveralBetas(result);
   const baseValue = (value: number | undefined): SeedSummary =>
     value === undefined ? { seeds: 0 } : { seeds: 1, mean: value };
   const columns = [
@@ -76,6 +84,7 @@ export function resultsTable(result: ComparisonResult): Markup {
         <thead>
           <tr>
             <th>lr</th>
+            ${severalBetas && html`<th class="number">β</th>`}
             <th>arm</th>
             <th class="number">seeds</th>
             ${columns.map(
@@ -87,25 +96,26 @@ export function resultsTable(result: ComparisonResult): Markup {
         </thead>
         <tbody>
           ${row(
-            html`${blank}
+            html`${blank} ${severalBetas && blank}
               <td class="name">${lossName(result, 'base')}</td>
               ${blank}`,
             0,
             false,
           )}
           ${cells.map((cell, place) => {
+            const before = cells[place - 1];
+            const newRate = before?.learningRate !== cell.learningRate;
             const lost = cell.runs.filter(({ status }) => status === 'diverged').length;
             return row(
-              html`<td class="name">
-                  ${cell.loss === result.arms[0] && formatLearningRate(cell.learningRate)}
-                </td>
+              html`<td class="name">${newRate && formatLearningRate(cell.learningRate)}</td>
+                ${severalBetas && html`<td class="number">${betaText(cell)}</td>`}
                 <td class="name">
                   ${lossName(result, cell.loss)}
                   ${lost > 0 && html`<span class="badge">${lost} diverged</span>`}
                 </td>
                 <td class="number">${cell.finished}/${cell.runs.length}</td>`,
               place + 1,
-              cell.loss === result.arms[0],
+              newRate || before?.beta !== cell.beta,
             );
           })}
         </tbody>
@@ -122,6 +132,7 @@ export function runsTable(result: ComparisonResult): Markup {
     const number = run.evaluation && measure.of(run.evaluation);
     return measure.unit === 'share' ? formatShare(number) : formatFixed(number, 2);
   };
+  const severalBetas = hasSeveralBetas(result);
   return html`<details>
     <summary>All ${result.runs.length} runs</summary>
     <div class="scroll">
@@ -129,6 +140,7 @@ export function runsTable(result: ComparisonResult): Markup {
         <thead>
           <tr>
             <th>lr</th>
+            ${severalBetas && html`<th class="number">β</th>`}
             <th>arm</th>
             <th class="number">seed</th>
             ${shown.map(({ name }) => html`<th class="number">${headings[name]}</th>`)}
@@ -142,6 +154,7 @@ export function runsTable(result: ComparisonResult): Markup {
             (run) =>
               html`<tr>
                 <td class="name">${formatLearningRate(run.learningRate)}</td>
+                ${severalBetas && html`<td class="number">${betaText(usesBeta(run.loss) ? run : {})}</td>`}
                 <td class="name">${lossName(result, run.loss)}</td>
                 <td class="number">${run.seed}</td>
                 ${shown.map((measure) => html`<td class="number">${value(run, measure)}</td>`)}
@@ -193,16 +206,16 @@ export function pairingTable(result: ComparisonResult): Markup {
   </div>`;
 }
 
-/** Answers of the base and of every arm to the same questions, side by side, per learning rate. */
+/** Answers of the base and of every arm to the same questions, side by side, per learning rate and β. */
 export function samplesTables(result: ComparisonResult): Markup | undefined {
-  const tables = result.learningRates.flatMap((learningRate, place) => {
+  const tables = gridPoints(result).flatMap((point, place) => {
     // One seed on which as many arms as possible left samples: answers of different seeds are not a comparison.
     const bySeed = result.seeds.map((seed) => ({
       seed,
       arms: result.arms.map((loss) => ({
         loss,
-        samples: runsOf(result, loss, learningRate).find((run) => run.seed === seed)?.evaluation?.task
-          ?.samples,
+        samples: runsOf(result, loss, point.learningRate, point.beta).find((run) => run.seed === seed)
+          ?.evaluation?.task?.samples,
       })),
     }));
     const filled = ({ arms }: (typeof bySeed)[number]): number =>
@@ -215,7 +228,7 @@ export function samplesTables(result: ComparisonResult): Markup | undefined {
     const questions = columns.at(-1)!.samples!;
     return [
       html`<details ${place === 0 && new Markup('open')}>
-        <summary>lr ${formatLearningRate(learningRate)}, seed ${best.seed}</summary>
+        <summary>${describePoint(point)}, seed ${best.seed}</summary>
         <div class="scroll">
           <table class="samples">
             <thead>

@@ -48,12 +48,13 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       reference: { missing: conditions.missing },
       spent: conditions.spent,
       outputs:
-        request.out === undefined ? [] : spec.runs.map(({ config }) => runFolder(request.out!, config)),
+        request.out === undefined
+          ? []
+          : spec.runs.map(({ config }) => runFolder(request.out!, config, request)),
     });
     if (!spec.baseDone) await evaluateBase(context, conditions);
     for (const [place, run] of spec.runs.entries()) {
-      if (!run.done)
-        await runOne(context, conditions, run, { place, of: spec.runs.length, out: request.out });
+      if (!run.done) await runOne(context, conditions, run, { place, of: spec.runs.length, grid: request });
     }
   } finally {
     await conditions.release();

@@ -1,5 +1,6 @@
 import type { PairLogProbs } from '../../../shared/comparison.ts';
-import { runConfigOf, stepCount } from '../../../shared/config.ts';
+import { stepCount, type RunConfig } from '../../../shared/config.ts';
+import { runConfigsOf } from '../../../shared/grid.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
@@ -52,7 +53,7 @@ export async function openConditions(
   { request, start, revision }: JobSpec & { kind: 'compare' },
 ): Promise<Conditions> {
   const { store, call } = context;
-  const { arms, learningRates, seeds, shared } = request;
+  const { arms, shared } = request;
   const whole = await resolveData(store, request.data, { revision });
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train, held: heldRows, evalHash } = await holdOut(store, data, request.data, shared);
@@ -69,7 +70,7 @@ export async function openConditions(
   tellWarmup(shared, stepCount(shared, training.pairs.length), call);
 
   // The shape of the policy and its reference are the same in every run; only the numbers change with the seed.
-  const config = runConfigOf(shared, { loss: arms[0]!, learningRate: learningRates[0]!, seed: seeds[0]! });
+  const [config] = runConfigsOf(request) as [RunConfig];
   refuseHopeless(context, {
     source: model.source,
     trainable: trainableOf(model, config),

@@ -60,7 +60,7 @@ describe('a run whose answers have no finite logits', () => {
     const infinite = writeTinyModel(join(folder, 'infinite'), { spoil: (flat) => flat.fill(Infinity) });
     const overflown = openBase(place('infinite', infinite));
     const task = await TaskRunner.open(overflown, trainable, questions, { maxTokens: 2 });
-    await runOne(context, { ...conditions, task }, run, { place: 0, of: 1, out: undefined });
+    await runOne(context, { ...conditions, task }, run, { place: 0, of: 1, grid: request });
     expect(messages).toContainEqual({
       kind: 'run-end',
       runId: 7,

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { evaluatePairs, type Evaluation, type TaskEvaluation } from '../../../shared/comparison.ts';
 import type { RunConfig } from '../../../shared/config.ts';
-import { formatLearningRate } from '../../../shared/format.ts';
-import type { CallOptions } from '../../../shared/contract.ts';
+import { runFolderName, runTitle, type Grid } from '../../../shared/grid.ts';
+import type { CallOptions, CompareRequest } from '../../../shared/contract.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
@@ -20,17 +20,16 @@ export interface RunPlace {
   /** From 0. */
   readonly place: number;
   readonly of: number;
-  /** Folder for the adapters and metrics of all runs. */
-  readonly out: string | undefined;
+  readonly grid: Pick<CompareRequest, 'betas' | 'out'>;
 }
 
-/** What a run of a comparison is called in folder names. */
-export function runFolder(out: string, config: RunConfig): string {
-  return join(out, `${config.loss}-lr${formatLearningRate(config.learningRate)}-seed${config.seed}`);
+/** Where a run of a comparison leaves its adapter and metrics. */
+export function runFolder(out: string, config: RunConfig, grid: Pick<Grid, 'betas'>): string {
+  return join(out, runFolderName(config, grid));
 }
 
 /**
- * Trains and evaluates one arm at one learning rate from one seed. A run that diverges is a finding: it is evaluated as
+ * Trains and evaluates one arm at one learning rate and β from one seed. A run that diverges is a finding: it is evaluated as
  * it was before the step that was not finite, where its log-probs still are numbers (without the task, where logits are
  * not), and marked.
  */
@@ -38,13 +37,13 @@ export async function runOne(
   context: WorkContext,
   conditions: Conditions,
   run: RunSpec,
-  { place, of, out }: RunPlace,
+  { place, of, grid }: RunPlace,
 ): Promise<void> {
   const { send, call } = context;
   const { config } = run;
   const { model, pairs, held, task } = conditions;
   const { trainer, scorer } = conditions.sessions;
-  const name = `${config.loss}, lr ${formatLearningRate(config.learningRate)}, seed ${config.seed}`;
+  const name = runTitle(config, grid);
   const tell = (text: string): void => call.onProgress({ kind: 'note', text: `${name}: ${text}` });
   const policy = startPolicy(model, config);
   const batches = planBatches(config, pairs.length);
@@ -89,7 +88,7 @@ export async function runOne(
   } else {
     diverged ??= { step, problem: 'its log-probs are not finite' };
   }
-  const folder = out === undefined ? undefined : runFolder(out, config);
+  const folder = grid.out === undefined ? undefined : runFolder(grid.out, config, grid);
   if (folder !== undefined)
     savePolicy(folder, { trainable: policy.trainable, parameters: state.parameters }, model);
   send({

@@ -11,7 +11,7 @@ import type { OptionValues } from '../option.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
 import { given, pairLimit, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
-import { sharedSettingsOf, trainingOptions } from './training-options.ts';
+import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
 /** Held out where the person says nothing: without held-out pairs there is nothing to compare. */
 const defaultEvalShare = 0.2;
@@ -57,6 +57,13 @@ export const compareOptions = {
     absent: [defaults.learningRate],
     defaultText: formatLearningRate(defaults.learningRate),
     help: 'learning rates, e.g. 5e-6,5e-5',
+    group: grid,
+  }),
+  betas: optional({
+    flag: 'betas',
+    placeholder: 'LIST',
+    parse: listText(numberText(settings.beta)),
+    help: 'values of β to compare at, e.g. 0.05,0.1; a loss that ignores β is trained once; not with --beta',
     group: grid,
   }),
   seeds: withDefault({
@@ -105,8 +112,21 @@ export function comparisonOf(
   options: OptionValues<typeof compareOptions>,
   threads: number | undefined,
 ): CompareRequest {
-  const { model, data, pairs, arms, learningRates, seeds, taskData, taskTokens, report, out, ...rest } =
-    options;
+  const {
+    model,
+    data,
+    pairs,
+    arms,
+    learningRates,
+    betas,
+    seeds,
+    taskData,
+    taskTokens,
+    report,
+    out,
+    ...rest
+  } = options;
+  refuseTogether(compareOptions, options, ['beta', 'betas']);
   if (taskTokens !== undefined && taskData === undefined)
     throw new UsageError('--task-tokens needs --task-data FILE');
   const input = sharedSettingsOf(rest, threads);
@@ -122,7 +142,7 @@ export function comparisonOf(
     learningRates,
     seeds,
     shared,
-    ...given({ pairs, report, out, taskData }),
+    ...given({ betas, pairs, report, out, taskData }),
     ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
   };
 }
@@ -131,8 +151,9 @@ export const compare = defineCommand({
   name: 'compare',
   summary: 'train losses under identical conditions and say whether they differ',
   details: [
-    'Trains every loss of --arms at every learning rate of --lr with every seed of --seeds. Runs with the same seed ' +
-      'start from the same adapter and see the same batches, so that at one learning rate only the loss differs. Every ' +
+    'Trains every loss of --arms at every learning rate of --lr and every β of --betas with every seed of --seeds. Runs ' +
+      'with the same seed start from the same adapter and see the same batches, so that at one learning rate and β only ' +
+      'the loss differs. Every ' +
       'run and the untrained model are evaluated on held-out pairs, and with --task-data on ' +
       'questions that have one right answer.',
   ],

@@ -1,7 +1,7 @@
 import { wholeNumber } from '../../../../../shared/config.ts';
 import type { RunSummary } from '../../../../../shared/contract.ts';
 import { UsageError } from '../../../../../shared/errors.ts';
-import { formatElapsed, formatLearningRate } from '../../../../../shared/format.ts';
+import { formatBeta, formatElapsed, formatLearningRate } from '../../../../../shared/format.ts';
 import { numberText } from '../../option.ts';
 import { renderTable } from '../../table.ts';
 
@@ -22,6 +22,7 @@ export function runTable(runs: readonly RunSummary[]): string {
       { title: 'STATUS' },
       { title: 'LOSS' },
       { title: 'LR', align: 'right' },
+      { title: 'BETA', align: 'right' },
       { title: 'SEED', align: 'right' },
       { title: 'STEP', align: 'right' },
       { title: 'TIME', align: 'right' },
@@ -34,6 +35,7 @@ export function runTable(runs: readonly RunSummary[]): string {
       run.divergedAt === undefined ? run.status : `not finite at ${run.divergedAt}`,
       run.loss,
       formatLearningRate(run.learningRate),
+      run.beta === undefined ? '' : formatBeta(run.beta),
       String(run.seed),
       `${run.step}/${run.totalSteps ?? '?'}`,
       run.seconds === 0 ? '' : formatElapsed(run.seconds),
