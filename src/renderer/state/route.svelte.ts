@@ -1,0 +1,37 @@
+import { parseRoute, withParams, type Params, type Route } from '../lib/route.ts';
+
+let current = $state.raw<Route>(parseRoute(location.hash));
+addEventListener('hashchange', () => (current = parseRoute(location.hash)));
+
+/** Where the app is. Pages keep what they show in `params`, so that reload and back work. */
+export const route = {
+  get page() {
+    return current.page;
+  },
+  get rest() {
+    return current.rest;
+  },
+  get params() {
+    return current.params;
+  },
+};
+
+/** Goes to an address made by `routeTo`; the one before stays reachable by "back". */
+export function go(address: string): void {
+  location.hash = address;
+}
+
+/**
+ * Changes parameters of the address.
+ * @param keep true: a step that "back" undoes; false (sliders, typing): in place
+ */
+export function setParams(changes: Params, keep = false): void {
+  const address = withParams(current, changes);
+  if (address === location.hash) return;
+  if (keep) {
+    location.hash = address;
+    return;
+  }
+  history.replaceState(null, '', address);
+  current = parseRoute(address);
+}
