@@ -9,12 +9,12 @@ import type { CallOptions, CompareResult, DemoRequest } from '../../shared/contr
 import { addModel, type Library } from './library.ts';
 
 /** The bundled model and data (resources/example, made by scripts/make-example.ts). */
-const example = fileURLToPath(new URL('../../../resources/example', import.meta.url));
+export const bundledExample = fileURLToPath(new URL('../../../resources/example', import.meta.url));
 
 /** Both losses on the bundled example, at a calm learning rate and at one that strains them. */
 export async function demo(
   library: Library,
-  home: string,
+  { home, example }: { readonly home: string; readonly example: string },
   request: DemoRequest,
   call: CallOptions,
 ): Promise<CompareResult> {

@@ -11,7 +11,7 @@ import { dataDuplicates, dataLeaks } from './data/duplicates.ts';
 import { addData } from './data/import.ts';
 import { searchData, showData } from './data/rows.ts';
 import { diagnostics } from './diagnostics.ts';
-import { demo } from './demo.ts';
+import { bundledExample, demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, listModels, type Library } from './library.ts';
@@ -37,9 +37,25 @@ import {
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
+import { startNodeProcess, type StartProcess } from '../training/process.ts';
+
+export type { ProcessEnd, StartProcess, WorkerProcess } from '../training/process.ts';
+export { farewell } from '../training/channel.ts';
+
+/** What a host may do in its own way. */
+export interface HostServicesOptions extends ServicesOptions {
+  /** Default: as Node starts processes. */
+  readonly startProcess?: StartProcess;
+  /** Folder of the bundled example; default: where this program's own files say. */
+  readonly example?: string;
+}
 
 /** Opens the database and the model store in `home`, which exists. */
-export function createServices({ home }: ServicesOptions): Promise<Services> {
+export function createServices({
+  home,
+  startProcess = startNodeProcess,
+  example = bundledExample,
+}: HostServicesOptions): Promise<Services> {
   const places = {
     database: join(home, 'plumbline.db'),
     modelsFolder: join(home, 'models'),
@@ -59,6 +75,7 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     modelsFolder: places.modelsFolder,
     checkpointFolder: places.checkpointFolder,
     logFolder: places.logFolder,
+    startProcess,
     // Read anew each time, so that a change counts at once.
     get settings() {
       return jobSettings(library.store);
@@ -114,7 +131,7 @@ export function createServices({ home }: ServicesOptions): Promise<Services> {
     resetSetting: async (request) => resetSetting(library.store, request),
     doctor: (request, call = {}) => doctor(library, places, request, call),
     diagnostics: (request, call = {}) => diagnostics(library, places, request, call),
-    demo: (request, call = {}) => demo(library, home, request, call),
+    demo: (request, call = {}) => demo(library, { home, example }, request, call),
     close: async () => opened?.close(),
   });
 }

@@ -166,6 +166,7 @@ async function superviseClaimed(library: Library, job: Job, call: CallOptions): 
       checkpointFolder: library.checkpointFolder,
       retention: { last: settings.keepCheckpoints, bestBy: settings.keepBestBy },
       onWorker: careForWorker(settings),
+      startProcess: library.startProcess,
     });
   } catch (error) {
     log.write(`job ${job.id} could not be begun: ${error instanceof Error ? error.message : String(error)}`);

@@ -6,6 +6,7 @@ import type { FileStamp } from '../store/model-files.ts';
 import type { Model } from '../store/models.ts';
 import type { Store } from '../store/database.ts';
 import { hashGently } from './doctor/files.ts';
+import type { StartProcess } from '../training/process.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
 import type { AddModelResult, CallOptions, ModelSummary } from '../../shared/contract.ts';
 
@@ -17,6 +18,8 @@ export interface Library {
   readonly checkpointFolder: string;
   readonly logFolder: string;
   readonly settings: JobSettings;
+  /** How this host starts processes. */
+  readonly startProcess: StartProcess;
 }
 
 /** How jobs are carried out. */

@@ -10,6 +10,6 @@ import { checkTrain } from './train.ts';
 export async function plan(library: Library, request: PlanRequest, call: CallOptions): Promise<PlanResult> {
   if (request.kind === 'train') checkTrain(request.request);
   else checkCompare(request.request);
-  const found = await planInProcess(await planSpecOf(library, request, call), call);
+  const found = await planInProcess(await planSpecOf(library, request, call), call, library.startProcess);
   return { plan: found, ...fits(found) };
 }

@@ -1,4 +1,3 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InputError, UsageError } from '../../shared/errors.ts';
@@ -11,6 +10,7 @@ import { isMemoryFailure, memoryAdvice } from './memory-advice.ts';
 import { availableMemory } from './plan/resources.ts';
 import { JobRecorder, type Retention } from './job-recorder.ts';
 import type { RotatingLog } from './log.ts';
+import { startNodeProcess, type ProcessEnd, type StartProcess, type WorkerProcess } from './process.ts';
 
 /** How a job's process came to its end; `begun`: at least one run had started, or could have. */
 export type JobEnd =
@@ -24,6 +24,8 @@ export interface SuperviseOptions extends CallOptions {
   readonly log: RotatingLog;
   /** Runs with the process's id when it is there: priority, keeping the machine awake. What it returns runs at its end. */
   readonly onWorker?: (pid: number) => () => void;
+  /** Default: as Node starts one. */
+  readonly startProcess?: StartProcess | undefined;
 }
 
 /** Metrics that come within this many milliseconds are written together. */
@@ -33,17 +35,8 @@ const beatMilliseconds = 1000;
 const lookMilliseconds = 150;
 const logStepsMilliseconds = 5000;
 
-/** Starts a process that waits to be told its job. */
-export function forkWorker(): ChildProcess {
-  return fork(workerFile, [], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
-}
-
 // The worker lies beside this file, as source or as what ships.
-const workerFile = fileURLToPath(
+export const workerFile = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
 );
 
@@ -61,20 +54,21 @@ export async function supervise(
   const { log, signal } = options;
   const recorder = new JobRecorder(store, job, options.checkpointFolder, options.retention);
   log.write(`job ${job.id} (${job.kind}) begins; runs ${spec.runs.map(({ id }) => id).join(', ')}`);
-  const worker = forkWorker();
-  const killWorker = (): void => void worker.kill('SIGKILL');
+  const worker = (options.startProcess ?? startNodeProcess)(workerFile);
+  const killWorker = (): void => worker.kill();
   process.once('exit', killWorker);
   const memory = new MemoryEvents();
   const state = new Watch(store, job, recorder, worker, options);
-  const pid = worker.pid;
   let release: (() => void) | undefined;
-  let ended: { code: number | null; signal: NodeJS.Signals | null };
+  let ended: ProcessEnd;
   const onAbort = (): void => state.stop('stop');
   try {
-    if (pid !== undefined) {
-      store.jobs.setWorker(job.id, pid);
-      release = options.onWorker?.(pid);
-    }
+    worker.onStart((pid) =>
+      state.guard(() => {
+        store.jobs.setWorker(job.id, pid);
+        release = options.onWorker?.(pid);
+      }),
+    );
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
     worker.send({ kind: 'start', spec } satisfies SupervisorMessage);
@@ -95,9 +89,9 @@ class Watch {
   readonly #store: Store;
   readonly #job: Job;
   readonly #recorder: JobRecorder;
-  readonly #worker: ChildProcess;
+  readonly #worker: WorkerProcess;
   readonly #options: SuperviseOptions;
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly ended: Promise<ProcessEnd>;
   #last: WorkerMessage | undefined;
   #failure: Error | undefined;
   #wanted: Wanted | undefined;
@@ -112,7 +106,7 @@ class Watch {
     store: Store,
     job: Job,
     recorder: JobRecorder,
-    worker: ChildProcess,
+    worker: WorkerProcess,
     options: SuperviseOptions,
   ) {
     this.#store = store;
@@ -120,28 +114,19 @@ class Watch {
     this.#recorder = recorder;
     this.#worker = worker;
     this.#options = options;
-    const beat = setInterval(() => this.#guard(() => this.#beat()), beatMilliseconds);
-    const look = setInterval(() => this.#guard(() => this.#look()), lookMilliseconds);
-    worker.on('message', (message) => this.#guard(() => this.#hear(message as WorkerMessage)));
-    const keep = (data: Buffer): void => {
-      const text = data.toString();
+    const beat = setInterval(() => this.guard(() => this.#beat()), beatMilliseconds);
+    const look = setInterval(() => this.guard(() => this.#look()), lookMilliseconds);
+    worker.onMessage((message) => this.guard(() => this.#hear(message as WorkerMessage)));
+    worker.onOutput((text) => {
       this.#stderr = (this.#stderr + text).slice(-4000);
       options.log.write(text);
-    };
-    worker.stdout?.on('data', keep);
-    worker.stderr?.on('data', keep);
-    this.ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        clearInterval(beat);
-        clearInterval(look);
-        clearTimeout(this.#flush);
-        resolve({ code, signal });
-      };
-      worker.once('error', (error) => {
-        this.#failure ??= error;
-        if (worker.pid === undefined) end(null, null);
-      });
-      worker.once('close', end);
+    });
+    this.ended = worker.ended.then((end) => {
+      clearInterval(beat);
+      clearInterval(look);
+      clearTimeout(this.#flush);
+      this.#failure ??= end.error;
+      return end;
     });
   }
 
@@ -150,8 +135,8 @@ class Watch {
     if (this.#wanted === 'stop' || this.#wanted === wanted) return;
     const first = this.#wanted === undefined;
     this.#wanted = wanted;
-    this.#guard(() => this.#store.jobs.change(this.#job.id, wanted === 'pause' ? 'pausing' : 'stopping'));
-    if (first && this.#worker.connected) this.#worker.send({ kind: 'stop' } satisfies SupervisorMessage);
+    this.guard(() => this.#store.jobs.change(this.#job.id, wanted === 'pause' ? 'pausing' : 'stopping'));
+    if (first) this.#worker.send({ kind: 'stop' } satisfies SupervisorMessage);
   }
 
   #hear(message: WorkerMessage): void {
@@ -166,7 +151,7 @@ class Watch {
     if (message.kind === 'step') {
       this.#flush ??= setTimeout(() => {
         this.#flush = undefined;
-        this.#guard(() => this.#recorder.flush());
+        this.guard(() => this.#recorder.flush());
       }, flushMilliseconds);
     } else if (message.kind !== 'reference') {
       const { kind } = message;
@@ -201,20 +186,18 @@ class Watch {
   }
 
   /** What cannot be written ends the work: nothing may be told that is not kept. */
-  #guard(work: () => void): void {
+  guard(work: () => void): void {
     try {
       work();
     } catch (error) {
       this.#failure ??= error as Error;
-      this.#worker.kill('SIGKILL');
+      this.#worker.kill();
     }
   }
 
-  /** @param outOfMemory the system has ended a process for want of memory meanwhile */
-  conclude(
-    { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
-    outOfMemory: boolean,
-  ): JobEnd {
+  /** @param anyKilled the system has ended a process for want of memory meanwhile */
+  conclude(ended: ProcessEnd, anyKilled: boolean): JobEnd {
+    const outOfMemory = ended.outOfMemory ?? anyKilled;
     const last = this.#last;
     const step = this.#recorder.lastStep;
     let end: JobEnd;
@@ -226,7 +209,7 @@ class Watch {
       const error = toError(last.error);
       end = this.#failed(last.error.type === 'unexpected' ? this.#advised(error, error.message) : error);
     } else {
-      const error = died(code, signal, outOfMemory, this.#stderr);
+      const error = died(ended, outOfMemory, this.#stderr);
       // Nothing was wrong with what was asked for: its record stays, however early it was.
       end = this.#failed(this.#advised(error, this.#stderr, outOfMemory), true);
     }
@@ -281,12 +264,7 @@ export function toError({ type, message, file, row, stack }: WorkerError): Error
   return error;
 }
 
-export function died(
-  code: number | null,
-  signal: NodeJS.Signals | null,
-  outOfMemory: boolean,
-  stderr: string,
-): InputError {
+export function died({ code, signal }: ProcessEnd, outOfMemory: boolean, stderr: string): InputError {
   const how = signal === null ? `ended with code ${code}` : `was killed (${signal})`;
   const why = outOfMemory
     ? ': memory ran out'

@@ -4,6 +4,7 @@
  */
 import { InputError, UsageError } from '../../shared/errors.ts';
 import { openStore } from '../store/database.ts';
+import { openChannel } from './channel.ts';
 import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
 import { workCompare } from './work/compare.ts';
 import { peakMemory } from './plan.ts';
@@ -13,14 +14,7 @@ import { workTrain } from './work/train.ts';
 
 const controller = new AbortController();
 
-function send(message: WorkerMessage): void {
-  process.send?.(message);
-}
-
-/** The last word: waits until it is on its way. */
-function sendAndEnd(message: WorkerMessage): void {
-  process.send!(message, undefined, undefined, () => process.exit(0));
-}
+const { send, sendAndEnd, onMessage } = openChannel<SupervisorMessage, WorkerMessage>();
 
 async function work(spec: JobSpec): Promise<JobResult> {
   const started = performance.now();
@@ -62,7 +56,7 @@ function describe(error: unknown): WorkerError {
   };
 }
 
-process.on('message', (message: SupervisorMessage) => {
+onMessage((message) => {
   if (message.kind === 'stop') {
     controller.abort();
     return;
@@ -77,8 +71,6 @@ process.on('message', (message: SupervisorMessage) => {
       ),
   );
 });
-// Nobody is left to be told.
-process.on('disconnect', () => process.exit(1));
 // A terminal's Ctrl-C reaches every process of its group: it is the supervisor's to answer.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => controller.abort());

@@ -1,43 +1,42 @@
 import type { CallOptions } from '../../../shared/contract.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { JobSpec, SupervisorMessage, WorkerMessage } from '../job.ts';
-import { died, forkWorker, MemoryEvents, toError } from '../supervisor.ts';
+import { startNodeProcess, type StartProcess } from '../process.ts';
+import { died, MemoryEvents, toError, workerFile } from '../supervisor.ts';
 
 /**
  * Has a training process plan its job and end: the very process that would train, so that its memory is what counts.
  * @param spec with `planning` set to `only`
  * @throws what the process failed with; the signal's reason where that is aborted
  */
-export async function planInProcess(spec: JobSpec, { signal, onProgress }: CallOptions): Promise<Plan> {
+export async function planInProcess(
+  spec: JobSpec,
+  { signal, onProgress }: CallOptions,
+  startProcess: StartProcess = startNodeProcess,
+): Promise<Plan> {
   signal?.throwIfAborted();
-  const worker = forkWorker();
+  const worker = startProcess(workerFile);
   const memory = new MemoryEvents();
   let plan: Plan | undefined;
   let failure: Error | undefined;
   let said = '';
-  const keep = (data: Buffer): void => void (said = (said + data.toString()).slice(-4000));
-  worker.stdout?.on('data', keep);
-  worker.stderr?.on('data', keep);
-  worker.on('message', (received) => {
+  worker.onOutput((text) => void (said = (said + text).slice(-4000)));
+  worker.onMessage((received) => {
     const message = received as WorkerMessage;
     if (message.kind === 'progress') onProgress?.(message.event);
     else if (message.kind === 'plan') plan = message.plan;
     else if (message.kind === 'failed') failure = toError(message.error);
   });
-  const kill = (): void => void worker.kill('SIGKILL');
+  const kill = (): void => worker.kill();
   process.once('exit', kill);
   signal?.addEventListener('abort', kill, { once: true });
   try {
-    const ended = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(
-      (resolve, reject) => {
-        worker.once('error', reject);
-        worker.once('close', (code, by) => resolve({ code, signal: by }));
-        worker.send({ kind: 'start', spec } satisfies SupervisorMessage);
-      },
-    );
+    worker.send({ kind: 'start', spec } satisfies SupervisorMessage);
+    const ended = await worker.ended;
     signal?.throwIfAborted();
+    if (ended.error) throw ended.error;
     if (failure) throw failure;
-    if (!plan) throw died(ended.code, ended.signal, memory.killed(), said);
+    if (!plan) throw died(ended, ended.outOfMemory ?? memory.killed(), said);
     return plan;
   } finally {
     process.removeListener('exit', kill);
