@@ -153,9 +153,20 @@ export class Decoding {
     ))!;
   }
 
+  /**
+   * Reads several more tokens of a single sequence in one pass.
+   * @returns logits [tokens, V] after each of them
+   */
+  async readRow(tokens: readonly number[]): Promise<Float32Array> {
+    if (this.#batch !== 1) throw new Error(`${this.#batch} sequences, and tokens for one`);
+    return (await this.#pass([tokens], true, [...tokens.keys()]))!;
+  }
+
+  /** @param rows whose logits are wanted; if absent, the last of each sequence */
   async #pass(
     pieces: readonly (readonly number[])[],
     wantsLogits: boolean,
+    rows = pieces.map(({ length }, sequence) => (sequence + 1) * length - 1),
   ): Promise<Float32Array | undefined> {
     const batch = this.#batch;
     const length = pieces[0]!.length;
@@ -169,7 +180,7 @@ export class Decoding {
       ...this.#parameters,
       token_ids: { data: int64(pieces.flat()), shape: [batch * length] },
       positions: { data: int64(positions), shape: [batch, length] },
-      last_rows: { data: int64(pieces.map((_, sequence) => (sequence + 1) * length - 1)), shape: [batch] },
+      rows: { data: int64(rows), shape: [rows.length] },
       causal: this.#causalMask(start, length),
       padding: this.#paddingMask(start + length),
     };

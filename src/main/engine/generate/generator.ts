@@ -3,7 +3,7 @@ import type { ModelSource } from '../models/family.ts';
 import type { Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
 import { breathe, Decoder } from './decoder.ts';
-import { drawToken, likeliest, type SamplingOptions } from './sampling.ts';
+import { drawToken, likeliest, logProbOf, type SamplingOptions } from './sampling.ts';
 
 export interface GeneratorOptions {
   /** Threads of one operation; 0 or absent lets the runtime choose. */
@@ -24,8 +24,11 @@ export interface GenerateOptions extends SamplingOptions {
   readonly seed: number;
   /** Tokens that end a sequence. */
   readonly eosTokenIds: readonly number[];
-  /** Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. */
-  readonly onToken?: (sequence: number, tokenId: number) => void;
+  /**
+   * Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. `logProb`
+   * computes the token's log-prob in nats, at temperature 1 whatever it was drawn at; to be called at once or never.
+   */
+  readonly onToken?: (sequence: number, tokenId: number, logProb: () => number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,6 +38,9 @@ export interface Generated {
   /** `length`: maxTokens, or the generator's maxLength, was reached first. */
   readonly finish: 'end' | 'length';
 }
+
+/** Tokens whose logits are held at once when a text is scored: 128 × 49,152 × 4 bytes = 25 MB. */
+const scoredPiece = 128;
 
 interface Sequence {
   readonly index: number;
@@ -124,6 +130,41 @@ export class Generator {
     }
   }
 
+  /**
+   * Log-probs of a completion's tokens after a prompt, on the session that generates (of one sequence at a time).
+   * @param prompt at least one token
+   * @returns in nats, one per token of the completion
+   * @throws InputError for an empty prompt, a text longer than `maxLength`, and logits that are not finite;
+   *   `signal.reason` when aborted
+   */
+  async score(
+    prompt: Int32Array,
+    completion: Int32Array,
+    { parameters, signal }: Pick<GenerateOptions, 'parameters' | 'signal'>,
+  ): Promise<number[]> {
+    const { maxLength, config } = this.#decoder;
+    const length = prompt.length + completion.length;
+    if (prompt.length === 0) throw new InputError('the prompt is empty');
+    if (length > maxLength) throw new InputError(`the text has ${length} tokens, of ${maxLength} at most`);
+    signal?.throwIfAborted();
+    const logProbs: number[] = [];
+    if (completion.length === 0) return logProbs;
+    // The last token is never read.
+    const decoding = this.#decoder.begin(parameters, length - 1);
+    let logits = await decoding.readPrompts([prompt], signal);
+    for (;;) {
+      for (let start = 0; start < logits.length; start += config.vocabularySize) {
+        const row = logits.subarray(start, start + config.vocabularySize);
+        logProbs.push(logProbOf(row, completion[logProbs.length]!));
+      }
+      const read = logProbs.length;
+      if (read === completion.length) return logProbs;
+      await breathe(signal);
+      const end = Math.min(read - 1 + scoredPiece, completion.length - 1);
+      logits = await decoding.readRow([...completion.subarray(read - 1, end)]);
+    }
+  }
+
   async release(): Promise<void> {
     await this.#decoder.release();
   }
@@ -132,7 +173,7 @@ export class Generator {
 function take(sequence: Sequence, logits: Float32Array, options: GenerateOptions): void {
   const token = options.temperature === 0 ? likeliest(logits) : drawToken(logits, options, sequence.random);
   sequence.tokens.push(token);
-  options.onToken?.(sequence.index, token);
+  options.onToken?.(sequence.index, token, () => logProbOf(logits, token));
   if (options.eosTokenIds.includes(token)) sequence.finish = 'end';
   else if (sequence.tokens.length >= sequence.mostTokens) sequence.finish = 'length';
 }

@@ -16,8 +16,8 @@ export interface DecodingSizes {
 
 /**
  * One pass over T new tokens per sequence after P cached ones; prompts and single tokens go through the same graph.
- * Outputs: `logits` [batch, V] at `last_rows` and the new tokens' keys and values (`cachedAttention`).
- * Inputs: `token_ids` [batch·T], `positions` [batch, T], `last_rows` [batch], `causal` [groups·T, P + T] (additive, over
+ * Outputs: `logits` [R, V] at `rows` and the new tokens' keys and values (`cachedAttention`).
+ * Inputs: `token_ids` [batch·T], `positions` [batch, T], `rows` [R] among the batch·T, `causal` [groups·T, P + T] (additive, over
  * cache slots, the same for all sequences), for several sequences `padding` [batch·keyValueHeads, 1, P + T] (additive),
  * the cache, and the trainable tensors by name.
  */
@@ -40,9 +40,9 @@ export function decodingGraph(
     rotary: rotaryTables(config, maxLength),
     attention,
   });
-  const last = gather(hidden, input('last_rows', 'int64', [batch])); // [batch, H]
+  const asked = gather(hidden, input('rows', 'int64', ['R'])); // [R, H]
   const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
-  return { logits: matmul(last, head, { transposeB: true }), ...attention.fresh };
+  return { logits: matmul(asked, head, { transposeB: true }), ...attention.fresh };
 }
 
 /**

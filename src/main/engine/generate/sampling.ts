@@ -30,6 +30,20 @@ export function likeliest(logits: Float32Array): number {
 }
 
 /**
+ * Log-prob of a token in nats: its logit less the log of the sum of all exponentials, summed in float64.
+ * @throws NonFiniteLogitsError where that is not a number
+ */
+export function logProbOf(logits: Float32Array, token: number): number {
+  let largest = -Infinity;
+  for (const logit of logits) if (logit > largest) largest = logit;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - largest);
+  const logProb = logits[token]! - largest - Math.log(sum);
+  if (Number.isNaN(logProb)) throw new NonFiniteLogitsError();
+  return logProb;
+}
+
+/**
  * Draws a token from softmax(logits / temperature), cut to its nucleus (Holtzman et al. 2020) as transformers'
  * TopPLogitsWarper: the fewest likeliest tokens whose probabilities reach topP, never less than one; equals are taken
  * in the order of their ids.
