@@ -72,6 +72,8 @@ export interface RunResult {
   /** The first step whose loss, gradient or log-probs were not finite. */
   readonly divergedAt?: number;
   readonly metrics: readonly StepMetrics[];
+  /** Optimizer steps taken, where `metrics` holds fewer points: means over neighbouring steps, each under its last one. */
+  readonly steps?: number;
   /** Absent where a diverged run left no finite weights to evaluate. */
   readonly evaluation?: Evaluation;
   readonly adapterPath?: string;

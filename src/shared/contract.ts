@@ -11,6 +11,12 @@ import type { RunConfig, SharedSettings } from './config.ts';
 import type { ComparisonResult, Evaluation } from './comparison.ts';
 import type { LossName } from './losses.ts';
 import type {
+  ComparisonDetails,
+  ComparisonRequest,
+  ListComparisonsRequest,
+  ListComparisonsResult,
+} from './contract/comparisons.ts';
+import type {
   ExportRunRequest,
   ExportRunResult,
   ForkRequest,
@@ -54,6 +60,7 @@ import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
 
+export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
@@ -324,8 +331,10 @@ export interface Services extends DataServices {
   moveJob(request: MoveJobRequest): Promise<QueueResult>;
   /** Carries out what waits, one job after another (or as many at once as the setting says), until none is left. */
   runQueue(call?: CallOptions): Promise<RunQueueResult>;
+  listComparisons(request: ListComparisonsRequest): Promise<ListComparisonsResult>;
+  showComparison(request: ComparisonRequest, call?: CallOptions): Promise<ComparisonDetails>;
   /** A comparison's report, out of its record: also of one that is not finished. */
-  report(request: ReportRequest): Promise<ReportResult>;
+  report(request: ReportRequest, call?: CallOptions): Promise<ReportResult>;
   addProject(request: ProjectRequest): Promise<ProjectResult>;
   listProjects(): Promise<ListProjectsResult>;
   renameProject(request: RenameProjectRequest): Promise<ProjectResult>;

@@ -4,7 +4,13 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { QueueResult, RunDetails, RunsResult, TrainResult } from '../../src/shared/contract.ts';
+import type {
+  ComparisonDetails,
+  QueueResult,
+  RunDetails,
+  RunsResult,
+  TrainResult,
+} from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import type { openStore } from '../../src/main/store/database.ts';
 import {
@@ -184,17 +190,32 @@ describe('a comparison that was killed', () => {
   it('resumes in the middle of its third run and has the same runs at its end', async () => {
     await succeed(at('grid-home'), compareTo('grid'));
     const home = at('killed-home');
-    const { child, ended } = start(home, compareTo('killed'));
+    const { child, ended: gone } = start(home, compareTo('killed'));
     for (let third = 0; third < 5;) {
       await untilStep(home, 0);
       third = inStore(home, (store) => store.runs.list()[2]?.lastStep ?? 0);
     }
     child.kill('SIGKILL');
-    await ended;
+    await gone;
     expect(existsSync(at('killed.html'))).toBe(false);
     const partial = await succeed(home, ['runs', 'report', 1, '--report', at('partial.html')]);
     expect(partial.out).toMatch(/report of 2 runs.*2 more/);
+    const show = async () =>
+      (await succeed(home, ['comparisons', 'show', 1, '--json'])).json<ComparisonDetails>();
+    const stopped = await show();
+    expect(stopped).toMatchObject({ status: 'interrupted', runs: { done: 2, total: 4 }, verdicts: [] });
+    expect(stopped.result!.runs.map(({ id }) => id)).toEqual(['1', '2']);
     await succeed(home, ['runs', 'resume', 3]);
+    const ended = await show();
+    expect(ended).toMatchObject({ status: 'finished', runs: { done: 4, total: 4 } });
+    expect(ended.verdicts).toEqual([expect.stringMatching(/^lr 1e-2: too few seeds to tell about/)]);
+    for (const { adapterPath, metrics } of ended.result!.runs) {
+      const losses = readLines<StepMetrics>(join(adapterPath!, 'metrics.jsonl')).map(({ loss }) => loss!);
+      const last = losses.slice(-steps / 10);
+      expect(metrics).toHaveLength(1);
+      expect(metrics[0]!.loss).toBeCloseTo(last.reduce((sum, loss) => sum + loss, 0) / last.length, 9);
+    }
+    expect((await succeed(home, ['comparisons', 'list'])).out).toMatch(/ 1 +finished +4\/4 +dpo,minor-dpo/);
     for (const run of runs) {
       expect(exactMetrics(join(at('killed'), run, 'metrics.jsonl'))).toEqual(
         exactMetrics(join(at('grid'), run, 'metrics.jsonl')),

@@ -5,6 +5,7 @@ import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { refuseBetas } from '../../shared/grid.ts';
 import type { LossName } from '../../shared/losses.ts';
+import { InputError } from '../../shared/errors.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import type { Store } from '../store/database.ts';
@@ -14,11 +15,13 @@ import type { JobResult } from '../training/job.ts';
 import { runtimeVersion } from '../training/sessions.ts';
 import { runFolder } from '../training/work/run.ts';
 import { commandOf } from './command-line.ts';
+import { allMetrics, thinnedMetrics, type MetricsReader, type ReadMetrics } from './comparison-metrics.ts';
 import { carryOut, enqueueCompare, requestOf, sourcesOf } from './jobs.ts';
 import { requireWritable, requireWritableFolder, type Library } from './library.ts';
 import { describeSettings, differences } from './settings-table.ts';
 import { writeReport } from './report.ts';
-import { requireFinished, stepMetrics } from './train.ts';
+import { requireFinished } from './train.ts';
+import { Turns } from './turns.ts';
 import { join } from 'node:path';
 
 /** Refuses early what could only fail after hours of work. */
@@ -67,12 +70,12 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
   const request = requestOf(job);
   if (request.kind !== 'compare') throw new Error(`job ${jobId} is no comparison`);
   const { asked, absolute } = request;
-  const comparison = comparisonOf(store, job)!;
+  const comparison = (await comparisonOf(store, job, allMetrics))!;
   if (absolute.out !== undefined) {
     for (const run of comparison.runs)
       writeAskedFile(join(run.adapterPath!, 'metrics.jsonl'), toJsonLines(run.metrics));
   }
-  if (absolute.report !== undefined) await writeReport(absolute.report, comparison);
+  if (absolute.report !== undefined) await reportJob(store, job, absolute.report);
   const verdicts = verdict(comparison);
   store.comparisons.finish(job.comparisonId!, { verdict: verdicts, reportPath: absolute.report ?? null });
   return {
@@ -87,20 +90,48 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
 }
 
 /**
+ * Writes a comparison's report out of its record.
+ * @returns how many runs are in it
+ * @throws InputError where nothing of it can be shown yet
+ */
+export async function reportJob(
+  store: Store,
+  job: Job,
+  report: string,
+  signal?: AbortSignal,
+): Promise<number> {
+  const comparison = await comparisonOf(store, job, thinnedMetrics, signal);
+  if (!comparison || comparison.runs.length === 0)
+    throw new InputError('no run of this comparison has come to its end yet');
+  await writeReport(report, comparison);
+  return comparison.runs.length;
+}
+
+/**
  * A comparison as its record stands: with all its runs, or with those that have come to an end. Undefined where not even
  * the base was evaluated.
+ * @param metricsOf what is read of each run's metrics
  */
-export function comparisonOf(store: Store, job: Job): ComparisonResult | undefined {
+export async function comparisonOf(
+  store: Store,
+  job: Job,
+  metricsOf: MetricsReader,
+  signal?: AbortSignal,
+): Promise<ComparisonResult | undefined> {
   const request = requestOf(job);
   const { facts, baseEvaluation } = sourcesOf(job);
   if (request.kind !== 'compare' || facts === undefined || baseEvaluation === undefined) return undefined;
   const { asked, absolute } = request;
-  const runs = store.runs.list({ jobId: job.id });
-  const { baseHash, dataHash } = runs[0]!;
-  const base = store.evaluations
-    .listOfBase(baseHash, dataHash)
-    .find(({ id }) => id === baseEvaluation)!.result;
-  const ended = runs.filter((run) => run.status === 'finished' || run.divergedAt !== null);
+  const all = store.runs.list({ jobId: job.id });
+  const { baseHash, dataHash } = all[0]!;
+  const base = store.evaluations.get(baseEvaluation)!.result as Evaluation;
+  const turns = new Turns(signal);
+  const runs: RunResult[] = [];
+  for (const run of all) {
+    if (run.status !== 'finished' && run.divergedAt === null) continue;
+    runs.push(runResult(store, run, metricsOf(store, run, all), absolute));
+    await turns.pass();
+  }
   const named = store.models.findByHash(baseHash);
   return {
     schema: 1,
@@ -124,18 +155,18 @@ export function comparisonOf(store: Store, job: Job): ComparisonResult | undefin
     learningRates: asked.learningRates,
     ...(asked.betas === undefined ? {} : { betas: asked.betas }),
     seeds: asked.seeds,
-    base: base as Evaluation,
-    runs: ended.map((run) => runResult(store, run, absolute)),
+    base,
+    runs,
     onlyDiffers: differences(asked),
   };
 }
 
 const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1)!;
 
-function runResult(store: Store, run: Run, request: CompareRequest): RunResult {
+function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRequest): RunResult {
   const { out } = request;
   const config = run.config as RunConfig;
-  const evaluation = store.evaluations.listOfRun(run.id).at(-1)?.result as Evaluation | undefined;
+  const evaluation = store.evaluations.lastOfRun(run.id)?.result as Evaluation | undefined;
   return {
     id: String(run.id),
     loss: run.loss as LossName,
@@ -146,7 +177,7 @@ function runResult(store: Store, run: Run, request: CompareRequest): RunResult {
     adapterStartHash: run.adapterStartHash!,
     status: run.divergedAt === null ? 'finished' : 'diverged',
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
-    metrics: store.metrics.points(run.id).map(stepMetrics),
+    ...read,
     ...(evaluation ? { evaluation } : {}),
     ...(out === undefined ? {} : { adapterPath: runFolder(out, config, request) }),
     seconds: run.seconds,

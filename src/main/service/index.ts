@@ -18,6 +18,7 @@ import { addModel, listModels, type Library } from './library.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
+import { listComparisons, reportOf, showComparison } from './runs/comparisons.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { runLog } from './runs/log.ts';
 import { runMetrics, runSeries } from './runs/series.ts';
@@ -30,7 +31,6 @@ import {
   queueCompare,
   queueTrain,
   removeRun,
-  reportOf,
   resumeRun,
   runQueue,
 } from './runs/work.ts';
@@ -120,7 +120,9 @@ export function createServices({
     listQueue: async () => listQueue(library),
     moveJob: async (request) => moveJob(library, request),
     runQueue: (call = {}) => runQueue(library, call),
-    report: (request) => reportOf(library, request),
+    listComparisons: async (request) => listComparisons(library, request),
+    showComparison: (request, call = {}) => showComparison(library, request, call),
+    report: (request, call = {}) => reportOf(library, request, call),
     generate: (request, call = {}) => generate(library, request, call),
     addProject: async ({ name }) => addProject(library.store, name),
     listProjects: async () => listProjects(library.store),

@@ -98,7 +98,7 @@ function trainResult({ store }: Library, jobId: number): TrainResult {
   const { facts } = sourcesOf(job);
   const metrics = store.metrics.points(run.id).map(stepMetrics);
   writeAskedFile(absolute.metrics, toJsonLines(metrics));
-  const evaluation = store.evaluations.listOfRun(run.id).at(-1)?.result as Evaluation | undefined;
+  const evaluation = store.evaluations.lastOfRun(run.id)?.result as Evaluation | undefined;
   return {
     run: run.id,
     metrics: asked.metrics,

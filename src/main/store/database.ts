@@ -1,5 +1,6 @@
 import { Adapters } from './adapters.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { ComparisonList } from './comparison-list.ts';
 import { Comparisons } from './comparisons.ts';
 import { Connection } from './connection.ts';
 import { DatasetChanges } from './dataset-changes.ts';
@@ -30,6 +31,7 @@ export interface Store {
   readonly datasetSearch: DatasetSearch;
   readonly referenceLogProbs: ReferenceLogProbsCache;
   readonly comparisons: Comparisons;
+  readonly comparisonList: ComparisonList;
   readonly jobs: Jobs;
   readonly runs: Runs;
   readonly checkpoints: Checkpoints;
@@ -76,6 +78,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       datasetSearch: new DatasetSearch(connection),
       referenceLogProbs: new ReferenceLogProbsCache(connection),
       comparisons: new Comparisons(connection),
+      comparisonList: new ComparisonList(connection),
       jobs: new Jobs(connection),
       runs: new Runs(connection),
       checkpoints: new Checkpoints(connection),

@@ -30,6 +30,8 @@ export class Evaluations {
   readonly #connection: Connection;
   readonly #insert: Statement<[number | null, string, string, number, string, number], Stored>;
   readonly #ofRun: Statement<[number], Stored>;
+  readonly #lastOfRun: Statement<[number], Stored>;
+  readonly #byId: Statement<[number], Stored>;
   readonly #ofBase: Statement<[string, string], Stored>;
 
   constructor(connection: Connection) {
@@ -39,6 +41,10 @@ export class Evaluations {
        VALUES (?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
     );
     this.#ofRun = connection.prepare(`SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step, id`);
+    this.#lastOfRun = connection.prepare(
+      `SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step DESC, id DESC LIMIT 1`,
+    );
+    this.#byId = connection.prepare(`SELECT ${columns} FROM evaluations WHERE id = ?`);
     this.#ofBase = connection.prepare(
       `SELECT ${columns} FROM evaluations WHERE run_id IS NULL AND base_hash = ? AND data_hash = ? ORDER BY id`,
     );
@@ -54,6 +60,17 @@ export class Evaluations {
   /** A run's evaluations by ascending step. */
   listOfRun(runId: number): Evaluation[] {
     return this.#ofRun.all(runId).map(fromStored);
+  }
+
+  /** A run's evaluation at its last step that has one. */
+  lastOfRun(runId: number): Evaluation | undefined {
+    const stored = this.#lastOfRun.get(runId);
+    return stored && fromStored(stored);
+  }
+
+  get(id: number): Evaluation | undefined {
+    const stored = this.#byId.get(id);
+    return stored && fromStored(stored);
   }
 
   /** The base's own evaluations on a dataset, oldest first. */

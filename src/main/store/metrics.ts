@@ -55,7 +55,8 @@ export class Metrics {
       .raw();
     this.#points = connection
       .prepare<[number, number], [number, string, number | null]>(
-        `SELECT step, name, value FROM metrics JOIN metric_names ON metric_names.id = metric_id
+        // From the names: of each metric only the steps asked for are looked at.
+        `SELECT step, name, value FROM metric_names CROSS JOIN metrics ON metric_id = metric_names.id
          WHERE run_id = ? AND step > ? ORDER BY step, metric_id`,
       )
       .raw();

@@ -4,13 +4,15 @@
  *
  * A call fails with a `CallError` (protocol.ts). Long ones report progress and can be cancelled.
  */
-import type { ComparisonResult, Evaluation } from '../comparison.ts';
+import type { Evaluation } from '../comparison.ts';
 import type { RunConfigInput, SharedSettingsInput } from '../config.ts';
 import type {
   AddDataResult,
   AddModelResult,
   ChangeDataResult,
   CheckDataResult,
+  ComparisonDetails,
+  ComparisonRequest,
   DataHistoryResult,
   DatasetRequest,
   DoctorResult,
@@ -21,6 +23,8 @@ import type {
   LeaksResult,
   LengthsRequest,
   LengthsResult,
+  ListComparisonsRequest,
+  ListComparisonsResult,
   ListDataResult,
   ListModelsResult,
   ListProjectsResult,
@@ -46,9 +50,7 @@ import type {
   RunMetricsRequest,
   RunMetricsResult,
   RunRequest,
-  RunStatus,
   RunsResult,
-  RunSummary,
   SearchDataRequest,
   SearchDataResult,
   SeriesRequest,
@@ -63,9 +65,16 @@ import type {
 } from '../contract.ts';
 import type { LossName } from '../losses.ts';
 import type { ColumnMap, FormatName } from '../preferences.ts';
-import type { Verdict } from '../verdict.ts';
 
-export type { LogRequest, LogResult, Series, SeriesRequest, SeriesResult } from '../contract.ts';
+export type {
+  ComparisonDetails,
+  ComparisonSummary,
+  LogRequest,
+  LogResult,
+  Series,
+  SeriesRequest,
+  SeriesResult,
+} from '../contract.ts';
 
 export type Nothing = Readonly<Record<string, never>>;
 
@@ -230,31 +239,6 @@ export interface RunEvaluations {
     }[];
   }[];
 }
-export interface ComparisonSummary {
-  readonly id: number;
-  readonly job: number;
-  readonly project: string;
-  readonly model: string;
-  readonly data: string;
-  readonly arms: readonly string[];
-  readonly learningRates: readonly number[];
-  readonly betas?: readonly number[];
-  readonly seeds: readonly number[];
-  readonly status: RunStatus;
-  readonly runs: { readonly done: number; readonly total: number };
-  /** Of the leading measure, where there are any. */
-  readonly verdicts: readonly string[];
-  readonly error?: string;
-  readonly createdAt: string;
-  readonly endedAt?: string;
-}
-export interface ComparisonDetails extends ComparisonSummary {
-  readonly members: readonly RunSummary[];
-  /** Of the runs that have ended; metrics are cut to the last tenth of the steps. Absent before the base is evaluated. */
-  readonly result?: ComparisonResult;
-  readonly verdictList: readonly Verdict[];
-}
-
 /** A base model, or a checkpoint of a run. */
 export type Policy =
   | { readonly model: string }
@@ -362,12 +346,10 @@ export interface AppApi {
   /** Lets the job at work go on; nothing more is begun. */
   haltQueue(request: Nothing): QueueState;
 
-  listComparisons(request: { readonly project?: string }): {
-    readonly comparisons: readonly ComparisonSummary[];
-  };
-  showComparison(request: { readonly comparison: number }): ComparisonDetails;
+  listComparisons(request: ListComparisonsRequest): ListComparisonsResult;
+  showComparison(request: ComparisonRequest): ComparisonDetails;
   /** One self-contained HTML file. */
-  report(request: { readonly comparison: number }): Download;
+  report(request: ComparisonRequest): Download;
 
   generateText(request: GenerateTextRequest): GenerateTextResult;
   scoreText(request: ScoreTextRequest): ScoreTextResult;

@@ -140,9 +140,10 @@ export interface RunQueueResult {
   readonly finished: readonly number[];
   readonly failed: readonly { readonly job: number; readonly error: string }[];
 }
-export interface ReportRequest extends RunRequest {
+/** Of a comparison by its number, or by that of any of its runs. */
+export type ReportRequest = (RunRequest | { readonly comparison: number }) & {
   readonly report: string;
-}
+};
 export interface ReportResult {
   readonly report: string;
   readonly runs: number;

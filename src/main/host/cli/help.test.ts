@@ -8,7 +8,7 @@ import { commandHelp, helpWidth, programHelp, wrap } from './help.ts';
 describe('help', () => {
   it('lists every command with its summary', () => {
     const help = programHelp(commands);
-    for (const { name, summary } of commands) expect(help).toContain(`  ${name.padEnd(17)}${summary}`);
+    for (const { name, summary } of commands) expect(help).toContain(`  ${name.padEnd(18)}${summary}`);
   });
 
   it('lists only a group’s commands for the group', () => {

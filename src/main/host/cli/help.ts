@@ -104,7 +104,7 @@ export function programHelp(commands: readonly Command[], group = ''): string {
     'Commands:',
     ...columns(
       shown.map((command) => [command.name, command.summary] as const),
-      19,
+      20,
     ),
     ...optionGroups([...Object.values(globalOptions), versionOption]),
     '',

@@ -107,6 +107,8 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     listQueue: untried,
     moveJob: untried,
     runQueue: untried,
+    listComparisons: untried,
+    showComparison: untried,
     report: untried,
     addProject: untried,
     listProjects: untried,

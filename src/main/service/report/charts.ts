@@ -92,6 +92,10 @@ function finitePoints(run: RunResult, of: StepValue): { points: Point[]; cut: bo
   return { points, cut: false };
 }
 
+function stepsPerPoint({ steps, metrics }: RunResult): number {
+  return steps === undefined || metrics.length === 0 ? 1 : Math.ceil(steps / metrics.length);
+}
+
 /** Steps that a mean curve is smoothed over: about a twentieth of the run, odd, so that the window is centred. */
 export function smoothingWindow(steps: number): number {
   return 2 * Math.floor(steps / 40) + 1;
@@ -333,7 +337,10 @@ function scatterChart(result: ComparisonResult, point: GridPoint, place: number)
 export function chartGroups(result: ComparisonResult): ChartGroup[] {
   const steps = Math.max(0, ...result.runs.map((run) => run.metrics.length));
   const window = smoothingWindow(steps);
-  const smoothing = window > 1 ? `, smoothed over ${window} steps` : '';
+  // Of long runs a point is the mean of several steps.
+  const perPoint = Math.max(1, ...result.runs.map(stepsPerPoint));
+  const smoothing = window > 1 ? `, smoothed over ${window * perPoint} steps` : '';
+  const logged = perPoint > 1 ? `means over ${perPoint} steps,` : 'as logged,';
   const { betas = [] } = result;
   const ignored = result.arms.filter((loss) => !usesBeta(loss));
   const groups: ChartGroup[] = [
@@ -355,7 +362,7 @@ export function chartGroups(result: ComparisonResult): ChartGroup[] {
     },
     ...gridPoints(result).map((point, place) => ({
       heading: `Training at ${describePoint(point)}`,
-      intro: `Thin: every seed as logged, on its training batches. Bold: mean over seeds${smoothing}; it ends where a seed ends.`,
+      intro: `Thin: every seed, ${logged} on its training batches. Bold: mean over seeds${smoothing}; it ends where a seed ends.`,
       charts: stepCharts(result, point, place),
       showsBase: false,
     })),

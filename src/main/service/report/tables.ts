@@ -158,7 +158,7 @@ export function runsTable(result: ComparisonResult): Markup {
                 <td class="name">${lossName(result, run.loss)}</td>
                 <td class="number">${run.seed}</td>
                 ${shown.map((measure) => html`<td class="number">${value(run, measure)}</td>`)}
-                <td class="number">${run.metrics.length}</td>
+                <td class="number">${run.steps ?? run.metrics.length}</td>
                 <td class="number">${formatFixed(run.seconds, 1)}</td>
                 <td class="name">
                   ${

@@ -50,7 +50,7 @@ export function showRun(library: Library, id: number): RunDetails {
   const job = run.jobId === null ? undefined : store.jobs.get(run.jobId);
   const request = job && requestOf(job);
   const last = store.metrics.pointsAfter(id, run.lastStep - 1).at(-1);
-  const evaluation = store.evaluations.listOfRun(id).at(-1)?.result as Evaluation | undefined;
+  const evaluation = store.evaluations.lastOfRun(id)?.result as Evaluation | undefined;
   const adapter = store.adapters.listOfRun(id).at(-1);
   return {
     ...summary!,

@@ -13,8 +13,6 @@ import type {
   QueueResult,
   RemoveRunRequest,
   RemoveRunResult,
-  ReportRequest,
-  ReportResult,
   ResumeRequest,
   RunQueueResult,
   RunsResult,
@@ -27,10 +25,9 @@ import { isActive } from '../../store/status.ts';
 import { exportCheckpoint } from '../../training/export.ts';
 import { removeCheckpoints } from '../../training/job-recorder.ts';
 import { logFiles } from '../../training/log.ts';
-import { carryOutComparison, checkCompare, comparisonOf } from '../compare.ts';
+import { carryOutComparison, checkCompare } from '../compare.ts';
 import { enqueueCompare, enqueueTrain, logFileOf, recoverOrphans, requestOf, requeue } from '../jobs.ts';
-import { findModel, requireWritable, requireWritableFolder, type Library } from '../library.ts';
-import { writeReport } from '../report.ts';
+import { findModel, requireWritableFolder, type Library } from '../library.ts';
 import { carryOutTraining, checkTrain } from '../train.ts';
 import { requireJob, requireRun, summariesOf } from './show.ts';
 
@@ -220,17 +217,4 @@ export async function runQueue(library: Library, call: CallOptions): Promise<Run
     await Promise.race([...atWork.values(), sleep(pollMilliseconds)]);
     if (call.signal?.aborted) await Promise.all(atWork.values());
   }
-}
-
-/** @throws InputError where the run belongs to no comparison, or nothing of it can be shown yet */
-export async function reportOf(library: Library, { run, report }: ReportRequest): Promise<ReportResult> {
-  const job = requireJob(library, run);
-  if (job.kind !== 'compare') throw new InputError(`run ${run} belongs to no comparison`);
-  requireWritable(report);
-  const comparison = comparisonOf(library.store, job);
-  if (!comparison || comparison.runs.length === 0)
-    throw new InputError('no run of this comparison has come to its end yet');
-  await writeReport(report, comparison);
-  const all = library.store.runs.list({ jobId: job.id }).length;
-  return { report, runs: comparison.runs.length, missing: all - comparison.runs.length };
 }

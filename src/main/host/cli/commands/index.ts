@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { compare } from './compare.ts';
+import { listComparisons, showComparison } from './comparisons.ts';
 import { checkData } from './data/check.ts';
 import {
   dataHistory,
@@ -67,6 +68,8 @@ export const commands: readonly Command[] = [
   exportRun,
   reportRun,
   removeRun,
+  listComparisons,
+  showComparison,
   listQueue,
   moveQueue,
   runQueue,
