@@ -34,7 +34,6 @@ import type {
   RunDetails,
   RunMetricsRequest,
   RunMetricsResult,
-  RunQueueResult,
   RunRequest,
   RunsResult,
   SeriesRequest,
@@ -56,12 +55,14 @@ import type {
   DoctorResult,
 } from './contract/upkeep.ts';
 import type { DataServices } from './contract/data.ts';
+import type { HostServices } from './contract/host.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
 
 export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
+export type * from './contract/host.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
 export type * from './contract/upkeep.ts';
@@ -100,6 +101,11 @@ export interface AddModelRequest {
   readonly path: string;
   /** Default: the folder's or file's own name. */
   readonly name?: string;
+  /**
+   * The library makes it its own: it is moved into the model store where its weights are used as they are, and removed
+   * where they are converted. After a failure it is where it was.
+   */
+  readonly take?: true;
 }
 export interface ModelSummary {
   readonly name: string;
@@ -223,7 +229,7 @@ export interface CompareRequest {
   readonly shared: SharedSettings;
   /** Use only the first so many rows of the data. */
   readonly pairs?: number;
-  /** Questions with one right answer each (`prompt`, `answer`), answered greedily by every model. */
+  /** Questions with one right answer each (`prompt`, `answer`), answered greedily by every model; a name or a path. */
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
@@ -237,6 +243,8 @@ export interface CompareRequest {
   readonly report?: string;
   /** Start even where the plan says that it cannot fit. */
   readonly force?: boolean;
+  /** It is the bundled example's. */
+  readonly example?: true;
 }
 export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
@@ -294,7 +302,7 @@ export interface QueuedResult {
   readonly runs: readonly number[];
 }
 
-export interface Services extends DataServices {
+export interface Services extends DataServices, HostServices {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
   /** Looks at a file's rows and imports nothing. */
@@ -329,8 +337,6 @@ export interface Services extends DataServices {
   exportRun(request: ExportRunRequest, call?: CallOptions): Promise<ExportRunResult>;
   listQueue(): Promise<QueueResult>;
   moveJob(request: MoveJobRequest): Promise<QueueResult>;
-  /** Carries out what waits, one job after another (or as many at once as the setting says), until none is left. */
-  runQueue(call?: CallOptions): Promise<RunQueueResult>;
   listComparisons(request: ListComparisonsRequest): Promise<ListComparisonsResult>;
   showComparison(request: ComparisonRequest, call?: CallOptions): Promise<ComparisonDetails>;
   /** A comparison's report, out of its record: also of one that is not finished. */

@@ -11,10 +11,11 @@ import { dataDuplicates, dataLeaks } from './data/duplicates.ts';
 import { addData } from './data/import.ts';
 import { searchData, showData } from './data/rows.ts';
 import { diagnostics } from './diagnostics.ts';
-import { bundledExample, demo } from './demo.ts';
+import { bundledExample, demo, overview, queueExample } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
-import { addModel, listModels, type Library } from './library.ts';
+import { addModel, isKnown, listModels, type Library } from './library.ts';
+import { takeModel } from './take-model.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
@@ -37,6 +38,7 @@ import {
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
+import { Watcher } from './watch.ts';
 import { startNodeProcess, type StartProcess } from '../training/process.ts';
 
 export type { ProcessEnd, StartProcess, WorkerProcess } from '../training/process.ts';
@@ -81,8 +83,10 @@ export function createServices({
       return jobSettings(library.store);
     },
   };
+  const watcher = new Watcher(library);
   return Promise.resolve({
-    addModel: ({ path, name }, call) => addModel(library, path, name, call),
+    addModel: ({ path, name, take }, call) =>
+      take ? takeModel(library, path, name, call) : addModel(library, path, name, call),
     listModels: async () => ({ models: listModels(library) }),
     addData: (request, call = {}) => addData(library, request, call),
     checkData: (request, call = {}) => checkData(library, request, call),
@@ -134,6 +138,13 @@ export function createServices({
     doctor: (request, call = {}) => doctor(library, places, request, call),
     diagnostics: (request, call = {}) => diagnostics(library, places, request, call),
     demo: (request, call = {}) => demo(library, { home, example }, request, call),
-    close: async () => opened?.close(),
+    isKnown: async (request) => isKnown(library, request),
+    overview: async () => overview(library, example),
+    queueExample: (call = {}) => queueExample(library, example, call),
+    watch: (listener) => watcher.watch(listener),
+    close: async () => {
+      watcher.close();
+      opened?.close();
+    },
   });
 }

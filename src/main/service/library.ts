@@ -8,7 +8,7 @@ import type { Store } from '../store/database.ts';
 import { hashGently } from './doctor/files.ts';
 import type { StartProcess } from '../training/process.ts';
 import { openBase, supportedArchitectures, type OpenModel } from '../training/model.ts';
-import type { AddModelResult, CallOptions, ModelSummary } from '../../shared/contract.ts';
+import type { AddModelResult, CallOptions, ModelSummary, NameRequest } from '../../shared/contract.ts';
 
 /** Imported models and datasets, and how a name or a path becomes one. */
 export interface Library {
@@ -182,6 +182,13 @@ function openIfWhole(model: Model): OpenModel | undefined {
     if (error instanceof InputError) return undefined;
     throw error;
   }
+}
+
+/** Whether something was imported, or made, under this name; what lies on disk does not matter. */
+export function isKnown({ store }: Library, { kind, name }: NameRequest): boolean {
+  if (kind === 'model') return store.models.findByName(name) !== undefined;
+  if (kind === 'data') return store.datasets.findByName(name) !== undefined;
+  return store.projects.findByName(name) !== undefined;
 }
 
 /** A model by its imported name, or by a path, which is imported on the way. */

@@ -23,7 +23,7 @@ export function absoluteCompare(library: Library, request: CompareRequest): Comp
     model: modelPlace(library, request.model),
     data: dataPlace(library, request.data),
     shared: { ...shared, ...absoluteConfig(library, shared) },
-    ...(taskData === undefined ? {} : { taskData: resolve(taskData) }),
+    ...(taskData === undefined ? {} : { taskData: dataPlace(library, taskData) }),
     ...(out === undefined ? {} : { out: resolve(out) }),
     ...(report === undefined ? {} : { report: resolve(report) }),
   };

@@ -1,4 +1,5 @@
 import { Adapters } from './adapters.ts';
+import { Changes } from './changes.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ComparisonList } from './comparison-list.ts';
 import { Comparisons } from './comparisons.ts';
@@ -42,6 +43,7 @@ export interface Store {
   readonly settings: Settings;
   readonly projects: Projects;
   readonly runList: RunList;
+  readonly changes: Changes;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
   transaction<Result>(work: () => Result): Result;
   /** Moves the write-ahead log into the database and closes it. A second call does nothing. */
@@ -89,6 +91,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       settings: new Settings(connection),
       projects: new Projects(connection),
       runList: new RunList(connection),
+      changes: new Changes(connection),
       transaction: (work) => connection.write(work),
       close: () => connection.close(),
     };

@@ -1,5 +1,10 @@
 import type { TaskEvaluation } from '../../shared/comparison.ts';
+import { InputError } from '../../shared/errors.ts';
+import { splitImplicitPrompt } from '../../shared/implicit-prompt.ts';
+import { sha256OfFile } from '../formats/files.ts';
 import { readQuestions, type Question } from '../formats/questions.ts';
+import type { Store } from '../store/database.ts';
+import { resolveData } from './data.ts';
 import { Answerer } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { CallOptions } from '../../shared/contract.ts';
@@ -27,10 +32,9 @@ export class TaskRunner {
   static async open(
     model: OpenModel,
     trainable: Policy['trainable'],
-    file: string,
+    questions: readonly Question[],
     options: { readonly maxTokens: number; readonly threads?: number | undefined },
   ): Promise<TaskRunner> {
-    const questions = readQuestions(file, model.tokenizer.chatTemplate !== undefined);
     return new TaskRunner(questions, await Answerer.open(model, trainable, questions, options));
   }
 
@@ -62,6 +66,34 @@ export class TaskRunner {
   release(): Promise<void> {
     return this.#answerer.release();
   }
+}
+
+/**
+ * Questions of an imported dataset, whose rows with an answer are asked, or of a file.
+ * @param asChat whether a plain `question` of a file is asked as a user's message
+ * @returns the questions, and a hash of where they come from
+ * @throws InputError where there is neither, or nothing can be asked
+ */
+export async function resolveQuestions(
+  store: Store,
+  nameOrPath: string,
+  asChat: boolean,
+): Promise<{ readonly questions: readonly Question[]; readonly hash: string }> {
+  if (!store.datasets.findByName(nameOrPath))
+    return { questions: readQuestions(nameOrPath, asChat), hash: sha256OfFile(nameOrPath) };
+  const { rows, hash } = await resolveData(store, nameOrPath);
+  const questions = rows.flatMap((row) => {
+    if (row.answer === undefined) return [];
+    const prompt =
+      row.prompt ??
+      (row.kind === 'preference' ? splitImplicitPrompt(row.chosen, row.rejected).prompt : undefined);
+    if (prompt === undefined || prompt.length === 0)
+      throw new InputError('has an answer but no prompt to ask', { file: nameOrPath, row: row.index });
+    return [{ index: row.index, prompt, answer: row.answer }];
+  });
+  if (questions.length === 0)
+    throw new InputError('no row has an answer that a question could be held against', { file: nameOrPath });
+  return { questions, hash };
 }
 
 function questionText({ prompt }: Question): string {

@@ -61,7 +61,7 @@ describe('arguments', () => {
   it.each([
     ['trian', 'unknown command "trian"; did you mean train?'],
     ['models lst', 'unknown command "models lst"; did you mean models list?'],
-    ['xyzzy', /^unknown command "xyzzy"; known are demo, models add, models list/],
+    ['xyzzy', /^unknown command "xyzzy"; known are demo, serve, models add, models list/],
     ['model add x', 'unknown command "model"; did you mean models?'],
     [`${train} --bata 1`, 'unknown option --bata for train; did you mean --beta?'],
     [`${train} --zzzzzz 1`, /^unknown option --zzzzzz for train$/],

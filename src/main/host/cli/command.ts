@@ -5,11 +5,15 @@ import type { OptionTable, OptionValues } from './option.ts';
 export interface CommandContext {
   /** Opens the services at the first call: help and wrong arguments load nothing native. */
   readonly services: () => Promise<Services>;
+  /** The program's folder; made at the first call. */
+  readonly home: () => string;
   readonly threads: number | undefined;
   /** Results are printed as one JSON document; a command then writes nothing to stdout by itself. */
   readonly json: boolean;
   readonly quiet: boolean;
   readonly call: Required<CallOptions>;
+  /** Prints a result before the command has come to its end: with --json as a document, else as `text`. */
+  readonly tell: (result: object, text: string) => void;
   /** Writes to stdout as it is. */
   readonly write: (text: string) => void;
   /** Writes a line to stderr that is no error; nothing with --quiet. */
@@ -32,7 +36,10 @@ export interface Command {
   readonly positionals: readonly Positional[];
   readonly options: OptionTable;
   readonly examples: readonly string[];
-  /** Runs on parsed values and returns the result: for --json as it is, for people as `text` says. */
+  /**
+   * Runs on parsed values and returns the result: for --json as it is, for people as `text` says. Where the command has
+   * told all by itself (`CommandContext.tell`) it says so.
+   */
   readonly run: (context: CommandContext, parsed: ParsedArguments) => Promise<Outcome>;
 }
 export interface ParsedArguments {
@@ -40,14 +47,15 @@ export interface ParsedArguments {
   readonly options: Readonly<Record<string, unknown>>;
 }
 export interface Outcome {
-  readonly result: object;
+  /** Absent: it was told before. */
+  readonly result: object | undefined;
   /** For people; without a last line break. Empty where the command has written by itself. */
   readonly text: string;
   /** The exit code is to say that something is wrong, although the command did its work. */
   readonly failed: boolean;
 }
 
-interface TypedCommand<Table extends OptionTable, Result extends object> extends Omit<
+interface TypedCommand<Table extends OptionTable, Result extends object | undefined> extends Omit<
   Command,
   'run' | 'options'
 > {
@@ -62,7 +70,7 @@ interface TypedCommand<Table extends OptionTable, Result extends object> extends
 }
 
 /** Ties a command's options, run and render together by type, and forgets the types for the table. */
-export function defineCommand<Table extends OptionTable, Result extends object>(
+export function defineCommand<Table extends OptionTable, Result extends object | undefined>(
   command: TypedCommand<Table, Result>,
 ): Command {
   const { render, run, failed, ...described } = command;

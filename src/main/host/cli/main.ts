@@ -139,15 +139,22 @@ async function runCommand(
     now: () => performance.now(),
   });
   let services: Services | undefined;
+  let home: string | undefined;
+  const homeFolder = (): string => (home ??= resolveHome(globals.home, terminal.environment));
   const context: CommandContext = {
     services: async () => {
-      services ??= await createServices({ home: resolveHome(globals.home, terminal.environment) });
+      services ??= await createServices({ home: homeFolder() });
       return services;
     },
+    home: homeFolder,
     threads: globals.threads,
     json: globals.json,
     quiet: globals.quiet,
     call: { onProgress: progress.handle, signal: controller.signal },
+    tell: (result, text) => {
+      if (globals.json) printJson(terminal, command.name, result);
+      else terminal.out(`${text}\n`);
+    },
     write: globals.json ? () => undefined : terminal.out,
     note: progress.line,
   };
@@ -162,6 +169,7 @@ async function runCommand(
     const outcome = await command.run(context, parsed);
     const { result, text } = outcome;
     progress.end();
+    if (result === undefined) return outcome;
     if (globals.json) printJson(terminal, command.name, result);
     else if (text !== '') terminal.out(`${text}\n`);
     return outcome;

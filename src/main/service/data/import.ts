@@ -18,11 +18,13 @@ const textAtOnce = 4_000_000;
 /**
  * Imports a file, a thousand rows at a time. Until the last of them is in, no list shows the dataset; where the import
  * fails or is stopped nothing stays, and what a killed one left goes with the next import.
+ * @param suggestedName taken instead of the file's own where none is asked for, with a number where that is taken
  */
 export async function addData(
   library: Library,
   request: AddDataRequest,
   call: CallOptions = {},
+  suggestedName?: string,
 ): Promise<AddDataResult> {
   const started = performance.now();
   const { datasets } = library.store;
@@ -88,7 +90,7 @@ export async function addData(
       return result(known, false);
     }
     const dataset = datasets.publish(id, {
-      name: name ?? plainName(path),
+      name: name ?? suggestedName ?? plainName(path),
       hash,
       numbered: name === undefined,
       ...(split > 0 ? { splitColumn } : {}),

@@ -14,6 +14,7 @@ import type {
   RemoveRunRequest,
   RemoveRunResult,
   ResumeRequest,
+  RunQueueOptions,
   RunQueueResult,
   RunsResult,
   TrainRequest,
@@ -187,16 +188,30 @@ export function moveJob(library: Library, { run, to }: MoveJobRequest): QueueRes
 
 const pollMilliseconds = 500;
 
-/** Carries out the queue, in its order and as many at once as the setting says, until nothing waits. */
-export async function runQueue(library: Library, call: CallOptions): Promise<RunQueueResult> {
+/**
+ * Carries out the queue, in its order and as many at once as the setting says, until nothing waits. What is put into it
+ * meanwhile is carried out as well.
+ */
+export async function runQueue(
+  library: Library,
+  { mayBegin = () => true, ...call }: RunQueueOptions,
+): Promise<RunQueueResult> {
+  const { jobs } = library.store;
   const finished: number[] = [];
   const failed: { job: number; error: string }[] = [];
   const atWork = new Map<number, Promise<void>>();
+  // One that is begun while other processes fill the places would wait on its own, and no longer in the queue's order.
+  const hasRoom = (): boolean => {
+    const most = library.settings.runsAtOnce;
+    if (atWork.size >= most) return false;
+    if (jobs.active().length >= most) recoverOrphans(library);
+    return jobs.active().length < most;
+  };
   for (;;) {
     call.signal?.throwIfAborted();
-    const next = library.store.jobs.queue().find(({ id }) => !atWork.has(id));
+    const next = mayBegin() ? jobs.queue().find(({ id }) => !atWork.has(id)) : undefined;
     if (next === undefined && atWork.size === 0) return { finished, failed };
-    if (next !== undefined && atWork.size < library.settings.runsAtOnce) {
+    if (next !== undefined && hasRoom()) {
       const title = `job ${next.id} (${next.kind})`;
       call.onProgress?.({ kind: 'note', text: `${title} begins` });
       const work = carryOutAny(library, next, call).then(

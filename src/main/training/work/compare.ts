@@ -1,5 +1,4 @@
 import { evaluatePairs } from '../../../shared/comparison.ts';
-import { sha256OfFile } from '../../formats/files.ts';
 import type { JobSpec } from '../job.ts';
 import { planBatches } from '../loop.ts';
 import { parameterCount, policyHash } from '../model.ts';
@@ -19,7 +18,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       model: model.hash,
       data: data.hash,
       ...(conditions.evalHash === undefined ? {} : { 'evaluation data': conditions.evalHash }),
-      ...(request.taskData === undefined ? {} : { 'task data': sha256OfFile(request.taskData) }),
+      ...(conditions.taskHash === undefined ? {} : { 'task data': conditions.taskHash }),
       ...(request.shared.reference === undefined
         ? {}
         : { reference: reference ? policyHash(reference) : 'base' }),

@@ -12,7 +12,7 @@ import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
 import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
-import { TaskRunner } from '../task.ts';
+import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
 import { refuseHopeless, spentSoFar } from './plan.ts';
 
@@ -37,6 +37,8 @@ export interface Conditions {
   readonly reference: Policy | undefined;
   /** Hash of the held-out data, where that is a file of its own. */
   readonly evalHash: string | undefined;
+  /** Hash of the questions' data or file. */
+  readonly taskHash: string | undefined;
   readonly sessions: SharedSessions;
   readonly task: TaskRunner | undefined;
   /** Full training feeds the base's own weights; absent for adapters, where zeros are the base. */
@@ -92,10 +94,14 @@ export async function openConditions(
         fileOf: (place) => (place < trained ? request.data : heldFile),
       });
   const afterReference = performance.now();
-  const task =
+  const asked =
     request.taskData === undefined
       ? undefined
-      : await TaskRunner.open(model, policy.trainable, request.taskData, {
+      : await resolveQuestions(store, request.taskData, model.tokenizer.chatTemplate !== undefined);
+  const task =
+    asked === undefined
+      ? undefined
+      : await TaskRunner.open(model, policy.trainable, asked.questions, {
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
         });
@@ -112,6 +118,7 @@ export async function openConditions(
     spent: spentSoFar(began, afterReference),
     reference,
     evalHash,
+    taskHash: asked?.hash,
     heldReference: scores.slice(trained),
     sessions,
     task,

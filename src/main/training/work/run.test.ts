@@ -5,6 +5,7 @@ import { parseSharedSettings, runConfigOf } from '../../../shared/config.ts';
 import type { CompareRequest } from '../../../shared/contract.ts';
 import { openStore } from '../../store/database.ts';
 import type { JobSpec, WorkerMessage } from '../job.ts';
+import { readQuestions } from '../../formats/questions.ts';
 import { openBase, startPolicy } from '../model.ts';
 import { TaskRunner } from '../task.ts';
 import { openConditions } from './conditions.ts';
@@ -59,7 +60,9 @@ describe('a run whose answers have no finite logits', () => {
     // Answers come from another model, whose weights have overflown: trained numbers seldom overflow in answers alone.
     const infinite = writeTinyModel(join(folder, 'infinite'), { spoil: (flat) => flat.fill(Infinity) });
     const overflown = openBase(place('infinite', infinite));
-    const task = await TaskRunner.open(overflown, trainable, questions, { maxTokens: 2 });
+    const task = await TaskRunner.open(overflown, trainable, readQuestions(questions, false), {
+      maxTokens: 2,
+    });
     await runOne(context, { ...conditions, task }, run, { place: 0, of: 1, grid: request });
     expect(messages).toContainEqual({
       kind: 'run-end',

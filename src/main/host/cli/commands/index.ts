@@ -26,12 +26,14 @@ import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun 
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { logRun } from './runs/log.ts';
 import { score } from './score.ts';
+import { serve } from './serve.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 
 /** Every command, in the order of help. */
 export const commands: readonly Command[] = [
   demo,
+  serve,
   addModel,
   listModels,
   addData,

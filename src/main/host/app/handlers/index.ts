@@ -1,0 +1,19 @@
+import type { Handlers } from '../handler.ts';
+import { appHandlers } from './app.ts';
+import { comparisonHandlers } from './comparisons.ts';
+import { dataHandlers } from './data.ts';
+import { modelHandlers } from './models.ts';
+import { queueHandlers } from './queue.ts';
+import { runHandlers } from './runs.ts';
+import { upkeepHandlers } from './upkeep.ts';
+
+/** What answers each method. */
+export const handlers: Partial<Handlers> = {
+  ...appHandlers,
+  ...modelHandlers,
+  ...dataHandlers,
+  ...runHandlers,
+  ...queueHandlers,
+  ...comparisonHandlers,
+  ...upkeepHandlers,
+};
