@@ -4,15 +4,8 @@ import {
   type ClientMessage,
   type HostMessage,
 } from '../../shared/app/protocol.ts';
-import type { FileGrant } from '../../shared/app/api.ts';
+import { portMessage, type DesktopBridge } from '../../shared/app/desktop.ts';
 
-/** What the desktop's preload gives the page. */
-export interface DesktopBridge {
-  /** Opens the one channel to the host; its port arrives as a message to the window. */
-  connect(): void;
-  /** Lets the program read a file that was dropped on the window; undefined where it is not one of the disk. */
-  grantDropped(file: File): Promise<FileGrant | undefined>;
-}
 declare global {
   interface Window {
     readonly plumbline?: DesktopBridge;
@@ -28,9 +21,6 @@ export interface Listeners {
   readonly onMessage: (message: HostMessage) => void;
   readonly onClose: () => void;
 }
-
-/** The name by which the desktop's port is sent to the window. */
-export const portMessage = 'plumbline:port';
 
 /** Connects to whichever host shows this page. */
 export function connect(listeners: Listeners): void {
