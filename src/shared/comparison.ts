@@ -34,6 +34,18 @@ export interface TaskEvaluation {
   readonly samples?: readonly TaskSample[];
 }
 
+/** A held-out prompt with the model's greedy answer to it. */
+export interface PromptSample {
+  /** Its words; messages one after another. */
+  readonly prompt: string;
+  /** Without special tokens. */
+  readonly output: string;
+  /** How many were generated, one that ended the answer included. */
+  readonly tokens: number;
+  /** Of the answer's tokens, as shared/repetition.ts defines it. */
+  readonly repetition: number;
+}
+
 /** Measures of one model on held-out data; none of them depends on the loss or on β. */
 export interface Evaluation {
   readonly pairs: number;
@@ -51,6 +63,8 @@ export interface Evaluation {
   readonly meanMargin: number;
   readonly perPair?: readonly PairLogRatios[];
   readonly task?: TaskEvaluation;
+  /** Of a run that is evaluated as it goes, the same prompts each time; absent where logits are not finite. */
+  readonly samples?: readonly PromptSample[];
 }
 
 /** One trained arm: one loss at one learning rate and one β from one seed. */
@@ -147,6 +161,14 @@ export function evaluatePairs(
     meanMargin: average(({ c, r }) => c - r),
     ...(reference && { perPair }),
   };
+}
+
+/** An evaluation without what is kept of the last one alone: its pairs one by one, and the task. */
+export function measuresOf(evaluation: Evaluation): Omit<Evaluation, 'perPair' | 'task'> {
+  const measures: { -readonly [Name in keyof Evaluation]: Evaluation[Name] } = { ...evaluation };
+  delete measures.perPair;
+  delete measures.task;
+  return measures;
 }
 
 /** A measure of one model that is compared between arms. */

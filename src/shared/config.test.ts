@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { parseRunConfig, parseSharedSettings, runConfigOf, stepCount, warmupSteps } from './config.ts';
+import {
+  evaluationSteps,
+  parseRunConfig,
+  parseSharedSettings,
+  runConfigOf,
+  stepCount,
+  warmupSteps,
+} from './config.ts';
 import { UsageError } from './errors.ts';
 import { describeLoss, lossNames } from './losses.ts';
 
@@ -39,7 +46,16 @@ describe('run config', () => {
     });
   });
 
+  it('answers three prompts where it evaluates on the way, and none elsewhere', () => {
+    const every = { loss: 'dpo', evalShare: 0.1, evalEvery: 0.2 } as const;
+    expect(parseRunConfig(every)).toMatchObject({ samplePrompts: 3, sampleTokens: 64 });
+    expect(parseRunConfig({ ...every, samplePrompts: 0 })).toMatchObject({ samplePrompts: 0 });
+    expect(parseRunConfig({ loss: 'dpo', evalShare: 0.1 })).not.toHaveProperty('samplePrompts');
+  });
+
   it('reads back what it wrote', () => {
+    const evaluated = parseRunConfig({ loss: 'dpo', evalData: 'd', evalEvery: 5, samplePrompts: 1 });
+    expect(parseRunConfig(JSON.parse(JSON.stringify(evaluated)))).toEqual(evaluated);
     const config = parseRunConfig({ loss: 'dpo', steps: 3, lora: { targets: ['q_proj'] } });
     expect(parseRunConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
     const full = parseRunConfig({ loss: 'dpo', full: true });
@@ -58,6 +74,13 @@ describe('run config', () => {
     [{ warmup: 1.5 }, 'warmup must be a share below 1 or a whole number of steps, not 1.5'],
     [{ evalShare: 1 }, 'evalShare must be below 1, not 1'],
     [{ evalShare: 0 }, 'evalShare must be above 0, not 0'],
+    [
+      { evalShare: 0.1, evalEvery: 1.5 },
+      'evalEvery must be a share below 1 or a whole number of steps, not 1.5',
+    ],
+    [{ evalShare: 0.1, evalEvery: 0 }, 'evalEvery must be above 0, not 0'],
+    [{ evalEvery: 10 }, 'evalEvery needs held-out rows: evalData, evalShare or evalSplit'],
+    [{ evalShare: 0.1, samplePrompts: 2 }, 'samplePrompts and sampleTokens need evalEvery'],
     [{ seed: 2 ** 32 }, 'seed must be 4294967295 or less'],
     [{ lora: { rank: 0 } }, 'lora.rank must be 1 or more, not 0'],
     [{ lora: { targets: [] } }, 'lora.targets must name at least one layer'],
@@ -115,6 +138,21 @@ describe('steps', () => {
     [{ batchSize: 8, gradAccum: 4, epochs: 1.5 }, 65, 5],
     [{ batchSize: 8, gradAccum: 1, steps: 20 }, 64, 20],
   ])('%j over %d rows', (config, rows, steps) => expect(stepCount(config, rows)).toBe(steps));
+
+  // transformers' Trainer.train: eval_steps below 1 becomes ceil(max_steps × eval_steps).
+  it.each([
+    [undefined, 10, [10]],
+    [3, 10, [0, 3, 6, 9, 10]],
+    [5, 10, [0, 5, 10]],
+    [1, 3, [0, 1, 2, 3]],
+    [10, 10, [0, 10]],
+    [99, 10, [0, 10]],
+    [0.25, 10, [0, 3, 6, 9, 10]],
+    [0.5, 8, [0, 4, 8]],
+    [0.01, 5, [0, 1, 2, 3, 4, 5]],
+  ])('evaluations every %d of %d steps', (every, steps, expected) =>
+    expect(evaluationSteps(every, steps)).toEqual(expected),
+  );
 
   it.each([
     [0, 100, 0],

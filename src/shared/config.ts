@@ -60,6 +60,11 @@ export const settings = {
   evalData: text,
   evalShare: above(0).lt(1, { error: (issue) => `must be below 1, not ${String(issue.input)}` }),
   evalSplit: z.literal(true, { error: 'must be true or absent' }),
+  evalEvery: above(0).refine((value) => value < 1 || Number.isInteger(value), {
+    error: (issue) => `must be a share below 1 or a whole number of steps, not ${String(issue.input)}`,
+  }),
+  samplePrompts: wholeNumber(0),
+  sampleTokens: wholeNumber(1),
   threads: wholeNumber(1),
 } as const;
 
@@ -79,6 +84,8 @@ export const defaults = {
   loraRank: 16,
   loraAlpha: 32,
   loraTargets: 'all-linear',
+  samplePrompts: 3,
+  sampleTokens: 64,
 } as const;
 
 const lora = z.strictObject({
@@ -116,6 +123,11 @@ const sharedShape = {
   evalShare: settings.evalShare.optional(),
   /** The dataset's own split says what is held out. */
   evalSplit: settings.evalSplit.optional(),
+  /** Between two evaluations: below 1 a share of the steps, from 1 up a number of steps; see `evaluationSteps`. */
+  evalEvery: settings.evalEvery.optional(),
+  /** How many held-out prompts are answered at each evaluation, in tokens at most `sampleTokens`; with evalEvery. */
+  samplePrompts: settings.samplePrompts.optional(),
+  sampleTokens: settings.sampleTokens.optional(),
   threads: settings.threads.optional(),
 };
 
@@ -125,6 +137,9 @@ interface Exclusive {
   readonly evalData?: unknown;
   readonly evalShare?: unknown;
   readonly evalSplit?: unknown;
+  readonly evalEvery?: unknown;
+  readonly samplePrompts?: number | undefined;
+  readonly sampleTokens?: number | undefined;
   readonly full?: boolean;
   readonly lora?: unknown;
   readonly initAdapter?: unknown;
@@ -137,6 +152,11 @@ function refuseContradictions(config: Exclusive, context: z.RefinementCtx): void
     refuse('evalData and evalShare exclude each other');
   if (config.evalSplit !== undefined && (config.evalData ?? config.evalShare) !== undefined)
     refuse('evalSplit excludes evalData and evalShare');
+  const holdsOut = (config.evalData ?? config.evalShare ?? config.evalSplit) !== undefined;
+  if (config.evalEvery !== undefined && !holdsOut)
+    refuse('evalEvery needs held-out rows: evalData, evalShare or evalSplit');
+  if (config.evalEvery === undefined && (config.samplePrompts ?? config.sampleTokens) !== undefined)
+    refuse('samplePrompts and sampleTokens need evalEvery');
   if (config.full === true && config.lora !== undefined) refuse('full training takes no lora settings');
   if (config.full === true && config.initAdapter !== undefined) refuse('full training takes no initAdapter');
 }
@@ -152,6 +172,12 @@ function fill<Config extends Exclusive & { lora?: z.output<typeof lora> | undefi
     ...rest,
     ...(config.full === true ? {} : { lora: given ?? lora.parse({}) }),
     ...(config.steps === undefined && config.epochs === undefined ? { epochs: defaults.epochs } : {}),
+    ...(config.evalEvery === undefined
+      ? {}
+      : {
+          samplePrompts: config.samplePrompts ?? defaults.samplePrompts,
+          sampleTokens: config.sampleTokens ?? defaults.sampleTokens,
+        }),
   };
 }
 
@@ -229,4 +255,15 @@ export function stepCount(
 /** Warm-up steps of a run of `steps` steps: a share is rounded up, as in transformers' get_warmup_steps. */
 export function warmupSteps(warmup: number, steps: number): number {
   return warmup < 1 ? Math.ceil(warmup * steps) : warmup;
+}
+
+/**
+ * After which optimizer steps a run is evaluated, ascending: before the first, every so many, and after the last. A share
+ * of the steps is rounded up, as transformers does with eval_steps. Without `evalEvery`: after the last alone.
+ */
+export function evaluationSteps(evalEvery: number | undefined, steps: number): number[] {
+  if (evalEvery === undefined) return [steps];
+  const interval = evalEvery < 1 ? Math.ceil(evalEvery * steps) : evalEvery;
+  const between = Array.from({ length: Math.ceil(steps / interval) }, (_, place) => place * interval);
+  return [...between, steps];
 }

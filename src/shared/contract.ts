@@ -32,6 +32,7 @@ import type {
   ReportResult,
   ResumeRequest,
   RunDetails,
+  RunEvaluationsResult,
   RunMetricsRequest,
   RunMetricsResult,
   RunRequest,
@@ -321,6 +322,8 @@ export interface Services extends DataServices, HostServices {
   queueCompare(request: CompareRequest, call?: CallOptions): Promise<QueuedResult>;
   listRuns(request: ListRunsRequest): Promise<ListRunsResult>;
   showRun(request: RunRequest): Promise<RunDetails>;
+  /** All evaluations of a run, of one that is at work those that have been made. */
+  runEvaluations(request: RunRequest): Promise<RunEvaluationsResult>;
   /** Follows a run that some process is at work on, until its job ends. */
   watchRun(request: RunRequest, call?: CallOptions): Promise<RunDetails>;
   /** Asks for it and waits until it is done. */

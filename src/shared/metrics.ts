@@ -32,3 +32,20 @@ export type MetricName = (typeof metricNames)[number];
 
 /** One optimizer step's metrics; a metric that does not apply (no rejected answer, no reference) is absent. */
 export type StepMetrics = { readonly step: number } & { readonly [name in MetricName]?: number };
+
+/** What is measured on held-out pairs while a run is at work; names mean the same as without `eval_`. */
+export const evaluationMetricNames = [
+  'eval_loss',
+  'eval_rewards/chosen',
+  'eval_rewards/rejected',
+  'eval_rewards/margins',
+  'eval_rewards/accuracies',
+  'eval_logps/chosen',
+  'eval_logps/rejected',
+  'eval_gate/open',
+] as const;
+
+export type EvaluationMetricName = (typeof evaluationMetricNames)[number];
+
+/** Of one evaluation; without the metrics that the run's loss does not have. */
+export type EvaluationMetrics = Readonly<Partial<Record<EvaluationMetricName, number>>>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { wholeNumber } from './config.ts';
 import { UsageError } from './errors.ts';
-import { metricNames } from './metrics.ts';
+import { evaluationMetricNames, metricNames } from './metrics.ts';
 
 const onOff = z.boolean({ error: 'must be on or off' });
 const priorities = ['normal', 'low'] as const;
@@ -23,7 +23,11 @@ export const programSettings = {
     help: 'last checkpoints kept of a run at work; of a finished run the last one stays',
   },
   keepBestBy: {
-    schema: z.enum(metricNames, { error: 'must be none or the name of a metric, such as loss' }).nullable(),
+    schema: z
+      .enum([...metricNames, ...evaluationMetricNames], {
+        error: 'must be none or the name of a metric, such as eval_loss',
+      })
+      .nullable(),
     default: null,
     values: 'none or the name of a metric',
     help: 'metric by which the best checkpoint is kept as well; low is best where its name ends in loss, else high',

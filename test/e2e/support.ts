@@ -169,9 +169,14 @@ export function inStore<Result>(home: string, look: (store: Store) => Result): R
   }
 }
 
-/** A metrics file's steps without what a clock or the system measures: the rest must be the same after a resume. */
-export function exactMetrics(file: string): unknown[] {
-  return readLines<StepMetrics>(file).map(
+/** Steps without what a clock or the system measures: the rest must be the same after a resume. */
+export function exactSteps(steps: readonly StepMetrics[]): object[] {
+  return steps.map(
     ({ 'throughput/pairs_per_s': _rate, 'time/step_s': _seconds, 'memory/rss': _memory, ...rest }) => rest,
   );
+}
+
+/** As `exactSteps`, for a metrics file's. */
+export function exactMetrics(file: string): object[] {
+  return exactSteps(readLines<StepMetrics>(file));
 }

@@ -20,7 +20,7 @@ import { carryOut, enqueueCompare, requestOf, sourcesOf } from './jobs.ts';
 import { requireWritable, requireWritableFolder, type Library } from './library.ts';
 import { describeSettings, differences } from './settings-table.ts';
 import { writeReport } from './report.ts';
-import { requireFinished } from './train.ts';
+import { finalEvaluation, metricLines, requireFinished } from './train.ts';
 import { Turns } from './turns.ts';
 import { join } from 'node:path';
 
@@ -73,7 +73,10 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
   const comparison = (await comparisonOf(store, job, allMetrics))!;
   if (absolute.out !== undefined) {
     for (const run of comparison.runs)
-      writeAskedFile(join(run.adapterPath!, 'metrics.jsonl'), toJsonLines(run.metrics));
+      writeAskedFile(
+        join(run.adapterPath!, 'metrics.jsonl'),
+        toJsonLines(metricLines(store.metrics.points(Number(run.id)))),
+      );
   }
   if (absolute.report !== undefined) await reportJob(store, job, absolute.report);
   const verdicts = verdict(comparison);
@@ -166,7 +169,7 @@ const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1
 function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRequest): RunResult {
   const { out } = request;
   const config = run.config as RunConfig;
-  const evaluation = store.evaluations.lastOfRun(run.id)?.result as Evaluation | undefined;
+  const evaluation = finalEvaluation(store, run);
   return {
     id: String(run.id),
     loss: run.loss as LossName,

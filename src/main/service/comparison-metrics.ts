@@ -3,7 +3,7 @@ import { metricNames } from '../../shared/metrics.ts';
 import type { Store } from '../store/database.ts';
 import type { MetricBucket } from '../store/rollups.ts';
 import type { Run } from '../store/runs.ts';
-import { stepMetrics } from './train.ts';
+import { stepMetrics, stepsOf } from './train.ts';
 
 export type ReadMetrics = Pick<RunResult, 'metrics' | 'steps'>;
 /** Reads so much of a run's metrics as is needed. @param all the comparison's runs */
@@ -11,7 +11,7 @@ export type MetricsReader = (store: Store, run: Run, all: readonly Run[]) => Rea
 
 /** Every step: what files hold. */
 export const allMetrics: MetricsReader = ({ metrics }, { id }) => ({
-  metrics: metrics.points(id).map(stepMetrics),
+  metrics: stepsOf(metrics.points(id)),
 });
 
 /** Means over the last tenth of the steps as one point, which is what final values are made of. */

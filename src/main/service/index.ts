@@ -23,7 +23,7 @@ import { listComparisons, reportOf, showComparison } from './runs/comparisons.ts
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { runLog } from './runs/log.ts';
 import { runMetrics, runSeries } from './runs/series.ts';
-import { listRuns, showRun } from './runs/show.ts';
+import { listRuns, runEvaluations, showRun } from './runs/show.ts';
 import {
   exportRun,
   forkRun,
@@ -111,6 +111,7 @@ export function createServices({
     queueCompare: (request, call = {}) => queueCompare(library, request, call),
     listRuns: async (request) => listRuns(library, request),
     showRun: async ({ run }) => showRun(library, run),
+    runEvaluations: async ({ run }) => runEvaluations(library, run),
     watchRun: ({ run }, call = {}) => watchRun(library, run, call),
     pauseRun: ({ run }, call = {}) => pauseRun(library, run, call),
     stopRun: ({ run }, call = {}) => stopRun(library, run, call),

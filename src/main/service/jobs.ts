@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../../shared/contract.ts';
 import type { RunConfig } from '../../shared/config.ts';
+import { measuresOf, type Evaluation } from '../../shared/comparison.ts';
 import { InputError } from '../../shared/errors.ts';
 import { runConfigsOf } from '../../shared/grid.ts';
 import { usesBeta } from '../../shared/losses.ts';
@@ -75,10 +76,20 @@ export async function enqueueTrain(
       store.checkpoints.add({ runId: run.id, step: from.step, sha256: from.sha256, size: from.size });
       const before = store.metrics.points(from.runId).filter(({ step }) => step <= from.step);
       store.metrics.append(run.id, before);
+      if (config.evalEvery !== undefined) copyEvaluations(store, from, run);
       store.runs.advance(run.id, from.step, 0);
     }
     return job;
   });
+}
+
+/** What was evaluated on the way to a checkpoint belongs to every run that goes on from it. */
+function copyEvaluations({ evaluations }: Library['store'], from: Checkpoint, to: Run): void {
+  for (const { step, result } of evaluations.listOfRun(from.runId)) {
+    const { id: runId, baseHash, dataHash } = to;
+    if (step > from.step) break;
+    evaluations.put({ runId, baseHash, dataHash, step, result: measuresOf(result as Evaluation) });
+  }
 }
 
 /** Records a comparison as one job with all its runs: seed by seed every arm at every learning rate and β. */
@@ -240,6 +251,7 @@ function commonSpec(
       folder: checkpointFolder,
       seconds: settings.checkpointSeconds,
       ...(checkpointEvery === undefined ? {} : { steps: checkpointEvery }),
+      ...(settings.keepBestBy?.startsWith('eval_') ? { evaluations: true } : {}),
     },
   };
 }

@@ -2,10 +2,12 @@ import { rmSync } from 'node:fs';
 import type { CallOptions, TrainRequest, TrainResult } from '../../shared/contract.ts';
 import type { Evaluation } from '../../shared/comparison.ts';
 import { InputError } from '../../shared/errors.ts';
-import { metricNames, type StepMetrics } from '../../shared/metrics.ts';
+import { evaluationMetricNames, metricNames, type StepMetrics } from '../../shared/metrics.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
+import type { Store } from '../store/database.ts';
 import type { Job } from '../store/jobs.ts';
 import type { MetricPoint } from '../store/metrics.ts';
+import type { Run } from '../store/runs.ts';
 import type { JobResult } from '../training/job.ts';
 import type { JobEnd } from '../training/supervisor.ts';
 import { carryOut, enqueueTrain, logFileOf, requestOf, sourcesOf } from './jobs.ts';
@@ -88,6 +90,25 @@ export function stepMetrics(point: MetricPoint): StepMetrics {
   return step as StepMetrics;
 }
 
+/** The optimizer steps among points: before the first, and where a run goes on, there are evaluations alone. */
+export function stepsOf(points: readonly MetricPoint[]): StepMetrics[] {
+  return points.map(stepMetrics).filter((step) => Object.keys(step).length > 1);
+}
+
+/** Lines of a metrics file: each step's metrics, those of its evaluation behind them. */
+export function metricLines(points: readonly MetricPoint[]): object[] {
+  return points.map((point) => {
+    const measured = evaluationMetricNames.filter((name) => point[name] !== undefined);
+    return { ...stepMetrics(point), ...Object.fromEntries(measured.map((name) => [name, point[name]])) };
+  });
+}
+
+/** A run's evaluation at its end; undefined where it is at work, or left no finite log-probs. */
+export function finalEvaluation({ evaluations }: Store, { id, lastStep }: Run): Evaluation | undefined {
+  const last = evaluations.lastOfRun(id);
+  return last?.step === lastStep ? (last.result as Evaluation) : undefined;
+}
+
 /** What a finished training has to show, out of its record; writes its metrics file. */
 function trainResult({ store }: Library, jobId: number): TrainResult {
   const job = store.jobs.get(jobId)!;
@@ -96,9 +117,10 @@ function trainResult({ store }: Library, jobId: number): TrainResult {
   const { asked, absolute } = request;
   const run = store.runs.list({ jobId })[0]!;
   const { facts } = sourcesOf(job);
-  const metrics = store.metrics.points(run.id).map(stepMetrics);
-  writeAskedFile(absolute.metrics, toJsonLines(metrics));
-  const evaluation = store.evaluations.lastOfRun(run.id)?.result as Evaluation | undefined;
+  const points = store.metrics.points(run.id);
+  const metrics = stepsOf(points);
+  writeAskedFile(absolute.metrics, toJsonLines(metricLines(points)));
+  const evaluation = finalEvaluation(store, run);
   return {
     run: run.id,
     metrics: asked.metrics,

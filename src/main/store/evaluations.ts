@@ -25,10 +25,11 @@ type Stored = Omit<Evaluation, 'result'> & { readonly result: string };
 const columns = `id, run_id AS runId, base_hash AS baseHash, data_hash AS dataHash, step, result_json AS result,
   created_at AS createdAt`;
 
-/** Evaluations; they are added, never changed. */
+/** Evaluations. */
 export class Evaluations {
   readonly #connection: Connection;
   readonly #insert: Statement<[number | null, string, string, number, string, number], Stored>;
+  readonly #removeOfStep: Statement<[number, number]>;
   readonly #ofRun: Statement<[number], Stored>;
   readonly #lastOfRun: Statement<[number], Stored>;
   readonly #byId: Statement<[number], Stored>;
@@ -40,6 +41,7 @@ export class Evaluations {
       `INSERT INTO evaluations (run_id, base_hash, data_hash, step, result_json, created_at)
        VALUES (?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
     );
+    this.#removeOfStep = connection.prepare('DELETE FROM evaluations WHERE run_id = ? AND step = ?');
     this.#ofRun = connection.prepare(`SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step, id`);
     this.#lastOfRun = connection.prepare(
       `SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step DESC, id DESC LIMIT 1`,
@@ -55,6 +57,14 @@ export class Evaluations {
     return this.#connection.write(() =>
       fromStored(this.#insert.get(runId, baseHash, dataHash, step, json, Date.now())!),
     );
+  }
+
+  /** Keeps a run's evaluation at a step; one made again, as after a resume, takes the place of the one before. */
+  put(evaluation: NewEvaluation & { readonly runId: number }): Evaluation {
+    return this.#connection.write(() => {
+      this.#removeOfStep.run(evaluation.runId, evaluation.step);
+      return this.add(evaluation);
+    });
   }
 
   /** A run's evaluations by ascending step. */

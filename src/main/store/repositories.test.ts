@@ -310,6 +310,9 @@ describe('evaluations, adapters and file hashes', () => {
     expect(store.evaluations.listOfBase(hashes.baseHash, hashes.dataHash)).toEqual([base]);
     expect(store.evaluations.listOfBase(hashes.baseHash, 'other')).toEqual([]);
     expect(store.evaluations.listOfRun(id)).toEqual([early, late]);
+    const again = store.evaluations.put({ ...hashes, runId: id, step: 20, result: { loss: 1 } });
+    expect(store.evaluations.listOfRun(id)).toEqual([early, again]);
+    expect(store.evaluations.listOfBase(hashes.baseHash, hashes.dataHash)).toEqual([base]);
     expect(late.result).toEqual({ loss: NaN });
   });
 

@@ -133,9 +133,13 @@ export class Checkpointer {
     this.#onWritten = onWritten;
   }
 
-  /** To be called after each step. */
-  afterStep(state: TrainingState): void {
+  /** To be called after each step. @param evaluated whether it was evaluated */
+  afterStep(state: TrainingState, evaluated = false): void {
     const { steps, seconds } = this.#rule;
+    if (evaluated && this.#rule.evaluations) {
+      this.write(state);
+      return;
+    }
     const due =
       steps === undefined
         ? // Writing takes at most a fiftieth of the time.

@@ -35,6 +35,13 @@ export function endTokens(model: OpenModel): number[] {
   return [...new Set([...ids, ...model.source.config.eosTokenIds, model.tokenizer.eosTokenId])];
 }
 
+export interface Answer {
+  /** Without special tokens and outer space. */
+  readonly text: string;
+  /** Ids of all that was generated, one that ended the answer included. */
+  readonly tokens: readonly number[];
+}
+
 /** The same prompts answered greedily by one policy after another, in one session and one order. */
 export class Answerer {
   readonly #model: OpenModel;
@@ -67,6 +74,16 @@ export class Answerer {
         tokenizePrompt({ kind: 'completion', index, prompt, completion: answer }, model.tokenizer),
       ),
     );
+    return Answerer.openFor(model, trainable, prompts, options);
+  }
+
+  /** As `open`, for prompts that are token ids already; at least one. */
+  static async openFor(
+    model: OpenModel,
+    trainable: Trainable,
+    prompts: readonly Int32Array[],
+    options: { readonly maxTokens: number; readonly threads?: number | undefined },
+  ): Promise<Answerer> {
     const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
     const generator = await Generator.create(model.source, trainable, {
       batch: Math.min(promptsAtOnce, prompts.length),
@@ -78,10 +95,10 @@ export class Answerer {
 
   /**
    * @param parameters trained numbers; absent for the base
-   * @returns one answer per prompt, without special tokens and outer space
+   * @returns one answer per prompt
    * @throws NonFiniteLogitsError where the policy gives no numbers; the signal's reason where that is aborted
    */
-  async answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<string[]> {
+  async answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<Answer[]> {
     let done = 0;
     const end = new Set(endTokens(this.#model));
     const generated = await this.#generator.generate(this.prompts, {
@@ -98,9 +115,10 @@ export class Answerer {
         options.onProgress?.(done, this.prompts.length);
       },
     });
-    return generated.map(({ tokens }) =>
-      this.#model.tokenizer.decode(tokens, { skipSpecialTokens: true }).trim(),
-    );
+    return generated.map(({ tokens }) => ({
+      text: this.#model.tokenizer.decode(tokens, { skipSpecialTokens: true }).trim(),
+      tokens,
+    }));
   }
 
   /**

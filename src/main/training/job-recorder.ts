@@ -88,10 +88,7 @@ export class JobRecorder {
         break;
       }
       case 'evaluation': {
-        const { runId, step, evaluation } = message;
-        const run = store.runs.get(runId)!;
-        const { baseHash, dataHash } = run;
-        store.evaluations.add({ runId, baseHash, dataHash, step, result: evaluation });
+        this.#keepEvaluation(message);
         break;
       }
       case 'run-end':
@@ -113,6 +110,18 @@ export class JobRecorder {
     });
     this.#steps = [];
     this.#since = now;
+  }
+
+  /** In one transaction with the steps before it: where an evaluation is on record, so is all that led to it. */
+  #keepEvaluation({ runId, step, evaluation, metrics }: WorkerMessage & { kind: 'evaluation' }): void {
+    const store = this.#store;
+    store.transaction(() => {
+      this.flush();
+      if (metrics) store.metrics.append(runId, [{ ...metrics, step }]);
+      if (!evaluation) return;
+      const { baseHash, dataHash } = store.runs.get(runId)!;
+      store.evaluations.put({ runId, baseHash, dataHash, step, result: evaluation });
+    });
   }
 
   #keepBaseEvaluation({ evaluation }: WorkerMessage & { kind: 'base-evaluation' }): void {

@@ -1,7 +1,7 @@
 import type { Evaluation } from '../../shared/comparison.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CompareRequest, ProgressEvent, RowCounts, TrainRequest } from '../../shared/contract.ts';
-import type { StepMetrics } from '../../shared/metrics.ts';
+import type { EvaluationMetrics, StepMetrics } from '../../shared/metrics.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { CachedScore } from './reference.ts';
 
@@ -45,6 +45,8 @@ export interface CheckpointRule {
   readonly seconds: number;
   /** Optimizer steps between two checkpoints, instead of `seconds`. */
   readonly steps?: number;
+  /** Also after every evaluation: the best checkpoint is chosen by what that finds. */
+  readonly evaluations?: boolean;
 }
 
 interface Common {
@@ -124,7 +126,10 @@ export type WorkerMessage =
       readonly kind: 'evaluation';
       readonly runId: number;
       readonly step: number;
-      readonly evaluation: Evaluation;
+      /** Absent where log-probs are not finite. */
+      readonly evaluation?: Evaluation;
+      /** Of a run that is evaluated as it goes. */
+      readonly metrics?: EvaluationMetrics;
     }
   | {
       readonly kind: 'run-end';

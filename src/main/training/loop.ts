@@ -40,6 +40,8 @@ export interface LoopOptions {
   readonly batches: readonly (readonly number[])[];
   readonly config: RunConfig;
   readonly onStep?: ((metrics: StepMetrics, totalSteps: number) => void) | undefined;
+  /** After `onStep`, with the step's numbers in the state; the next step waits for it. */
+  readonly afterStep?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -74,6 +76,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     seen += batch.length;
     const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
     options.onStep?.(step, batches.length);
+    await options.afterStep?.();
   }
 }
 

@@ -165,6 +165,18 @@ export function policyHash({ trainable, parameters }: Policy): string {
   return hash.digest('hex');
 }
 
+/** Names what a policy computes: adapters that add exactly nothing are all one, whatever their first factors are. */
+export function functionHash(model: OpenModel, policy: Policy): string {
+  const { trainable, parameters } = policy;
+  const addsNothing =
+    trainable.kind === 'lora' &&
+    trainableLayout(model.source, trainable).entries.every(
+      ({ name, offset, size }) =>
+        name.endsWith('lora_A') || parameters.subarray(offset, offset + size).every((value) => value === 0),
+    );
+  return addsNothing ? 'base' : policyHash(policy);
+}
+
 /**
  * Writes a trained policy: a PEFT adapter, or the whole model in Hugging Face's layout.
  * @param base where config and tokenizer are copied from for a whole model

@@ -155,7 +155,9 @@ class Watch {
       }, flushMilliseconds);
     } else if (message.kind !== 'reference') {
       const { kind } = message;
-      this.#options.log.write(kind === 'checkpoint' ? `checkpoint at step ${message.step}` : kind);
+      this.#options.log.write(
+        kind === 'checkpoint' || kind === 'evaluation' ? `${kind} at step ${message.step}` : kind,
+      );
     }
   }
 

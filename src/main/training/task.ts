@@ -43,7 +43,8 @@ export class TaskRunner {
    * @throws NonFiniteLogitsError (training/decode) where they have diverged
    */
   async evaluate(parameters: Float32Array | undefined, call: CallOptions): Promise<TaskEvaluation> {
-    const outputs = await this.#answerer.answer(parameters, asBar(call, 'answering questions', 'answers'));
+    const answers = await this.#answerer.answer(parameters, asBar(call, 'answering questions', 'answers'));
+    const outputs = answers.map(({ text }) => text);
     const perQuestion = outputs.map((output, place) => isExactMatch(output, this.#questions[place]!.answer));
     return {
       questions: perQuestion.length,

@@ -1,4 +1,4 @@
-import type { Evaluation } from '../comparison.ts';
+import type { Evaluation, PromptSample } from '../comparison.ts';
 import type { RunConfig } from '../config.ts';
 import type { LossName } from '../losses.ts';
 import type { StepMetrics } from '../metrics.ts';
@@ -52,6 +52,7 @@ export interface RunDetails extends RunSummary {
     readonly start?: string;
   };
   readonly last?: StepMetrics;
+  /** The last one so far. */
   readonly evaluation?: Evaluation;
   readonly checkpoints: readonly CheckpointSummary[];
   /** Forked off this run at this step. */
@@ -78,6 +79,17 @@ export interface ListRunsResult {
 /** Runs of a comparison share one process: what is asked of one is asked of all. */
 export interface RunRequest {
   readonly run: number;
+}
+export interface RunEvaluation {
+  /** Optimizer steps done. */
+  readonly step: number;
+  readonly evaluation: Omit<Evaluation, 'perPair' | 'samples'>;
+  /** Answers to the same prompts in every evaluation of the run and of its comparison. */
+  readonly samples?: readonly PromptSample[];
+}
+export interface RunEvaluationsResult {
+  /** By ascending step. */
+  readonly evaluations: readonly RunEvaluation[];
 }
 export interface RunsResult {
   readonly runs: readonly RunSummary[];

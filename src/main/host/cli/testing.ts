@@ -94,6 +94,7 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     queueCompare: untried,
     listRuns: untried,
     showRun: untried,
+    runEvaluations: untried,
     watchRun: untried,
     pauseRun: untried,
     stopRun: untried,

@@ -5,7 +5,7 @@ import type { Job } from '../../store/jobs.ts';
 import { isActive } from '../../store/status.ts';
 import { recoverOrphans } from '../jobs.ts';
 import type { Library } from '../library.ts';
-import { stepMetrics } from '../train.ts';
+import { stepsOf } from '../train.ts';
 import { requireJob, requireRun, showRun, summariesOf } from './show.ts';
 
 const pollMilliseconds = 300;
@@ -85,8 +85,8 @@ export async function watchRun(library: Library, id: number, call: CallOptions):
       call.onProgress?.(bar);
     }
     if (run.lastStep > step && run.totalSteps !== null) {
-      for (const point of store.metrics.pointsAfter(id, step)) {
-        call.onProgress?.({ kind: 'step', metrics: stepMetrics(point), totalSteps: run.totalSteps });
+      for (const metrics of stepsOf(store.metrics.pointsAfter(id, step))) {
+        call.onProgress?.({ kind: 'step', metrics, totalSteps: run.totalSteps });
       }
       step = run.lastStep;
     }

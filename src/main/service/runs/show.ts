@@ -1,6 +1,12 @@
 import type { RunConfig } from '../../../shared/config.ts';
-import type { Evaluation } from '../../../shared/comparison.ts';
-import type { ListRunsRequest, ListRunsResult, RunDetails, RunSummary } from '../../../shared/contract.ts';
+import { measuresOf, type Evaluation } from '../../../shared/comparison.ts';
+import type {
+  ListRunsRequest,
+  ListRunsResult,
+  RunDetails,
+  RunEvaluationsResult,
+  RunSummary,
+} from '../../../shared/contract.ts';
 import { InputError } from '../../../shared/errors.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { JobResult } from '../../training/job.ts';
@@ -9,7 +15,7 @@ import type { Run } from '../../store/runs.ts';
 import { logFileOf, requestOf } from '../jobs.ts';
 import type { Library } from '../library.ts';
 import { projectIdOf } from '../projects.ts';
-import { stepMetrics } from '../train.ts';
+import { stepsOf } from '../train.ts';
 
 /** @throws InputError where there is none */
 export function requireRun({ store }: Library, id: number): Run {
@@ -49,7 +55,7 @@ export function showRun(library: Library, id: number): RunDetails {
   const [summary] = summariesOf(library, [run]);
   const job = run.jobId === null ? undefined : store.jobs.get(run.jobId);
   const request = job && requestOf(job);
-  const last = store.metrics.pointsAfter(id, run.lastStep - 1).at(-1);
+  const last = stepsOf(store.metrics.pointsAfter(id, run.lastStep - 1)).at(-1);
   const evaluation = store.evaluations.lastOfRun(id)?.result as Evaluation | undefined;
   const adapter = store.adapters.listOfRun(id).at(-1);
   return {
@@ -61,7 +67,7 @@ export function showRun(library: Library, id: number): RunDetails {
       ...(run.orderHash === null ? {} : { order: run.orderHash }),
       ...(run.adapterStartHash === null ? {} : { start: run.adapterStartHash }),
     },
-    ...(last === undefined ? {} : { last: stepMetrics(last) }),
+    ...(last === undefined ? {} : { last }),
     ...(evaluation ? { evaluation } : {}),
     checkpoints: store.checkpoints.listOfRun(id).map(({ step, size, sha256, createdAt }) => ({
       step,
@@ -74,4 +80,19 @@ export function showRun(library: Library, id: number): RunDetails {
     log: logFileOf(library.logFolder, run.jobId ?? 0),
     ...planOf(job),
   };
+}
+
+/** Also of a run at work: those made so far. */
+export function runEvaluations(library: Library, id: number): RunEvaluationsResult {
+  const { id: runId } = requireRun(library, id);
+  const evaluations = library.store.evaluations.listOfRun(runId).map(({ step, result }) => {
+    const { task } = result as Evaluation;
+    const { samples, ...measures } = measuresOf(result as Evaluation);
+    return {
+      step,
+      evaluation: task === undefined ? measures : { ...measures, task },
+      ...(samples === undefined ? {} : { samples }),
+    };
+  });
+  return { evaluations };
 }

@@ -35,6 +35,8 @@ export interface CalibrationOptions {
   /** Scores held-out pairs; absent where nothing is held out. */
   readonly scorer?: Scorer | undefined;
   readonly task?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
+  /** Answers sample prompts at evaluations; absent where none are asked for. */
+  readonly sampler?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   readonly config: { readonly loss: LossName; readonly beta: number };
   readonly pairs: readonly TrainingPair[];
   readonly held: readonly TrainingPair[];
@@ -46,6 +48,8 @@ export interface CalibrationOptions {
   readonly evaluations?: number;
   /** How often the questions are answered in all; once a run and once for the base if absent. */
   readonly answerings?: number;
+  /** How often the sample prompts are answered in all. */
+  readonly samplings?: number;
   /** Pairs whose reference log-probs are still to be computed, and the session for it where that is open. */
   readonly reference?: {
     readonly missing: readonly TrainingPair[];
@@ -114,10 +118,15 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       : undefined;
 
   const expected = training.total + (scoring?.total ?? 0) + (referring?.total ?? 0);
-  const rehearsal = await task?.rehearse(policy.trainable.kind === 'full' ? policy.parameters : undefined, {
+  const answering = policy.trainable.kind === 'full' ? policy.parameters : undefined;
+  const rehearse = {
     seconds: Math.min(mostSeconds, Math.max(2, calibrationShare * expected)),
     signal: options.signal,
-  });
+  };
+  const rehearsal = await task?.rehearse(answering, rehearse);
+  // Few tokens and many times: what the first ones take, before memory is mapped, would be counted each time.
+  await options.sampler?.rehearse(answering, { ...rehearse, seconds: 0 });
+  const sampling = await options.sampler?.rehearse(answering, rehearse);
 
   const update = measureUpdate(trainer.size);
   const steps = options.batches.length * runs;
@@ -145,9 +154,10 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     },
     { name: 'evaluation', amount: scoring?.total ?? 0 },
     { name: 'answers', amount: (rehearsal?.allSeconds ?? 0) * answerings },
+    { name: 'samples', amount: (sampling?.allSeconds ?? 0) * (options.samplings ?? 0) },
     { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
   ];
-  const memory = memoryParts(options, before, after, rehearsal);
+  const memory = memoryParts(options, before, after, [rehearsal, sampling]);
   const peak = sum(memory);
   return {
     memory: {
@@ -192,7 +202,7 @@ function memoryParts(
   options: CalibrationOptions,
   before: number,
   after: number,
-  rehearsal: Rehearsal | undefined,
+  rehearsals: readonly (Rehearsal | undefined)[],
 ): PlanPart[] {
   const numbers = 4 * options.trainer.size;
   const parts: PlanPart[] = [
@@ -202,8 +212,11 @@ function memoryParts(
     { name: 'optimizer', amount: numbers * (options.hasState ? 3 : 4) },
     // The next run's state is made while the last one's may not be collected yet.
     { name: 'next run', amount: (options.runs ?? 1) > 1 ? 3 * numbers : 0 },
-    { name: 'answers', amount: Math.max(0, rehearsal?.bytesToCome ?? 0) },
-    { name: 'records', amount: recordBytes + (options.task ? answerBytes : 0) },
+    {
+      name: 'answers',
+      amount: rehearsals.reduce((sum, rehearsal) => sum + Math.max(0, rehearsal?.bytesToCome ?? 0), 0),
+    },
+    { name: 'records', amount: recordBytes + (options.task || options.sampler ? answerBytes : 0) },
   ];
   // Importing a model or preparing data may have taken more than training will.
   const earlier = peakMemory() - sum(parts);

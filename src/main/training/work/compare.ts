@@ -40,6 +40,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       trainer: conditions.sessions.trainer,
       scorer: conditions.sessions.scorer,
       task: conditions.task,
+      sampler: conditions.onTheWay?.sampler,
       config: spec.runs[0]!.config,
       pairs: conditions.pairs,
       held: held.pairs,

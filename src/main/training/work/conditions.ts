@@ -12,8 +12,10 @@ import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
 import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
+import { Sampler } from '../sampler.ts';
 import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
+import { openMeter, type HeldOut } from './evaluator.ts';
 import { refuseHopeless, spentSoFar } from './plan.ts';
 
 const defaultTaskTokens = 256;
@@ -41,6 +43,8 @@ export interface Conditions {
   readonly taskHash: string | undefined;
   readonly sessions: SharedSessions;
   readonly task: TaskRunner | undefined;
+  /** For evaluations on the way; absent where there are none. */
+  readonly onTheWay: HeldOut | undefined;
   /** Full training feeds the base's own weights; absent for adapters, where zeros are the base. */
   readonly baseParameters: Float32Array | undefined;
   release(): Promise<void>;
@@ -107,6 +111,10 @@ export async function openConditions(
         });
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
   const sessions = await openShared(model, policy.trainable, arms, engine);
+  const heldReference = scores.slice(trained);
+  const meter = await openMeter(arms.map((loss) => ({ ...shared, loss })));
+  const sampler =
+    meter && (await Sampler.open(model, policy.trainable, { pairs: held.pairs, rows: heldRows }, shared));
   return {
     model,
     data,
@@ -119,13 +127,19 @@ export async function openConditions(
     reference,
     evalHash,
     taskHash: asked?.hash,
-    heldReference: scores.slice(trained),
+    heldReference,
     sessions,
     task,
+    onTheWay: meter && {
+      ...{ model, reference, meter, sampler },
+      ...{ pairs: held.pairs, scores: heldReference, scorer: sessions.scorer },
+    },
     baseParameters: policy.trainable.kind === 'full' ? policy.parameters : undefined,
     async release() {
       await sessions.release();
       await task?.release();
+      await sampler?.release();
+      await meter?.release();
     },
   };
 }

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
-import type { LossName } from '../../../shared/losses.ts';
+import type { RunConfig } from '../../../shared/config.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { fits, planSummary, type Plan, type PlanPart } from '../../../shared/plan.ts';
 import { calibrate, type CalibrationOptions } from '../plan/calibrate.ts';
+import { evaluationCounts } from '../plan/evaluations.ts';
 import { checkpointBytes, metricBytesPerStep, type Writing } from '../plan/disk.ts';
 import type { MemoryShape } from '../plan/memory-model.ts';
 import { precheck } from '../plan/precheck.ts';
@@ -38,7 +39,7 @@ export function refuseHopeless({ spec, send }: WorkContext, shape: MemoryShape):
 export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedBytes' | 'signal' | 'runs'> {
   /** Folders that each run's adapter or model is written to. */
   readonly outputs: readonly string[];
-  readonly config: { readonly loss: LossName; readonly beta: number };
+  readonly config: RunConfig;
 }
 
 /**
@@ -50,9 +51,13 @@ export async function settlePlan(context: WorkContext, planned: Planned): Promis
   const only = spec.planning === 'only';
   const isResumed = spec.runs.some(({ done, checkpoints }) => done || checkpoints.length > 0);
   if (isResumed && !only) return;
+  const { length: runs } = spec.runs;
+  const { scorings, samplings } = evaluationCounts(planned.config, planned.batches.length, runs);
   const plan = await calibrate({
+    evaluations: scorings,
+    samplings,
     ...planned,
-    runs: spec.runs.length,
+    runs,
     ...writingsOf(context, planned),
     signal: call.signal,
   });
@@ -72,12 +77,15 @@ const checkpointsKept = 3;
 
 function writingsOf(
   { spec, store }: WorkContext,
-  { trainer, batches, outputs }: Planned,
+  { trainer, batches, outputs, config }: Planned,
 ): { readonly writings: Writing[]; readonly savedBytes: number } {
   const one = checkpointBytes(trainer.size);
   const { length: runs } = spec.runs;
-  const perRun =
-    spec.checkpoint.steps === undefined ? 1 : Math.ceil(batches.length / Math.max(1, spec.checkpoint.steps));
+  const perRun = Math.max(
+    spec.checkpoint.steps === undefined ? 1 : Math.ceil(batches.length / Math.max(1, spec.checkpoint.steps)),
+    // None before the first step.
+    spec.checkpoint.evaluations ? evaluationCounts(config, batches.length, runs).perRun - 1 : 0,
+  );
   // Of an ended run the last checkpoint stays.
   const kept = Math.min(perRun, checkpointsKept) + (runs - 1) + (perRun > 1 ? 1 : 0);
   return {

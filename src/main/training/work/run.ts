@@ -14,6 +14,7 @@ import { isFiniteScore, scorePairs } from '../score.ts';
 import type { TaskRunner } from '../task.ts';
 import type { Conditions } from './conditions.ts';
 import { checkpointerOf, resumeState, type WorkContext } from './context.ts';
+import { RunEvaluator } from './evaluator.ts';
 
 /** Where a run stands in its comparison. */
 export interface RunPlace {
@@ -62,11 +63,21 @@ export async function runOne(
       total: of * totalSteps,
       unit: 'steps',
     });
-    checkpointer.afterStep(state);
   };
-  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep };
+  const evaluator =
+    conditions.onTheWay &&
+    new RunEvaluator(context, conditions.onTheWay, run, {
+      start: policy,
+      steps: batches.length,
+      call: underName(call, name),
+      tell,
+    });
+  const afterStep = async (): Promise<void> =>
+    checkpointer.afterStep(state, await evaluator?.afterStep(state));
+  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep, afterStep };
   let diverged: Divergence | undefined;
   try {
+    await evaluator?.begin(state);
     diverged = await runUntilDivergence(loop);
   } finally {
     // Also where the job is stopped: between steps the state is whole.
@@ -75,8 +86,10 @@ export async function runOne(
   if (diverged) tell(`${diverged.problem} at step ${diverged.step}`);
   const step = state.optimizer.step;
   const scores = await scorePairs(scorer, state.parameters, held.pairs, { signal: call.signal });
+  const found = await evaluator?.find(step, state.parameters, scores);
   if (scores.every(isFiniteScore)) {
     let evaluation: Evaluation = evaluatePairs(scores, conditions.heldReference);
+    if (found?.samples) evaluation = { ...evaluation, samples: found.samples };
     const answers = task && (await evaluateTask(task, state.parameters, underName(call, name)));
     if (answers) {
       evaluation = { ...evaluation, task: answers };
@@ -84,8 +97,9 @@ export async function runOne(
       diverged ??= { step, problem: "its answers' logits are not finite" };
       tell("its answers' logits are not finite; no task");
     }
-    send({ kind: 'evaluation', runId: run.id, step, evaluation });
+    send({ kind: 'evaluation', runId: run.id, step, evaluation, ...(found && { metrics: found.metrics }) });
   } else {
+    if (found) send({ kind: 'evaluation', runId: run.id, step, metrics: found.metrics });
     diverged ??= { step, problem: 'its log-probs are not finite' };
   }
   const folder = grid.out === undefined ? undefined : runFolder(grid.out, config, grid);

@@ -22,9 +22,11 @@ import { orderHash, prepareData } from '../prepare.ts';
 import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
+import { Sampler } from '../sampler.ts';
 import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
 import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
 import type { WorkContext } from './context.ts';
+import { openMeter, RunEvaluator } from './evaluator.ts';
 import { refuseHopeless, settlePlan, spentSoFar } from './plan.ts';
 
 /** Trains one run and writes its adapter (or whole model). */
@@ -107,11 +109,15 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     },
   });
   const scorer = heldData && new Scorer(model.source, policy.trainable, engine);
+  const meter = await openMeter([config]);
+  const sampler =
+    meter && (await Sampler.open(model, policy.trainable, { pairs: heldData!.pairs, rows: held! }, config));
   await settlePlan(context, {
     model,
     policy,
     trainer,
     scorer,
+    sampler,
     config,
     pairs,
     held: heldData?.pairs ?? [],
@@ -129,10 +135,26 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const onStep = (metrics: StepMetrics, totalSteps: number): void => {
     send({ kind: 'step', runId: run.id, metrics });
     call.onProgress({ kind: 'step', metrics, totalSteps });
-    checkpointer.afterStep(state);
   };
-  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep };
+  const evaluator =
+    meter &&
+    new RunEvaluator(
+      context,
+      {
+        ...{ model, reference, meter, sampler, scorer: scorer! },
+        ...{ pairs: heldData!.pairs, scores: scores.slice(-heldData!.pairs.length) },
+      },
+      run,
+      {
+        ...{ start: policy, steps: batches.length, call },
+        tell: (text) => call.onProgress({ kind: 'note', text }),
+      },
+    );
+  const afterStep = async (): Promise<void> =>
+    checkpointer.afterStep(state, await evaluator?.afterStep(state));
+  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep, afterStep };
   try {
+    await evaluator?.begin(state);
     await runOrExplain(loop, request.data);
   } catch (error) {
     // Between steps the state is whole: a stop loses nothing, and a step that was not finite changed nothing.
@@ -152,10 +174,15 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
         throw new InputError(cause, { file: heldFile, row: found.index });
       },
     });
-    const evaluation = evaluatePairs(after, scores.slice(-heldData.pairs.length));
-    send({ kind: 'evaluation', runId: run.id, step: batches.length, evaluation });
+    const step = batches.length;
+    const found = await evaluator?.find(step, trained.parameters, after);
+    const measures = evaluatePairs(after, scores.slice(-heldData.pairs.length));
+    const evaluation = found?.samples ? { ...measures, samples: found.samples } : measures;
+    send({ kind: 'evaluation', runId: run.id, step, evaluation, ...(found && { metrics: found.metrics }) });
   }
   await scorer?.release();
+  await sampler?.release();
+  await meter?.release();
   await trainer.release();
   savePolicy(request.adapterOut, trained, model);
   send({ kind: 'run-end', runId: run.id, step: batches.length, folder: request.adapterOut });

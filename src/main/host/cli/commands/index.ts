@@ -23,6 +23,7 @@ import { planCompare, planTrain } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
 import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun } from './runs/control.ts';
+import { runEvaluations } from './runs/evaluations.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { logRun } from './runs/log.ts';
 import { score } from './score.ts';
@@ -61,6 +62,7 @@ export const commands: readonly Command[] = [
   planCompare,
   listRuns,
   showRun,
+  runEvaluations,
   watchRun,
   logRun,
   pauseRun,

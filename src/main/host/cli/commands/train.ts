@@ -88,6 +88,10 @@ export function trainingOf(
     for (const name of ['loraRank', 'loraAlpha', 'loraTargets', 'initAdapter'] as const)
       refuseTogether(table, values, ['init', name]);
   }
+  const { evalEvery, evalData, evalShare, evalSplit } = rest;
+  if (evalEvery !== undefined && (evalData ?? evalShare) === undefined && !evalSplit) {
+    throw new UsageError('--eval-every needs held-out rows: --eval-data D, --eval-share S or --eval-split');
+  }
   const config = parseRunConfig({
     ...sharedSettingsOf(rest, threads),
     // Random weights have nothing for an adapter to stand on.

@@ -162,6 +162,30 @@ export const trainingOptions = {
     help: 'share of the data held out from training, chosen by a fixed seed; not with --eval-data',
     group: evaluation,
   }),
+  evalEvery: optional({
+    flag: 'eval-every',
+    placeholder: 'N',
+    parse: numberText(settings.evalEvery),
+    defaultText: 'at the end alone',
+    help: 'evaluate on the way as well: below 1 a share of the steps, from 1 up every so many; changes no number of the training',
+    group: evaluation,
+  }),
+  samplePrompts: optional({
+    flag: 'sample-prompts',
+    placeholder: 'N',
+    parse: numberText(settings.samplePrompts),
+    defaultText: String(defaults.samplePrompts),
+    help: 'with --eval-every: held-out prompts answered greedily at each evaluation, the same ones every time; 0 for none',
+    group: evaluation,
+  }),
+  sampleTokens: optional({
+    flag: 'sample-tokens',
+    placeholder: 'N',
+    parse: numberText(settings.sampleTokens),
+    defaultText: String(defaults.sampleTokens),
+    help: 'longest of these answers, in tokens',
+    group: evaluation,
+  }),
 };
 
 /** Refuses options that exclude each other, in the words of the command line. */
@@ -194,6 +218,11 @@ export function sharedSettingsOf(
     together(['full', name]);
   // An adapter brings its own shape along; a second one said beside it would be silently ignored or contradict it.
   for (const name of ['loraRank', 'loraAlpha', 'loraTargets'] as const) together(['initAdapter', name]);
+
+  for (const name of ['samplePrompts', 'sampleTokens'] as const) {
+    if (values[name] !== undefined && values.evalEvery === undefined)
+      throw new UsageError(`--${trainingOptions[name].flag} needs --eval-every N`);
+  }
 
   const { noShuffle, full, evalSplit, loraRank, loraAlpha, loraTargets, ...plain } = values;
   const targets =

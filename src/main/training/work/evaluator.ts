@@ -1,0 +1,162 @@
+import {
+  evaluatePairs,
+  measuresOf,
+  type Evaluation,
+  type PairLogProbs,
+  type PromptSample,
+} from '../../../shared/comparison.ts';
+import { evaluationSteps, type RunConfig } from '../../../shared/config.ts';
+import type { CallOptions } from '../../../shared/contract.ts';
+import type { EvaluationMetrics } from '../../../shared/metrics.ts';
+import { repeating } from '../../../shared/repetition.ts';
+import { LossMeter } from '../../engine/train/loss-meter.ts';
+import type { Scorer } from '../../engine/train/scorer.ts';
+import type { TrainingState } from '../../engine/train/trainer.ts';
+import { evaluationMetrics } from '../evaluation-metrics.ts';
+import type { RunSpec } from '../job.ts';
+import { functionHash, policyHash, type OpenModel, type Policy } from '../model.ts';
+import type { TrainingPair } from '../prepare.ts';
+import { asBar } from '../progress.ts';
+import { isFiniteScore, scorePairs } from '../score.ts';
+import type { Sampler } from '../sampler.ts';
+import type { WorkContext } from './context.ts';
+
+/** What the evaluations of all runs of a job share. */
+export interface HeldOut {
+  readonly model: OpenModel;
+  readonly pairs: readonly TrainingPair[];
+  /** Log-probs of the pairs under the reference. */
+  readonly scores: readonly PairLogProbs[];
+  /** What pairs are measured against; absent for the base. */
+  readonly reference: Policy | undefined;
+  readonly scorer: Scorer;
+  readonly meter: LossMeter;
+  readonly sampler: Sampler | undefined;
+}
+
+/** What an evaluation finds beside its measures. */
+export interface Findings {
+  readonly metrics: EvaluationMetrics;
+  readonly samples?: readonly PromptSample[];
+}
+
+/**
+ * Evaluates a run as it goes. Nothing that the training uses is changed, so that a run has the same numbers with it and
+ * without. An evaluation is told before the checkpoint of its step: where that is on record, so is the evaluation, and a
+ * run that goes on from it makes none twice and leaves none out.
+ */
+export class RunEvaluator {
+  readonly #context: WorkContext;
+  readonly #held: HeldOut;
+  readonly #run: RunSpec;
+  readonly #start: Policy;
+  readonly #due: ReadonlySet<number>;
+  readonly #last: number;
+  readonly #call: CallOptions;
+  readonly #tell: (text: string) => void;
+  readonly #told = new Set<number>();
+  #startSamples: readonly PromptSample[] | undefined;
+
+  /** @param start the run's policy before its first step */
+  constructor(
+    context: WorkContext,
+    held: HeldOut,
+    run: RunSpec,
+    {
+      start,
+      steps,
+      call,
+      tell,
+    }: {
+      readonly start: Policy;
+      readonly steps: number;
+      readonly call: CallOptions;
+      readonly tell: (text: string) => void;
+    },
+  ) {
+    this.#context = context;
+    this.#held = held;
+    this.#run = run;
+    this.#start = start;
+    this.#due = new Set(evaluationSteps(run.config.evalEvery, steps));
+    this.#last = steps;
+    this.#call = call;
+    this.#tell = tell;
+  }
+
+  /** To be called with the state that the run begins at or goes on from, once the run is on record as started. */
+  async begin(state: TrainingState): Promise<void> {
+    const { step } = state.optimizer;
+    let isKept = false;
+    for (const { step: at, result } of this.#context.store.evaluations.listOfRun(this.#run.id)) {
+      if (at > step) break;
+      const { samples } = result as Evaluation;
+      if (at === step) isKept = true;
+      if (at === 0) this.#startSamples = samples;
+      for (const place of repeating(samples ?? [], this.#startSamples)) this.#told.add(place);
+    }
+    if (!isKept) await this.afterStep(state);
+  }
+
+  /** @returns whether this step was one to evaluate after; the last step's evaluation is the caller's (`find`) */
+  async afterStep({ optimizer: { step }, parameters }: TrainingState): Promise<boolean> {
+    if (step === this.#last || !this.#due.has(step)) return false;
+    const { pairs, scores: reference, scorer } = this.#held;
+    const atReference = step === 0 && this.#startsAsReference();
+    const scores = atReference
+      ? reference
+      : await scorePairs(scorer, parameters, pairs, asBar(this.#call, 'evaluating', 'pairs'));
+    const { metrics, samples } = await this.find(step, parameters, scores);
+    // Where the policy is its own reference, c and r are 0 by definition.
+    const measures = measuresOf(evaluatePairs(scores, atReference ? undefined : reference));
+    this.#context.send({
+      kind: 'evaluation',
+      runId: this.#run.id,
+      step,
+      metrics,
+      ...(scores.every(isFiniteScore) ? { evaluation: { ...measures, ...(samples && { samples }) } } : {}),
+    });
+    return true;
+  }
+
+  /** Metrics and samples of a state whose held-out pairs were scored; tells of samples that repeat themselves. */
+  async find(step: number, parameters: Float32Array, scores: readonly PairLogProbs[]): Promise<Findings> {
+    const { meter, pairs, scores: reference } = this.#held;
+    const metrics = await evaluationMetrics(meter, this.#run.config, pairs, scores, reference);
+    const samples = await this.#sample(step, parameters);
+    return { metrics, ...(samples && { samples }) };
+  }
+
+  async #sample(step: number, parameters: Float32Array): Promise<readonly PromptSample[] | undefined> {
+    const { sampler, model } = this.#held;
+    if (!sampler) return undefined;
+    const bar = asBar(this.#call, 'answering samples', 'answers');
+    if (step === 0) {
+      this.#startSamples = await sampler.answerStart(functionHash(model, this.#start), parameters, bar);
+      return this.#startSamples;
+    }
+    const samples = await sampler.answer(parameters, bar);
+    for (const place of repeating(samples ?? [], this.#startSamples)) {
+      if (this.#told.has(place)) continue;
+      this.#told.add(place);
+      this.#tell(`sample ${place + 1} repeats itself since step ${step}; the learning rate may be too high`);
+    }
+    return samples;
+  }
+
+  #startsAsReference(): boolean {
+    const { model, reference } = this.#held;
+    return reference === undefined
+      ? functionHash(model, this.#start) === 'base'
+      : policyHash(reference) === policyHash(this.#start);
+  }
+}
+
+/** The session of a job's held-out losses; absent where nothing is evaluated on the way. */
+export function openMeter(
+  configs: readonly Pick<RunConfig, 'loss' | 'evalEvery' | 'threads'>[],
+): Promise<LossMeter> | undefined {
+  const [first] = configs;
+  if (first?.evalEvery === undefined) return undefined;
+  return LossMeter.create([...new Set(configs.map(({ loss }) => loss))], first.threads);
+}
