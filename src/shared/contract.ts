@@ -41,6 +41,13 @@ import type {
   SeriesResult,
 } from './contract/runs.ts';
 import type {
+  GeneratedPiece,
+  GenerateTextRequest,
+  GenerateTextResult,
+  ScoreTextRequest,
+  ScoreTextResult,
+} from './contract/playground.ts';
+import type {
   ListProjectsResult,
   ProjectRequest,
   ProjectResult,
@@ -64,6 +71,7 @@ import type { Plan } from './plan.ts';
 export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
 export type * from './contract/host.ts';
+export type * from './contract/playground.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
 export type * from './contract/upkeep.ts';
@@ -269,9 +277,13 @@ export interface PlanResult {
   readonly reasons: readonly string[];
 }
 
-export interface GenerateRequest {
-  readonly model: string;
-  readonly adapter?: string;
+export type GenerateRequest = (
+  | { readonly model: string; readonly adapter?: string }
+  /** A checkpoint of a run; `step` absent: the last one. */
+  | { readonly run: number; readonly step?: number }
+) &
+  GenerateSettings;
+export interface GenerateSettings {
   readonly prompt: string;
   /** Render the prompt as a user's message through the model's chat template. */
   readonly chat: boolean;
@@ -282,14 +294,7 @@ export interface GenerateRequest {
   readonly seed: number;
   readonly threads?: number;
 }
-export interface GenerateResult {
-  readonly text: string;
-  readonly promptTokens: number;
-  readonly tokens: number;
-  /** Why it ended: an end token, or `maxTokens`. */
-  readonly finish: 'end' | 'length';
-  readonly seconds: number;
-}
+export type GenerateResult = GenerateTextResult;
 
 export interface DemoRequest {
   /** Default: in the home folder. */
@@ -317,6 +322,16 @@ export interface Services extends DataServices, HostServices {
     request: GenerateRequest,
     call?: CallOptions & { onToken?: (text: string) => void },
   ): Promise<GenerateResult>;
+  /**
+   * As `generate`, in a process of the model's own that stays ready for a while. Several calls go on side by side, token
+   * by token. The pieces' texts joined are the result's text, and every token is in one piece.
+   */
+  generateText(
+    request: GenerateTextRequest,
+    call?: CallOptions & { onPiece?: ((piece: GeneratedPiece) => void) | undefined },
+  ): Promise<GenerateTextResult>;
+  /** Log-probs of a completion's tokens, computed where `generateText` does. */
+  scoreText(request: ScoreTextRequest, call?: CallOptions): Promise<ScoreTextResult>;
   /** `train` and `compare` for later: they stand in the queue until somebody runs it. */
   queueTrain(request: TrainRequest, call?: CallOptions): Promise<QueuedResult>;
   queueCompare(request: CompareRequest, call?: CallOptions): Promise<QueuedResult>;

@@ -35,10 +35,12 @@ import {
   resumeRun,
   runQueue,
 } from './runs/work.ts';
+import { generateText, scoreText } from './playground.ts';
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
 import { train } from './train.ts';
 import { Watcher } from './watch.ts';
+import { Players } from '../training/players.ts';
 import { startNodeProcess, type StartProcess } from '../training/process.ts';
 
 export type { ProcessEnd, StartProcess, WorkerProcess } from '../training/process.ts';
@@ -84,6 +86,7 @@ export function createServices({
     },
   };
   const watcher = new Watcher(library);
+  const players = new Players({ startProcess });
   return Promise.resolve({
     addModel: ({ path, name, take }, call) =>
       take ? takeModel(library, path, name, call) : addModel(library, path, name, call),
@@ -129,6 +132,8 @@ export function createServices({
     showComparison: (request, call = {}) => showComparison(library, request, call),
     report: (request, call = {}) => reportOf(library, request, call),
     generate: (request, call = {}) => generate(library, request, call),
+    generateText: (request, call = {}) => generateText(library, players, request, call),
+    scoreText: (request, call = {}) => scoreText(library, players, request, call),
     addProject: async ({ name }) => addProject(library.store, name),
     listProjects: async () => listProjects(library.store),
     renameProject: async (request) => renameProject(library.store, request),
@@ -143,8 +148,9 @@ export function createServices({
     overview: async () => overview(library, example),
     queueExample: (call = {}) => queueExample(library, example, call),
     watch: (listener) => watcher.watch(listener),
-    close: async () => {
+    async close() {
       watcher.close();
+      await players.close();
       opened?.close();
     },
   });

@@ -81,33 +81,60 @@ export function writeCheckpoint(
  * @throws InputError where it is gone, damaged, or another run's
  */
 export function readCheckpoint(
-  { path, sha256, step }: CheckpointPlace,
+  place: CheckpointPlace,
   size: number,
   facts: CheckpointFacts | undefined,
 ): TrainingState {
-  const wrong = (cause: string): InputError => new InputError(`the checkpoint ${cause}`, { file: path });
-  if (!existsSync(path)) throw wrong('is gone');
-  if (sha256OfFile(path) !== sha256) throw wrong('is damaged: its content is not what was written');
-  const { tensors, metadata } = readSafetensorsHeader(path);
-  const [firstMoment, parameters, secondMoment] = tensorNames.map((name) => {
-    const tensor = tensors.get(name);
-    if (!tensor || tensor.shape.length !== 1 || tensor.shape[0] !== size) {
-      throw wrong(`does not fit this run: ${name} should have ${size} numbers`);
-    }
-    return readTensorFloat32({ path }, tensor);
-  }) as [Float32Array, Float32Array, Float32Array];
-  if (Number(metadata['step']) !== step) throw wrong(`is of step ${metadata['step']}, not ${step}`);
+  const { metadata, read } = openCheckpoint(place, size);
+  const [firstMoment, parameters, secondMoment] = tensorNames.map(read) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   if (
     facts &&
     (metadata['adapter_start'] !== facts.adapterStartHash || metadata['order'] !== facts.orderHash)
   ) {
-    throw wrong('is of a run with another start or another order of batches');
+    throw wrongCheckpoint(place, 'is of a run with another start or another order of batches');
   }
   return {
     parameters,
-    optimizer: { step, firstMoment, secondMoment },
+    optimizer: { step: place.step, firstMoment, secondMoment },
     tokensSeen: Number(metadata['tokens_seen']),
   };
+}
+
+/** The trained numbers of a checkpoint alone. @throws InputError where it is gone, damaged, or does not fit */
+export function readParameters(place: CheckpointPlace, size: number): Float32Array {
+  return openCheckpoint(place, size).read('parameters');
+}
+
+function openCheckpoint(
+  place: CheckpointPlace,
+  size: number,
+): {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly read: (name: (typeof tensorNames)[number]) => Float32Array;
+} {
+  const { path, sha256, step } = place;
+  if (!existsSync(path)) throw wrongCheckpoint(place, 'is gone');
+  if (sha256OfFile(path) !== sha256)
+    throw wrongCheckpoint(place, 'is damaged: its content is not what was written');
+  const { tensors, metadata } = readSafetensorsHeader(path);
+  if (Number(metadata['step']) !== step)
+    throw wrongCheckpoint(place, `is of step ${metadata['step']}, not ${step}`);
+  const read = (name: string): Float32Array => {
+    const tensor = tensors.get(name);
+    if (!tensor || tensor.shape.length !== 1 || tensor.shape[0] !== size) {
+      throw wrongCheckpoint(place, `does not fit this run: ${name} should have ${size} numbers`);
+    }
+    return readTensorFloat32({ path }, tensor);
+  };
+  return { metadata, read };
+}
+
+function wrongCheckpoint({ path }: CheckpointPlace, cause: string): InputError {
+  return new InputError(`the checkpoint ${cause}`, { file: path });
 }
 
 /** Writes checkpoints when they are due. */

@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Text } from '../../shared/preferences.ts';
-import { Generator, type Generated } from '../engine/generate/generator.ts';
-import { NonFiniteLogitsError, type SamplingOptions } from '../engine/generate/sampling.ts';
-import { tokenizeChat } from '../engine/tokens/chat-template.ts';
+import { Generator } from '../engine/generate/generator.ts';
+import { NonFiniteLogitsError } from '../engine/generate/sampling.ts';
 import { tokenizePrompt } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { readJsonObject } from '../formats/files.ts';
-import type { OpenModel, Policy } from './model.ts';
+import type { OpenModel } from './model.ts';
 import type { WorkOptions } from './work.ts';
 
 export { NonFiniteLogitsError };
@@ -199,60 +198,4 @@ export interface Rehearsal {
   readonly seconds: number;
   readonly allSeconds: number;
   readonly bytesToCome: number;
-}
-
-export interface Continuation extends SamplingOptions {
-  readonly prompt: string;
-  /** Render the prompt as a user's message through the chat template. */
-  readonly chat: boolean;
-  readonly maxTokens: number;
-  readonly seed: number;
-  readonly threads?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with each piece of text once its characters are complete; never empty. */
-  readonly onText?: ((text: string) => void) | undefined;
-}
-
-/**
- * Continues one prompt.
- * @param policy absent for the base
- * @throws InputError where a chat is asked for and the model has no template
- */
-export async function continueText(
-  model: OpenModel,
-  policy: Policy | undefined,
-  options: Continuation,
-): Promise<{ readonly text: string; readonly promptTokens: number } & Generated> {
-  const { tokenizer } = model;
-  const ids = options.chat
-    ? tokenizeChat(tokenizer, [{ role: 'user', content: options.prompt }], { addGenerationPrompt: true })
-    : tokenizer.encode(options.prompt);
-  const prompt = Int32Array.from(ids);
-  const generator = await Generator.create(model.source, policy?.trainable ?? { kind: 'none' }, {
-    maxLength: prompt.length + options.maxTokens,
-    threads: options.threads,
-  });
-  const stream = tokenizer.decodeStream({ skipSpecialTokens: true });
-  let text = '';
-  const tell = (piece: string): void => {
-    if (piece === '') return;
-    text += piece;
-    options.onText?.(piece);
-  };
-  try {
-    const [generated] = await generator.generate([prompt], {
-      parameters: policy?.parameters,
-      maxTokens: options.maxTokens,
-      temperature: options.temperature,
-      topP: options.topP,
-      seed: options.seed,
-      eosTokenIds: endTokens(model),
-      signal: options.signal,
-      onToken: (_sequence, token) => tell(stream.push(token)),
-    });
-    tell(stream.end());
-    return { text, promptTokens: prompt.length, ...generated! };
-  } finally {
-    await generator.release();
-  }
 }

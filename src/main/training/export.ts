@@ -1,6 +1,6 @@
 import type { RunConfig } from '../../shared/config.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
-import { checkpointPath, readCheckpoint } from './checkpoint.ts';
+import { checkpointPath, readParameters } from './checkpoint.ts';
 import type { StartPlace } from './job.ts';
 import { openBase, openFresh, parametersOf, savePolicy, trainableOf } from './model.ts';
 
@@ -18,6 +18,6 @@ export function exportCheckpoint(
   const model = start.kind === 'fresh' ? openFresh(start.configFile) : openBase(start);
   const trainable = trainableOf(model, config);
   const place = { step, sha256, path: checkpointPath(checkpointFolder, sha256) };
-  const { parameters } = readCheckpoint(place, parametersOf(model, trainable), undefined);
+  const parameters = readParameters(place, parametersOf(model, trainable));
   savePolicy(out, { trainable, parameters }, model);
 }

@@ -266,7 +266,12 @@ export function toError({ type, message, file, row, stack }: WorkerError): Error
   return error;
 }
 
-export function died({ code, signal }: ProcessEnd, outOfMemory: boolean, stderr: string): InputError {
+export function died(
+  { code, signal }: ProcessEnd,
+  outOfMemory: boolean,
+  stderr: string,
+  what = 'the training process',
+): InputError {
   const how = signal === null ? `ended with code ${code}` : `was killed (${signal})`;
   const why = outOfMemory
     ? ': memory ran out'
@@ -275,7 +280,7 @@ export function died({ code, signal }: ProcessEnd, outOfMemory: boolean, stderr:
       : '';
   const lines = stderr.trim().split('\n');
   const said = signal === null && lines.at(-1) ? `: ${lines.at(-1)}` : '';
-  return new InputError(`the training process ${how}${why}${said}`);
+  return new InputError(`${what} ${how}${why}${said}`);
 }
 
 /** Whether the system has killed a process for want of memory since this was made (Linux; elsewhere never). */

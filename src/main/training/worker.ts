@@ -2,15 +2,15 @@
  * The process that trains one job. It is told what to do by its supervisor, tells what comes of it, and reads the
  * database without writing to it. It ends with its supervisor: what it has not told by then is computed again.
  */
-import { InputError, UsageError } from '../../shared/errors.ts';
 import { openStore } from '../store/database.ts';
 import { openChannel } from './channel.ts';
-import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
+import type { JobResult, JobSpec, SupervisorMessage, WorkerMessage } from './job.ts';
 import { workCompare } from './work/compare.ts';
 import { peakMemory } from './plan.ts';
 import type { WorkContext } from './work/context.ts';
 import { EnoughPlanned } from './work/plan.ts';
 import { workTrain } from './work/train.ts';
+import { describeError } from './worker-error.ts';
 
 const controller = new AbortController();
 
@@ -41,21 +41,6 @@ async function work(spec: JobSpec): Promise<JobResult> {
   };
 }
 
-function describe(error: unknown): WorkerError {
-  const whole = error instanceof Error ? error.message : String(error);
-  const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
-  if (error instanceof UsageError) return { type: 'usage', message: whole };
-  if (!(error instanceof InputError)) return { type: 'unexpected', message: whole, ...stack };
-  const { file, row } = error.place;
-  const message = error.bareMessage;
-  return {
-    type: 'input',
-    message,
-    ...(file === undefined ? {} : { file }),
-    ...(row === undefined ? {} : { row }),
-  };
-}
-
 onMessage((message) => {
   if (message.kind === 'stop') {
     controller.abort();
@@ -67,7 +52,7 @@ onMessage((message) => {
       sendAndEnd(
         controller.signal.aborted && error === controller.signal.reason
           ? { kind: 'stopped' }
-          : { kind: 'failed', error: describe(error) },
+          : { kind: 'failed', error: describeError(error) },
       ),
   );
 });

@@ -19,6 +19,8 @@ import type {
   DuplicatesRequest,
   DuplicatesResult,
   EditDataRequest,
+  GenerateTextRequest,
+  GenerateTextResult,
   LeaksRequest,
   LeaksResult,
   LengthsRequest,
@@ -51,6 +53,8 @@ import type {
   RunMetricsResult,
   RunRequest,
   RunsResult,
+  ScoreTextRequest,
+  ScoreTextResult,
   SearchDataRequest,
   SearchDataResult,
   SeriesRequest,
@@ -69,8 +73,13 @@ import type { ColumnMap, FormatName } from '../preferences.ts';
 export type {
   ComparisonDetails,
   ComparisonSummary,
+  GenerateTextRequest,
+  GenerateTextResult,
   LogRequest,
   LogResult,
+  Policy,
+  ScoreTextRequest,
+  ScoreTextResult,
   Series,
   SeriesRequest,
   SeriesResult,
@@ -238,38 +247,6 @@ export interface RunEvaluations {
       readonly repetition?: number;
     }[];
   }[];
-}
-/** A base model, or a checkpoint of a run. */
-export type Policy =
-  | { readonly model: string }
-  /** `step` absent: the last checkpoint. */
-  | { readonly run: number; readonly step?: number };
-export interface GenerateTextRequest {
-  readonly policy: Policy;
-  readonly prompt: string;
-  /** Render the prompt as a user's message through the chat template. */
-  readonly chat: boolean;
-  readonly maxTokens: number;
-  /** 0: greedy. */
-  readonly temperature: number;
-  readonly topP: number;
-  readonly seed: number;
-}
-export interface GenerateTextResult {
-  readonly text: string;
-  readonly promptTokens: number;
-  readonly tokens: number;
-  readonly finish: 'end' | 'length';
-  readonly seconds: number;
-}
-export interface ScoreTextRequest {
-  readonly policy: Policy;
-  readonly prompt: string;
-  readonly chat: boolean;
-  readonly completion: string;
-}
-export interface ScoreTextResult {
-  readonly tokens: readonly { readonly id: number; readonly text: string; readonly logProb: number }[];
 }
 
 export interface AppApi {

@@ -2,8 +2,10 @@
  * Messages between a page and its host, the same over a WebSocket (as text) and a MessagePort (as objects). A page numbers
  * its calls; every call is answered once, by `result` or `failed`.
  */
-import type { ProgressEvent, RunSummary } from '../contract.ts';
+import type { GeneratedPiece, ProgressEvent, RunSummary } from '../contract.ts';
 import type { MethodName } from './api.ts';
+
+export type { GeneratedPiece };
 
 export type ClientMessage =
   | { readonly kind: 'call'; readonly id: number; readonly method: MethodName; readonly request: unknown }
@@ -23,13 +25,6 @@ export interface CallError {
 /** What a page may have to read anew. */
 export const topics = ['runs', 'queue', 'comparisons', 'data', 'models', 'projects', 'settings'] as const;
 export type Topic = (typeof topics)[number];
-
-/** One piece of a generation. */
-export interface GeneratedPiece {
-  readonly text: string;
-  /** Of each token that the text is made of, in nats, under the policy that generates. */
-  readonly tokens: readonly { readonly id: number; readonly logProb: number }[];
-}
 
 export type HostMessage =
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }

@@ -90,6 +90,8 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     throw new Error('not part of this test');
   };
   const services: Services = {
+    generateText: untried,
+    scoreText: untried,
     queueTrain: untried,
     queueCompare: untried,
     listRuns: untried,

@@ -20,7 +20,6 @@ import type {
   TrainRequest,
 } from '../../../shared/contract.ts';
 import { InputError } from '../../../shared/errors.ts';
-import type { Checkpoint } from '../../store/checkpoints.ts';
 import type { Job } from '../../store/jobs.ts';
 import { isActive } from '../../store/status.ts';
 import { exportCheckpoint } from '../../training/export.ts';
@@ -28,7 +27,8 @@ import { removeCheckpoints } from '../../training/job-recorder.ts';
 import { logFiles } from '../../training/log.ts';
 import { carryOutComparison, checkCompare } from '../compare.ts';
 import { enqueueCompare, enqueueTrain, logFileOf, recoverOrphans, requestOf, requeue } from '../jobs.ts';
-import { findModel, requireWritableFolder, type Library } from '../library.ts';
+import { requireWritableFolder, type Library } from '../library.ts';
+import { requireCheckpoint, startOfRun } from '../policies.ts';
 import { carryOutTraining, checkTrain } from '../train.ts';
 import { requireJob, requireRun, summariesOf } from './show.ts';
 
@@ -73,17 +73,6 @@ export async function resumeRun(
   const job = requeue(library, requireJob(library, run).id);
   if (!queue) await carryOutAny(library, job, call);
   return runsOf(library, job.id);
-}
-
-function requireCheckpoint({ store }: Library, run: number, step: number | undefined): Checkpoint {
-  const all = store.checkpoints.listOfRun(run);
-  const found = step === undefined ? all.at(-1) : all.find((each) => each.step === step);
-  if (found) return found;
-  const steps = all.map((each) => each.step).join(', ');
-  const which = step === undefined ? '' : ` at step ${step}`;
-  throw new InputError(
-    `run ${run} has no checkpoint${which}${steps === '' ? '' : `; there are some at steps ${steps}`}`,
-  );
 }
 
 /** A new run that goes on from a checkpoint of another, with other settings. */
@@ -144,19 +133,8 @@ export async function exportRun(
 ): Promise<ExportRunResult> {
   requireWritableFolder(out);
   const run = requireRun(library, id);
-  const { absolute } = requestOf(requireJob(library, id));
   const checkpoint = requireCheckpoint(library, id, step);
-  const model =
-    'start' in absolute && 'init' in absolute.start
-      ? { kind: 'fresh' as const, configFile: absolute.start.init }
-      : {
-          kind: 'base' as const,
-          ...(await findModel(
-            library,
-            'start' in absolute ? (absolute.start as { model: string }).model : absolute.model,
-            call,
-          )),
-        };
+  const model = await startOfRun(library, id, call);
   exportCheckpoint(model, run.config as RunConfig, checkpoint, library.checkpointFolder, out);
   return { run: id, step: checkpoint.step, out };
 }

@@ -3,6 +3,7 @@ import { appHandlers } from './app.ts';
 import { comparisonHandlers } from './comparisons.ts';
 import { dataHandlers } from './data.ts';
 import { modelHandlers } from './models.ts';
+import { playgroundHandlers } from './playground.ts';
 import { queueHandlers } from './queue.ts';
 import { runHandlers } from './runs.ts';
 import { upkeepHandlers } from './upkeep.ts';
@@ -15,5 +16,6 @@ export const handlers: Partial<Handlers> = {
   ...runHandlers,
   ...queueHandlers,
   ...comparisonHandlers,
+  ...playgroundHandlers,
   ...upkeepHandlers,
 };

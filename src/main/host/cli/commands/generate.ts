@@ -1,13 +1,36 @@
 import { z } from 'zod';
 import { defaults, settings, wholeNumber } from '../../../../shared/config.ts';
+import type { GenerateRequest, GenerateSettings } from '../../../../shared/contract.ts';
+import { UsageError } from '../../../../shared/errors.ts';
 import { formatElapsed, formatRate } from '../../../../shared/format.ts';
 import { defineCommand } from '../command.ts';
-import { numberText, required, textValue, toggle, withDefault } from '../option.ts';
-import { adapter, given, requiredModel } from './names.ts';
+import { numberText, optional, required, textValue, toggle, withDefault } from '../option.ts';
+import { adapter, given, optionalModel } from './names.ts';
 
 const sampling = 'Sampling';
 const temperature = z.number().min(0, { error: 'must be 0 or more' });
 const topP = z.number().gt(0, { error: 'must be above 0' }).max(1, { error: 'must be 1 or less' });
+
+interface Asked {
+  readonly model?: string;
+  readonly adapter?: string;
+  readonly run?: number;
+  readonly step?: number;
+}
+
+function withPolicy(
+  settings: GenerateSettings,
+  { model, adapter: folder, run, step }: Asked,
+): GenerateRequest {
+  if ((model === undefined) === (run === undefined))
+    throw new UsageError('generate needs one of --model M and --run N');
+  if (run === undefined) {
+    if (step !== undefined) throw new UsageError('--step needs --run N');
+    return { ...settings, model: model!, ...given({ adapter: folder }) };
+  }
+  if (folder !== undefined) throw new UsageError('--adapter needs --model M');
+  return { ...settings, run, ...given({ step }) };
+}
 
 export const generate = defineCommand({
   name: 'generate',
@@ -15,8 +38,23 @@ export const generate = defineCommand({
   details: ['Text is written as it comes. Temperature 0 takes the likeliest token each time.'],
   positionals: [],
   options: {
-    model: requiredModel,
+    model: optionalModel,
     adapter,
+    run: optional({
+      flag: 'run',
+      placeholder: 'N',
+      parse: numberText(wholeNumber(1)),
+      help: "instead of --model: a run's checkpoint, on the model that it was started from",
+      group: 'Input',
+    }),
+    step: optional({
+      flag: 'step',
+      placeholder: 'N',
+      parse: numberText(wholeNumber(1)),
+      defaultText: 'the last',
+      help: "which of the run's checkpoints",
+      group: 'Input',
+    }),
     prompt: required({
       flag: 'prompt',
       placeholder: 'T',
@@ -62,23 +100,18 @@ export const generate = defineCommand({
       group: sampling,
     }),
   },
-  examples: ['generate --model small --chat --prompt "What is 17 + 25?"'],
+  examples: [
+    'generate --model small --chat --prompt "What is 17 + 25?"',
+    'generate --run 3 --step 200 --prompt "What is 17 + 25?"',
+  ],
   run: async (context, { options }) => {
-    const { adapter: folder, ...request } = options;
-    const services = await context.services();
-    const result = await services.generate(
-      {
-        model: request.model,
-        prompt: request.prompt,
-        chat: request.chat,
-        maxTokens: request.maxTokens,
-        temperature: request.temperature,
-        topP: request.topP,
-        seed: request.seed,
-        ...given({ adapter: folder, threads: context.threads }),
-      },
-      { ...context.call, onToken: context.write },
+    const { model, adapter: folder, run, step, ...settings } = options;
+    const request = withPolicy(
+      { ...settings, ...given({ threads: context.threads }) },
+      given({ model, adapter: folder, run, step }),
     );
+    const services = await context.services();
+    const result = await services.generate(request, { ...context.call, onToken: context.write });
     context.write('\n');
     context.note(
       `${result.tokens} tokens in ${formatElapsed(result.seconds)} (${formatRate(result.tokens / result.seconds, 'tokens')})` +
