@@ -100,7 +100,7 @@ describe('summaries', () => {
     ]);
     const cells = summariseCells(result);
     expect(cells.map(({ loss, beta, runs }) => [loss, beta, runs.map((run) => run.beta)])).toEqual([
-      ['sft', undefined, [0.1, 0.1, 0.1]],
+      ['sft', undefined, [undefined, undefined, undefined]],
       ['dpo', 0.05, [0.05, 0.05, 0.05]],
       ['dpo', 0.2, [0.2, 0.2, 0.2]],
     ]);

@@ -73,10 +73,7 @@ export interface RunResult {
   readonly loss: string;
   readonly learningRate: number;
   readonly seed: number;
-  /**
-   * In which its rewards are logged; what it learns depends on it only where `usesBeta(loss)`. Absent in results of
-   * earlier versions, whose runs share the config's.
-   */
+  /** Absent where its loss ignores β, and in results of earlier versions, whose runs share the config's. */
   readonly beta?: number;
   /** Hash of the order in which the pairs were seen. */
   readonly orderHash: string;

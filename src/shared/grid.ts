@@ -19,7 +19,7 @@ export function refuseBetas({ betas, arms, shared }: Pick<Grid, 'betas' | 'arms'
 
 /**
  * Every run's config of a comparison: seed by seed, at every learning rate and β, every arm. A loss that ignores β is
- * there once for all of them, with its own default (in which only its rewards are logged).
+ * there once for all of them.
  * @throws UsageError where the grid contradicts itself
  */
 export function runConfigsOf(grid: Grid): RunConfig[] {

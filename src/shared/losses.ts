@@ -7,7 +7,7 @@ export interface LossDescription {
   readonly explanation: string;
   readonly source: string;
   readonly defaultBeta: number;
-  /** Whether β changes what is learnt; where it does not, β only scales the rewards that are logged. */
+  /** Whether β changes what is learnt. */
   readonly usesBeta: boolean;
   /** Whether log-probs under the reference are needed. */
   readonly needsReference: boolean;

@@ -175,7 +175,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     loss: run.loss as LossName,
     learningRate: run.learningRate,
     seed: run.seed,
-    beta: config.beta,
+    ...(run.beta === null ? {} : { beta: run.beta }),
     orderHash: run.orderHash!,
     adapterStartHash: run.adapterStartHash!,
     status: run.divergedAt === null ? 'finished' : 'diverged',

@@ -209,16 +209,15 @@ function rewardBeta(result: ComparisonResult, run: RunResult): number | undefine
 }
 
 function stepCharts(result: ComparisonResult, point: GridPoint, place: number): StepChart[] {
-  const known = result.runs.every((run) => rewardBeta(result, run) !== undefined);
+  // What ignores β has no reference to have rewards against.
+  const known = result.runs.every((run) => rewardBeta(result, run) !== undefined || !usesBeta(run.loss));
   const metric =
     (name: MetricName, scale: (run: RunResult) => number = () => 1): StepValue =>
     (step, run) => {
       const value = step[name];
       return typeof value === 'number' ? value * scale(run) : value;
     };
-  const toNats = (run: RunResult): number => (known ? 1 / rewardBeta(result, run)! : 1);
-  // An arm that ignores β logs its rewards in one of its own, and is drawn in that of the point.
-  const toPoint = (run: RunResult): number => (point.beta === undefined ? 1 : point.beta * toNats(run));
+  const toNats = (run: RunResult): number => (known ? 1 / (rewardBeta(result, run) ?? 1) : 1);
   const chart = (
     name: string,
     title: string,
@@ -252,7 +251,7 @@ function stepCharts(result: ComparisonResult, point: GridPoint, place: number): 
       'Reward margin β(c − r)',
       'The raw margin for every loss, whatever the loss itself looks at.',
       'rewards/margins',
-      [{ label: '', of: metric('rewards/margins', toPoint) }],
+      single('rewards/margins'),
     ),
     chart(
       'loss',

@@ -116,26 +116,14 @@ describe('the charts', () => {
     ]);
     const ids = groups.flatMap(({ charts }) => charts.map(({ id }) => id));
     expect(new Set(ids).size).toBe(ids.length);
-    const charts = stepCharts(result).filter(({ id }) => /^steps-1-(log-ratios|margins)$/.test(id));
-    const valuesOf = (chart: StepChart, label: string): number[] =>
-      chart.curves.find((curve) => curve.label === label)!.points.map(([, value]) => value);
-    for (const [loss, beta] of [
-      ['dpo', 0.2],
-      ['sft', 0.1],
-    ] as const) {
-      const { metrics } = result.runs.find(
-        (run) => run.loss === loss && run.learningRate === 1e-6 && run.seed === 0 && run.beta === beta,
-      )!;
-      metrics.forEach((step, place) => {
-        expect(valuesOf(charts[0]!, `${loss} c, seed 0`)[place]).toBeCloseTo(
-          step['rewards/chosen']! / beta,
-          3,
-        );
-        // The margin is drawn in the β of its group also for an arm that logged it in another.
-        const margin = (step['rewards/margins']! / beta) * 0.2;
-        expect(valuesOf(charts[1]!, `${loss}, seed 0`)[place]).toBeCloseTo(margin, 4);
-      });
-    }
+    const chart = stepCharts(result).find(({ id }) => id === 'steps-1-log-ratios')!;
+    expect(chart.curves.some(({ label }) => label.startsWith('sft'))).toBe(true);
+    const { points } = chart.curves.find(({ label }) => label === 'dpo c, seed 0')!;
+    const { metrics } = result.runs.find(
+      ({ loss, learningRate, seed, beta }) =>
+        loss === 'dpo' && learningRate === 1e-6 && seed === 0 && beta === 0.2,
+    )!;
+    metrics.forEach((step, place) => expect(points[place]![1]).toBeCloseTo(step['rewards/chosen']! / 0.2, 3));
     const page = reportPage(result, scripts).replace(/<script type[^]*?<\/script>/g, '');
     expect(page).toMatch(/<th class="number">β<\/th>/);
     expect(page).toContain('sft ignores β');
