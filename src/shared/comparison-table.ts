@@ -1,4 +1,4 @@
-import { describePairing, describePoint, gridPoints, measures, runsOf } from './comparison.ts';
+import { describePairing, describePoint, describeStart, gridPoints, measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, GridPoint, Measure, RunResult } from './comparison.ts';
 import {
   commonDecimals,
@@ -73,25 +73,33 @@ function cellsOf(result: ComparisonResult): (GridPoint & { readonly loss: string
 
 /** Summaries of every arm at every learning rate and β. Diverged runs are counted, never averaged in. */
 export function summariseCells(result: ComparisonResult): CellSummary[] {
-  return cellsOf(result).map(({ loss, ...point }) => {
-    const runs = runsOf(result, loss, point.learningRate, point.beta);
-    const finished = runs.filter(({ status }) => status === 'finished');
-    const of = Object.fromEntries(
-      measures.map((measure) => [
-        measure.name,
-        summarise(finished.map(({ evaluation }) => evaluation && measure.of(evaluation))),
-      ]),
-    ) as CellSummary['measures'];
-    return {
-      loss,
-      ...point,
-      runs,
-      finished: finished.length,
-      measures: of,
-      finalLoss: summarise(finished.map((run) => finalMetric(run, 'loss'))),
-      finalGateOpen: summarise(finished.map((run) => finalMetric(run, 'gate/open'))),
-    };
-  });
+  return cellsOf(result).map(({ loss, ...point }) =>
+    summariseRuns(loss, point, runsOf(result, loss, point.learningRate, point.beta)),
+  );
+}
+
+/** What the SFT that comes first has become, where it does; its c and r are to what it started from. */
+export function summariseSftFirst({ sftFirst }: ComparisonResult): CellSummary | undefined {
+  return sftFirst && summariseRuns('sft', { learningRate: sftFirst.learningRate }, sftFirst.runs);
+}
+
+function summariseRuns(loss: string, point: GridPoint, runs: readonly RunResult[]): CellSummary {
+  const finished = runs.filter(({ status }) => status === 'finished');
+  const of = Object.fromEntries(
+    measures.map((measure) => [
+      measure.name,
+      summarise(finished.map(({ evaluation }) => evaluation && measure.of(evaluation))),
+    ]),
+  ) as CellSummary['measures'];
+  return {
+    loss,
+    ...point,
+    runs,
+    finished: finished.length,
+    measures: of,
+    finalLoss: summarise(finished.map((run) => finalMetric(run, 'loss'))),
+    finalGateOpen: summarise(finished.map((run) => finalMetric(run, 'gate/open'))),
+  };
 }
 
 /** Values and spreads of one column of summaries as text, with the same decimals throughout. */
@@ -153,7 +161,9 @@ const shorten = (text: string, length: number): string =>
  * seeds ± standard deviation), then the verdicts.
  */
 export function renderTable(result: ComparisonResult): string {
-  const cells = summariseCells(result);
+  const arms = summariseCells(result);
+  const stage = summariseSftFirst(result);
+  const cells = stage ? [stage, ...arms] : arms;
   const base = (measure: Measure): SeedSummary => summarise([measure.of(result.base)]);
   const severalBetas = (result.betas?.length ?? 0) > 1;
   const betaText = (beta: number | undefined): string => (beta === undefined ? '–' : formatBeta(beta));
@@ -166,7 +176,11 @@ export function renderTable(result: ComparisonResult): string {
     ...(severalBetas
       ? [{ heading: 'β', align: 'left' as const, cells: ['', ...cells.map(({ beta }) => betaText(beta))] }]
       : []),
-    { heading: 'arm', align: 'left', cells: ['base', ...cells.map((cell) => shorten(cell.loss, 10))] },
+    {
+      heading: 'arm',
+      align: 'left',
+      cells: ['base', ...cells.map((cell) => (cell === stage ? 'sft first' : shorten(cell.loss, 10)))],
+    },
     {
       heading: 'seeds',
       align: 'right',
@@ -187,7 +201,7 @@ export function renderTable(result: ComparisonResult): string {
   columns.push(plain('loss', (cell) => cell.finalLoss));
   columns.push(plain('gate', (cell) => cell.finalGateOpen));
 
-  const diverged = cells.flatMap(({ runs, learningRate, beta }) =>
+  const diverged = arms.flatMap(({ runs, learningRate, beta }) =>
     runs
       .filter(({ status }) => status === 'diverged')
       .map((run) => ({
@@ -196,7 +210,8 @@ export function renderTable(result: ComparisonResult): string {
       })),
   );
   const notes = [
-    'Mean over finished seeds ± standard deviation. task: exact match; pref: held-out pairs with c > r; c, r: log-ratio to the reference in nats per answer; loss, gate (share of pairs with r > 0): training, last tenth of the steps. Losses of different arms are not comparable.',
+    'Mean over finished seeds ± standard deviation. task: exact match; pref: held-out pairs with c > r; c, r: log-ratio to the reference in nats per answer; loss, gate (share of pairs with r > 0): training, last tenth of the steps. Losses of different arms are not comparable.' +
+      (stage ? ' c and r of SFT first are to what it started from.' : ''),
     ...diverged.map(
       (run) =>
         `Diverged: ${run.loss} at ${run.point}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
@@ -204,10 +219,12 @@ export function renderTable(result: ComparisonResult): string {
   ];
   // Divergence takes every measure of a cell alike: said once, with the measure that leads.
   const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
+  const start = describeStart(result);
   const blocks = [
     layOut(columns),
     // One arm alone is paired with nothing.
     result.arms.length > 1 ? wrapText(describePairing(result), width) : [],
+    start === undefined ? [] : wrapText(start, width),
     verdicts.flatMap((item) => wrapText(verdictLine(item), width, item.primary ? '> ' : '  ', '    ')),
     notes.flatMap((note) => wrapText(note, width)),
   ];

@@ -67,6 +67,14 @@ export interface Evaluation {
   readonly samples?: readonly PromptSample[];
 }
 
+/** Supervised fine-tuning that comes before the arms of a comparison; one epoch unless it says otherwise. */
+export interface SftFirst {
+  readonly learningRate: number;
+  /** Not both. */
+  readonly epochs?: number;
+  readonly steps?: number;
+}
+
 /** One trained arm: one loss at one learning rate and one β from one seed. */
 export interface RunResult {
   readonly id: string;
@@ -120,6 +128,8 @@ export interface ComparisonResult {
   /** Absent where β was not asked for by a list. */
   readonly betas?: readonly number[];
   readonly seeds: readonly number[];
+  /** Where every arm of a seed starts from SFT, with that run of each seed; its c and r are to the base. */
+  readonly sftFirst?: SftFirst & { readonly runs: readonly RunResult[] };
   readonly base: Evaluation;
   readonly runs: readonly RunResult[];
   /** Names of the settings in which arms of one learning rate, β and seed differ: `['loss']` in a clean comparison. */
@@ -285,6 +295,20 @@ export function pairingProofs(result: ComparisonResult): PairingProof[] {
       paired: orderHashes.length === 1 && adapterStartHashes.length === 1,
     };
   });
+}
+
+/** "lr 1e-4, 2 epochs" */
+export function describeSftFirst({ learningRate, epochs = 1, steps }: SftFirst): string {
+  const [count, noun] = steps === undefined ? [epochs, 'epoch'] : [steps, 'step'];
+  return `lr ${formatLearningRate(learningRate)}, ${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** What every arm starts from, where that is SFT. */
+export function describeStart({ sftFirst, config }: ComparisonResult): string | undefined {
+  if (!sftFirst) return undefined;
+  const reference =
+    config['reference'] === undefined ? 'which is also its reference' : 'its reference is another';
+  return `Every arm starts from SFT on the chosen answers (${describeSftFirst(sftFirst)}), one for each seed, ${reference}.`;
 }
 
 /** "Only the loss differs …", or what else does. */

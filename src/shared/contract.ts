@@ -8,7 +8,7 @@
  * `signal.reason`.
  */
 import type { RunConfig, SharedSettings } from './config.ts';
-import type { ComparisonResult, Evaluation } from './comparison.ts';
+import type { ComparisonResult, Evaluation, SftFirst } from './comparison.ts';
 import type { LossName } from './losses.ts';
 import type {
   ComparisonDetails,
@@ -234,7 +234,13 @@ export interface CompareRequest {
    * Absent: `shared.beta`, else each loss's own default. Both together are a UsageError.
    */
   readonly betas?: readonly number[];
-  /** Its evalData or evalShare is set; the configs of all runs are `runConfigsOf(request)` (shared/grid.ts). */
+  /**
+   * Before the arms of each seed: supervised fine-tuning on the chosen answers of the training side, in the same adapter.
+   * Every arm of the seed starts from it, and it is their reference unless `shared.reference` names another. Not with
+   * full training.
+   */
+  readonly sftFirst?: SftFirst;
+  /** Its evalData or evalShare is set; the configs of all runs are `jobRunsOf(request)` (shared/grid.ts). */
   readonly shared: SharedSettings;
   /** Use only the first so many rows of the data. */
   readonly pairs?: number;

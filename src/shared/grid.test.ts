@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSharedSettings } from './config.ts';
 import { UsageError } from './errors.ts';
-import { runConfigsOf, runFolderName, runTitle, type Grid } from './grid.ts';
+import { jobRunsOf, runConfigsOf, runFolderName, runTitle, type Grid } from './grid.ts';
 
 const grid = (more: Partial<Grid> = {}): Grid => ({
   arms: ['dpo', 'sft'],
@@ -10,7 +10,7 @@ const grid = (more: Partial<Grid> = {}): Grid => ({
   shared: parseSharedSettings({ evalShare: 0.5 }),
   ...more,
 });
-const cells = (of: Grid): string[] => runConfigsOf(of).map((config) => runFolderName(config, of));
+const cells = (of: Grid): string[] => jobRunsOf(of).map((run) => runFolderName(run, of));
 
 describe('the runs of a grid', () => {
   it('go seed by seed, rate by rate and β by β; a loss that ignores β is there once', () => {
@@ -37,18 +37,48 @@ describe('the runs of a grid', () => {
     const shared = parseSharedSettings({ evalShare: 0.5, beta: 0.3 });
     const dpo = (of: Grid) => runConfigsOf(of).filter(({ loss }) => loss === 'dpo');
     expect(dpo(grid({ betas: [0.3] }))).toEqual(dpo(grid({ shared })));
-    expect(runTitle(dpo(grid())[0]!, {})).toBe('dpo, lr 1e-6, seed 3');
-    expect(runTitle(dpo(grid())[0]!, { betas: [0.1, 0.2] })).toBe('dpo, lr 1e-6, β 0.1, seed 3');
+    expect(runTitle({ config: dpo(grid())[0]! }, {})).toBe('dpo, lr 1e-6, seed 3');
+    expect(runTitle({ config: dpo(grid())[0]! }, { betas: [0.1, 0.2] })).toBe('dpo, lr 1e-6, β 0.1, seed 3');
+  });
+
+  it('begin each seed with its SFT, which shares all but length and learning rate', () => {
+    const shared = parseSharedSettings({
+      evalShare: 0.5,
+      steps: 9,
+      beta: 0.3,
+      reference: 'base',
+      batchSize: 2,
+    });
+    const staged = grid({ learningRates: [1e-6], shared, sftFirst: { learningRate: 1e-4, epochs: 2 } });
+    expect(cells(staged)).toEqual([
+      ...['sft-first-lr1e-4-seed3', 'dpo-lr1e-6-seed3', 'sft-lr1e-6-seed3'],
+      ...['sft-first-lr1e-4-seed4', 'dpo-lr1e-6-seed4', 'sft-lr1e-6-seed4'],
+    ]);
+    const [stage, arm] = jobRunsOf(staged);
+    expect(stage).toMatchObject({ role: 'stage', config: { loss: 'sft', epochs: 2, batchSize: 2, seed: 3 } });
+    for (const name of ['steps', 'reference']) expect(stage!.config).not.toHaveProperty(name);
+    expect(stage!.config.lora).toEqual(arm!.config.lora);
+    expect(arm).toEqual({ config: runConfigsOf(staged)[0] });
+    expect(runTitle(stage!, staged)).toBe('sft first, lr 1e-4, seed 3');
+    const brief = jobRunsOf({ ...staged, sftFirst: { learningRate: 1e-4, steps: 5 } })[0]!.config;
+    expect([brief.steps, brief.epochs]).toEqual([5, undefined]);
+    expect(jobRunsOf({ ...staged, sftFirst: { learningRate: 1e-4 } })[0]!.config.epochs).toBe(1);
   });
 
   it.each([
+    [
+      { sftFirst: { learningRate: 1e-4 }, shared: parseSharedSettings({ full: true }) },
+      'excludes full training',
+    ],
+    [{ sftFirst: { learningRate: 1e-4, steps: 1, epochs: 1 } }, 'steps and epochs exclude each other'],
+    [{ sftFirst: { learningRate: -1 } }, 'learningRate must be 0 or more'],
     [{ betas: [0.1], shared: parseSharedSettings({ beta: 0.1 }) }, 'exclude each other'],
     [{ betas: [] }, 'at least one'],
     [{ betas: [0.1, 0.2, 0.1] }, '0.1 twice'],
     [{ betas: [0.1, 0.2], arms: ['sft'] as const }, 'change nothing'],
     [{ betas: [0.1, 0] }, 'above 0'],
   ])('are refused for %o', (more, message) => {
-    expect(() => runConfigsOf(grid(more))).toThrow(UsageError);
-    expect(() => runConfigsOf(grid(more))).toThrow(message);
+    expect(() => jobRunsOf(grid(more))).toThrow(UsageError);
+    expect(() => jobRunsOf(grid(more))).toThrow(message);
   });
 });

@@ -1,13 +1,27 @@
-import { runConfigOf, type RunConfig } from './config.ts';
+import type { SftFirst } from './comparison.ts';
+import { parseRunConfig, runConfigOf, type RunConfig } from './config.ts';
 import type { CompareRequest } from './contract.ts';
 import { UsageError } from './errors.ts';
 import { formatBeta, formatLearningRate } from './format.ts';
 import { usesBeta } from './losses.ts';
 
-export type Grid = Pick<CompareRequest, 'arms' | 'learningRates' | 'betas' | 'seeds' | 'shared'>;
+export type Grid = Pick<CompareRequest, 'arms' | 'learningRates' | 'betas' | 'seeds' | 'sftFirst' | 'shared'>;
 
-/** Refuses a list of β that contradicts itself or changes nothing. @throws UsageError */
-export function refuseBetas({ betas, arms, shared }: Pick<Grid, 'betas' | 'arms' | 'shared'>): void {
+/** A run of a comparison's job: an arm at one place of the grid, or the SFT that comes before a seed's arms. */
+export interface GridRun {
+  readonly role?: 'stage';
+  readonly config: RunConfig;
+}
+
+/** Refuses what contradicts itself or would change nothing. @throws UsageError */
+export function refuseGrid(grid: Grid): void {
+  refuseBetas(grid);
+  if (grid.sftFirst === undefined) return;
+  if (grid.shared.full) throw new UsageError('SFT first trains an adapter: it excludes full training');
+  stageConfigOf(grid.sftFirst, grid.shared, grid.seeds[0]!);
+}
+
+function refuseBetas({ betas, arms, shared }: Grid): void {
   if (betas === undefined) return;
   if (shared.beta !== undefined) throw new UsageError('beta and betas exclude each other');
   if (betas.length === 0) throw new UsageError('betas must name at least one β');
@@ -17,8 +31,41 @@ export function refuseBetas({ betas, arms, shared }: Pick<Grid, 'betas' | 'arms'
     throw new UsageError(`several β would change nothing: ${arms.join(' and ')} takes none`);
 }
 
+function sharedWithArms({
+  steps: _steps,
+  epochs: _epochs,
+  beta: _beta,
+  reference: _reference,
+  ...rest
+}: Grid['shared']) {
+  return rest;
+}
+
+/** The config of the SFT that comes first: what all runs share, but with a length and a learning rate of its own. */
+function stageConfigOf(
+  { learningRate, steps, epochs }: SftFirst,
+  shared: Grid['shared'],
+  seed: number,
+): RunConfig {
+  const length = { ...(steps === undefined ? {} : { steps }), ...(epochs === undefined ? {} : { epochs }) };
+  return parseRunConfig({ ...sharedWithArms(shared), ...length, loss: 'sft', learningRate, seed });
+}
+
 /**
- * Every run's config of a comparison: seed by seed, at every learning rate and β, every arm. A loss that ignores β is
+ * Every run of a comparison's job in its order: seed by seed the SFT that comes first, where it does, and all arms.
+ * @throws UsageError where the grid contradicts itself
+ */
+export function jobRunsOf(grid: Grid): GridRun[] {
+  refuseGrid(grid);
+  const { sftFirst, shared } = grid;
+  return grid.seeds.flatMap((seed): GridRun[] => [
+    ...(sftFirst ? [{ role: 'stage' as const, config: stageConfigOf(sftFirst, shared, seed) }] : []),
+    ...runConfigsOf({ ...grid, seeds: [seed] }).map((config) => ({ config })),
+  ]);
+}
+
+/**
+ * The config of every arm of a comparison: seed by seed, at every learning rate and β, every arm. A loss that ignores β is
  * there once for all of them.
  * @throws UsageError where the grid contradicts itself
  */
@@ -47,20 +94,24 @@ function distinctBeta({ loss, beta }: RunConfig, { betas = [] }: Pick<Grid, 'bet
   return betas.length > 1 && usesBeta(loss) ? formatBeta(beta) : undefined;
 }
 
-/** What a run of a comparison is called: "minor-dpo, lr 5e-6, seed 1", with β after the rate where there are several. */
-export function runTitle(config: RunConfig, grid: Pick<Grid, 'betas'>): string {
+/**
+ * What a run of a comparison is called: "minor-dpo, lr 5e-6, seed 1", with β after the rate where there are several;
+ * "sft first, lr 1e-4, seed 1" before the arms.
+ */
+export function runTitle({ config, role }: GridRun, grid: Pick<Grid, 'betas'>): string {
   const beta = distinctBeta(config, grid);
   return [
-    config.loss,
+    role === 'stage' ? `${config.loss} first` : config.loss,
     `lr ${formatLearningRate(config.learningRate)}`,
     ...(beta === undefined ? [] : [`β ${beta}`]),
     `seed ${config.seed}`,
   ].join(', ');
 }
 
-/** The same as a folder's name: `minor-dpo-lr5e-6-seed1`, or `minor-dpo-lr5e-6-beta0.05-seed1`. */
-export function runFolderName(config: RunConfig, grid: Pick<Grid, 'betas'>): string {
+/** The same as a folder's name: `minor-dpo-lr5e-6-seed1`, `minor-dpo-lr5e-6-beta0.05-seed1`, `sft-first-lr1e-4-seed1`. */
+export function runFolderName({ config, role }: GridRun, grid: Pick<Grid, 'betas'>): string {
   const beta = distinctBeta(config, grid);
   const rate = formatLearningRate(config.learningRate);
-  return `${config.loss}-lr${rate}${beta === undefined ? '' : `-beta${beta}`}-seed${config.seed}`;
+  const stage = role === 'stage' ? '-first' : '';
+  return `${config.loss}${stage}-lr${rate}${beta === undefined ? '' : `-beta${beta}`}-seed${config.seed}`;
 }

@@ -12,6 +12,7 @@ import type {
   TrainResult,
 } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
+import type { Evaluation } from '../../src/shared/comparison.ts';
 import type { openStore } from '../../src/main/store/database.ts';
 import {
   exactMetrics,
@@ -227,6 +228,72 @@ describe('a comparison that was killed', () => {
       const evaluations = (of: ReturnType<typeof openStore>): unknown =>
         of.runs.list().map(({ id }) => of.evaluations.listOfRun(id).map(({ result }) => result));
       inStore(at('grid-home'), (whole) => expect(evaluations(store)).toEqual(evaluations(whole)));
+      expect(store.comparisons.list().map(({ status }) => status)).toEqual(['finished']);
+    });
+  });
+});
+
+describe('a comparison with SFT first that was killed', () => {
+  const compareTo = (name: string): string[] => [
+    ...['compare', ...settings, '--arms', 'dpo,minor-dpo', '--seeds', '0,1', '--sft-first', '1e-2'],
+    ...['--sft-steps', '60', '--eval-every', '20', '--sample-prompts', '1', '--sample-tokens', '4'],
+    ...['--out', at(name), '--report', at(`${name}.html`)],
+  ];
+  const folders = [0, 1].flatMap((seed) =>
+    ['sft-first', 'dpo', 'minor-dpo'].map((what) => `${what}-lr1e-2-seed${seed}`),
+  );
+
+  /** Waits until a run of the job, by its place, has so many steps on record. */
+  async function untilStepOf(home: string, place: number, step: number): Promise<void> {
+    await untilStep(home, 0);
+    while (inStore(home, (store) => store.runs.list()[place]?.lastStep ?? 0) < step)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  it('resumes in the middle of a stage, then of an arm, and past a damaged end of the stage, to the same bytes', async () => {
+    await succeed(at('staged-whole-home'), compareTo('staged-whole'));
+    const home = at('staged-home');
+    const first = start(home, compareTo('staged'));
+    await untilStepOf(home, 3, 5);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const steps = inStore(home, (store) => store.runs.list().map(({ lastStep }) => lastStep));
+    expect([steps[3]! < 60, steps[4]]).toEqual([true, 0]);
+    const second = start(home, ['runs', 'resume', '1']);
+    await untilStepOf(home, 4, 5);
+    second.child.kill('SIGKILL');
+    await second.ended;
+    const stood = inStore(home, (store) => store.runs.list().map(({ role, status }) => `${role} ${status}`));
+    // Whoever looks next marks the arm that was at work as interrupted.
+    expect(stood.slice(3)).toEqual(['stage finished', 'run running', 'run queued']);
+
+    const last = inStore(home, (store) => store.checkpoints.listOfRun(4).at(-1)!);
+    const file = join(home, 'checkpoints', last.sha256.slice(0, 2), `${last.sha256}.safetensors`);
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 3]! ^= 4;
+    writeFileSync(file, bytes);
+    const { err } = await succeed(home, ['runs', 'resume', 1]);
+    expect(err).toContain('is damaged');
+
+    for (const run of folders) {
+      expect(exactMetrics(join(at('staged'), run, 'metrics.jsonl'))).toEqual(
+        exactMetrics(join(at('staged-whole'), run, 'metrics.jsonl')),
+      );
+      expect(adapterBytes(`staged/${run}`).equals(adapterBytes(`staged-whole/${run}`))).toBe(true);
+    }
+    inStore(home, (store) => {
+      const recorded = (of: ReturnType<typeof openStore>): unknown =>
+        of.runs.list().map(({ id, role, adapterStartHash, orderHash }) => ({
+          ...{ role, adapterStartHash, orderHash },
+          evaluations: of.evaluations.listOfRun(id).map(({ step, result }) => ({ step, result })),
+        }));
+      inStore(at('staged-whole-home'), (whole) => expect(recorded(store)).toEqual(recorded(whole)));
+      // On the way an arm is measured against the SFT of its seed, which it starts as.
+      for (const id of [2, 3, 5, 6]) {
+        const [first, later] = store.evaluations.listOfRun(id).map(({ result }) => result as Evaluation);
+        expect([first!.meanChosenLogRatio, first!.meanRejectedLogRatio, first!.ties]).toEqual([0, 0, 6]);
+        expect(later!.meanChosenLogRatio).not.toBe(0);
+      }
       expect(store.comparisons.list().map(({ status }) => status)).toEqual(['finished']);
     });
   });

@@ -3,14 +3,14 @@ import type { ComparisonResult, Evaluation, RunResult } from '../../shared/compa
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
-import { refuseBetas } from '../../shared/grid.ts';
+import { refuseGrid, type GridRun } from '../../shared/grid.ts';
 import type { LossName } from '../../shared/losses.ts';
 import { InputError } from '../../shared/errors.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import type { Store } from '../store/database.ts';
 import type { Job } from '../store/jobs.ts';
-import type { Run } from '../store/runs.ts';
+import type { Run, RunRole } from '../store/runs.ts';
 import type { JobResult } from '../training/job.ts';
 import { runtimeVersion } from '../training/sessions.ts';
 import { runFolder } from '../training/work/run.ts';
@@ -27,7 +27,7 @@ import { join } from 'node:path';
 /** Refuses early what could only fail after hours of work. */
 export function checkCompare(request: CompareRequest): void {
   const { report, out, model, data, shared, taskData } = request;
-  refuseBetas(request);
+  refuseGrid(request);
   if (report !== undefined) requireWritable(report, [model, data, shared.evalData, taskData]);
   if (out !== undefined) requireWritableFolder(out);
 }
@@ -35,7 +35,7 @@ export function checkCompare(request: CompareRequest): void {
 /**
  * Trains every arm at every learning rate and β from every seed in one process, under identical conditions: one base, one
  * reference cache, and per seed one adapter start and one order of batches. Evaluates each, and the base, on held-out
- * pairs.
+ * pairs. Where SFT comes first, each seed's is one more run, from which its arms start.
  */
 export async function compare(
   library: Library,
@@ -72,7 +72,7 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
   const { asked, absolute } = request;
   const comparison = (await comparisonOf(store, job, allMetrics))!;
   if (absolute.out !== undefined) {
-    for (const run of comparison.runs)
+    for (const run of [...(comparison.sftFirst?.runs ?? []), ...comparison.runs])
       writeAskedFile(
         join(run.adapterPath!, 'metrics.jsonl'),
         toJsonLines(metricLines(store.metrics.points(Number(run.id)))),
@@ -129,10 +129,10 @@ export async function comparisonOf(
   const { baseHash, dataHash } = all[0]!;
   const base = store.evaluations.get(baseEvaluation)!.result as Evaluation;
   const turns = new Turns(signal);
-  const runs: RunResult[] = [];
+  const results: Record<RunRole, RunResult[]> = { run: [], stage: [] };
   for (const run of all) {
     if (run.status !== 'finished' && run.divergedAt === null) continue;
-    runs.push(runResult(store, run, metricsOf(store, run, all), absolute));
+    results[run.role].push(runResult(store, run, metricsOf(store, run, all), absolute));
     await turns.pass();
   }
   const named = store.models.findByHash(baseHash);
@@ -158,8 +158,9 @@ export async function comparisonOf(
     learningRates: asked.learningRates,
     ...(asked.betas === undefined ? {} : { betas: asked.betas }),
     seeds: asked.seeds,
+    ...(asked.sftFirst === undefined ? {} : { sftFirst: { ...asked.sftFirst, runs: results.stage } }),
     base,
-    runs,
+    runs: results.run,
     onlyDiffers: differences(asked),
   };
 }
@@ -168,7 +169,10 @@ const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1
 
 function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRequest): RunResult {
   const { out } = request;
-  const config = run.config as RunConfig;
+  const member: GridRun = {
+    config: run.config as RunConfig,
+    ...(run.role === 'stage' ? { role: run.role } : {}),
+  };
   const evaluation = finalEvaluation(store, run);
   return {
     id: String(run.id),
@@ -182,7 +186,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
     ...read,
     ...(evaluation ? { evaluation } : {}),
-    ...(out === undefined ? {} : { adapterPath: runFolder(out, config, request) }),
+    ...(out === undefined ? {} : { adapterPath: runFolder(out, member, request) }),
     seconds: run.seconds,
   };
 }

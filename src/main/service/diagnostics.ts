@@ -163,6 +163,7 @@ function runsOf(store: Store, cleaned: (text: string) => string): unknown[] {
     id: run.id,
     job: run.job,
     comparison: run.comparison,
+    role: run.role,
     loss: run.loss,
     learningRate: run.learningRate,
     beta: run.beta,

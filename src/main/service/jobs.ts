@@ -4,7 +4,7 @@ import type { CallOptions, CompareRequest, PlanRequest, TrainRequest } from '../
 import type { RunConfig } from '../../shared/config.ts';
 import { measuresOf, type Evaluation } from '../../shared/comparison.ts';
 import { InputError } from '../../shared/errors.ts';
-import { runConfigsOf } from '../../shared/grid.ts';
+import { jobRunsOf, type GridRun } from '../../shared/grid.ts';
 import { usesBeta } from '../../shared/losses.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Job } from '../store/jobs.ts';
@@ -70,7 +70,7 @@ export async function enqueueTrain(
   return store.transaction(() => {
     const job = store.jobs.add({ kind: 'train', request, projectId });
     const parent = from === undefined ? {} : { parentCheckpointId: from.id };
-    const run = addRun(library, job, config, { baseHash, dataHash: data.hash, ...parent });
+    const run = addRun(library, job, { config }, { baseHash, dataHash: data.hash, ...parent });
     if (from) {
       // Its own record of the same file: what becomes of the other run no longer matters.
       store.checkpoints.add({ runId: run.id, step: from.step, sha256: from.sha256, size: from.size });
@@ -92,7 +92,7 @@ function copyEvaluations({ evaluations }: Library['store'], from: Checkpoint, to
   }
 }
 
-/** Records a comparison as one job with all its runs: seed by seed every arm at every learning rate and β. */
+/** Records a comparison as one job with all its runs: seed by seed the SFT that comes first, then every arm. */
 export async function enqueueCompare(
   library: Library,
   asked: CompareRequest,
@@ -108,8 +108,8 @@ export async function enqueueCompare(
     const hashes = { baseHash, dataHash: data.hash };
     const comparison = store.comparisons.add({ kind: 'grid', config: asked, ...hashes });
     const job = store.jobs.add({ kind: 'compare', request, projectId, comparisonId: comparison.id });
-    for (const config of runConfigsOf(absolute))
-      addRun(library, job, config, { ...hashes, comparisonId: comparison.id });
+    for (const run of jobRunsOf(absolute))
+      addRun(library, job, run, { ...hashes, comparisonId: comparison.id });
     return job;
   });
 }
@@ -117,13 +117,17 @@ export async function enqueueCompare(
 function addRun(
   { store }: Library,
   job: Job,
-  config: RunConfig,
+  { config, role }: GridRun,
   of: { baseHash: string; dataHash: string; comparisonId?: number; parentCheckpointId?: number },
 ): Run {
   const { loss, seed, learningRate } = config;
   const beta = usesBeta(loss) ? config.beta : null;
   const { id: jobId, projectId } = job;
-  return store.runs.add({ loss, seed, orderSeed: seed, learningRate, beta, config, jobId, projectId, ...of });
+  return store.runs.add({
+    ...of,
+    ...{ jobId, projectId, loss, seed, orderSeed: seed, learningRate, beta, config },
+    role: role ?? 'run',
+  });
 }
 
 const pollMilliseconds = 300;
@@ -236,7 +240,7 @@ export async function planSpecOf(
   }
   const absolute = absoluteCompare(library, request);
   const start = await startPlace(library, { kind, absolute }, call);
-  const runs = runConfigsOf(absolute).map((config, id) => ({ ...run, id, config }));
+  const runs = jobRunsOf(absolute).map((each, id) => ({ ...run, id, ...each }));
   const common = commonSpec(library, absolute);
   return { ...common, ...planned, kind, request: absolute, start, runs, baseDone: false };
 }
@@ -288,6 +292,7 @@ function runSpec({ store, checkpointFolder }: Library, run: Run, fork: boolean):
   const places = store.checkpoints.listOfRun(run.id).reverse();
   return {
     id: run.id,
+    ...(run.role === 'stage' ? { role: run.role } : {}),
     config: run.config as RunConfig,
     checkpoints: places.map(({ step, sha256 }) => ({
       step,

@@ -1,3 +1,4 @@
+import { describeSftFirst } from '../../shared/comparison.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import { runConfigsOf } from '../../shared/grid.ts';
 import { describeLoss, usesBeta } from '../../shared/losses.ts';
@@ -9,6 +10,7 @@ export function describeSettings(request: CompareRequest): Record<string, string
   const betas = request.betas ?? [request.shared.beta ?? describeLoss(request.arms[0]!).defaultBeta];
   const flat: Record<string, string | number | boolean | null> = {};
   if (betas.length === 1) flat['beta'] = betas[0]!;
+  if (request.sftFirst) flat['SFT first'] = describeSftFirst(request.sftFirst);
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) flat[name] = value;
   if (lora) {
     flat['lora rank'] = lora.rank;

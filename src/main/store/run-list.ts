@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3';
 import type { RunStatus, RunSummary } from '../../shared/contract.ts';
 import type { LossName } from '../../shared/losses.ts';
 import type { Connection } from './connection.ts';
+import type { RunRole } from './runs.ts';
 
 export interface RunListOptions {
   readonly projectId?: number | undefined;
@@ -15,6 +16,7 @@ interface Row {
   readonly job: number | null;
   readonly comparison: number | null;
   readonly project: string;
+  readonly role: RunRole;
   readonly loss: string;
   readonly learningRate: number;
   readonly beta: number | null;
@@ -35,7 +37,7 @@ interface Row {
 const status = `CASE
   WHEN jobs.status <> 'finished' AND (runs.status = 'running' OR (runs.status = 'queued' AND jobs.status <> 'running'))
   THEN jobs.status ELSE runs.status END`;
-const select = `SELECT runs.id, job_id AS job, runs.comparison_id AS comparison, projects.name AS project, loss,
+const select = `SELECT runs.id, job_id AS job, runs.comparison_id AS comparison, projects.name AS project, role, loss,
     learning_rate AS learningRate, beta, seed, ${status} AS status, last_step AS step, total_steps AS totalSteps,
     base_hash AS baseHash, data_hash AS dataHash, seconds, diverged_at AS divergedAt, runs.error,
     runs.created_at AS createdAt, runs.ended_at AS endedAt
@@ -87,6 +89,7 @@ export class RunList {
         const {
           job,
           comparison,
+          role,
           beta,
           totalSteps,
           baseHash,
@@ -108,6 +111,7 @@ export class RunList {
           ...rest,
           ...(job === null ? {} : { job }),
           ...(comparison === null ? {} : { comparison }),
+          ...(role === 'stage' ? { role } : {}),
           loss: row.loss as LossName,
           ...(beta === null ? {} : { beta }),
           ...(totalSteps === null ? {} : { totalSteps }),

@@ -3,6 +3,9 @@ import type { Connection } from './connection.ts';
 import { decodeJson, encodeJson } from './json.ts';
 import { checkTransition, type Status } from './status.ts';
 
+/** What a run is in its job: a `stage` only makes what others start from, and is compared with nothing. */
+export type RunRole = 'run' | 'stage';
+
 /** A training run as it is asked for. */
 export interface NewRun {
   /** The comparison whose arm it is; absent for a run of its own. */
@@ -12,6 +15,8 @@ export interface NewRun {
   readonly projectId?: number;
   /** The checkpoint of another run that it goes on from. */
   readonly parentCheckpointId?: number | null;
+  /** Default: `run`. */
+  readonly role?: RunRole;
   readonly loss: string;
   /** Seed of the adapter's initial values. */
   readonly seed: number;
@@ -32,6 +37,7 @@ export interface Run extends NewRun {
   readonly jobId: number | null;
   readonly projectId: number;
   readonly parentCheckpointId: number | null;
+  readonly role: RunRole;
   /** Optimizer steps planned; null until it starts. */
   readonly totalSteps: number | null;
   /** The last step whose metrics are kept. */
@@ -67,6 +73,7 @@ type NewStored = [
   number | null,
   number,
   number | null,
+  RunRole,
   string,
   number,
   number,
@@ -79,7 +86,7 @@ type NewStored = [
 ];
 
 const columns = `id, comparison_id AS comparisonId, job_id AS jobId, project_id AS projectId,
-  parent_checkpoint_id AS parentCheckpointId, total_steps AS totalSteps, last_step AS lastStep,
+  parent_checkpoint_id AS parentCheckpointId, role, total_steps AS totalSteps, last_step AS lastStep,
   diverged_at AS divergedAt, seconds, loss, seed, order_seed AS orderSeed,
   learning_rate AS learningRate, beta, config_json AS config, base_hash AS baseHash, data_hash AS dataHash,
   adapter_start_hash AS adapterStartHash, order_hash AS orderHash, status, created_at AS createdAt,
@@ -103,9 +110,9 @@ export class Runs {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#insert = connection.prepare(
-      `INSERT INTO runs (comparison_id, job_id, project_id, parent_checkpoint_id, loss, seed, order_seed, learning_rate, beta, config_json, base_hash,
-         data_hash, status, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) RETURNING ${columns}`,
+      `INSERT INTO runs (comparison_id, job_id, project_id, parent_checkpoint_id, role, loss, seed, order_seed, learning_rate, beta, config_json,
+         base_hash, data_hash, status, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) RETURNING ${columns}`,
     );
     this.#all = connection.prepare(`SELECT ${columns} FROM runs ORDER BY id`);
     this.#byId = connection.prepare(`SELECT ${columns} FROM runs WHERE id = ?`);
@@ -135,6 +142,7 @@ export class Runs {
       jobId = null,
       projectId = 1,
       parentCheckpointId = null,
+      role = 'run',
       loss,
       seed,
       orderSeed,
@@ -151,6 +159,7 @@ export class Runs {
         jobId,
         projectId,
         parentCheckpointId,
+        role,
         loss,
         seed,
         orderSeed,

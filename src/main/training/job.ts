@@ -26,6 +26,8 @@ export interface CheckpointPlace {
 /** One run of a job, and where it stands. */
 export interface RunSpec {
   readonly id: number;
+  /** It comes before the arms of its seed, which start from what it has learnt. */
+  readonly role?: 'stage';
   readonly config: RunConfig;
   /** Where it goes on from, best first: one that cannot be read is passed over. Empty: from the start. */
   readonly checkpoints: readonly CheckpointPlace[];

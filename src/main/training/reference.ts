@@ -32,12 +32,14 @@ export async function referenceLogProbs(
   pairs: readonly TrainingPair[],
   engine: EngineOptions,
   options: WorkOptions & {
+    /** One of the reference's shape that is open already, and stays so. */
+    readonly scorer?: Scorer | undefined;
     /** Names the file of a pair by its place, for errors. */
     readonly fileOf: (place: number) => string;
   },
 ): Promise<readonly PairLogProbs[]> {
   const trainable: Trainable = reference?.trainable ?? { kind: 'none' };
-  const scorer = new Scorer(model.source, trainable, engine);
+  const scorer = options.scorer ?? new Scorer(model.source, trainable, engine);
   const context = scorer.contextHash(model.hash, reference ? policyHash(reference) : '');
   const hashes = pairs.map(pairHash);
   const known = new Map<string, CachedScore>(cache.getMany(context, hashes));
@@ -75,7 +77,7 @@ export async function referenceLogProbs(
     );
   } finally {
     commit();
-    await scorer.release();
+    if (!options.scorer) await scorer.release();
   }
   return pairs.map(({ index }, place) => {
     const { chosen, rejected } = known.get(hashes[place]!)!;

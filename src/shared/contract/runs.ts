@@ -15,6 +15,8 @@ export interface RunSummary {
   readonly comparison?: number;
   /** Its name. */
   readonly project: string;
+  /** It comes before the arms of its comparison, which start from what it has learnt; it is compared with nothing. */
+  readonly role?: 'stage';
   readonly loss: LossName;
   readonly learningRate: number;
   readonly beta?: number;

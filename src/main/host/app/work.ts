@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { ExperimentRequest, TrainingRequest, Work } from '../../../shared/app/api.ts';
 import { parseRunConfig, parseSharedSettings } from '../../../shared/config.ts';
 import type { CompareRequest, PlanRequest, TrainRequest } from '../../../shared/contract.ts';
-import { UsageError } from '../../../shared/errors.ts';
 
 /** Where a training's adapter and metrics go that was asked for in the app: nobody named a place. */
 export function resultPlaces(home: string): Pick<TrainRequest, 'metrics' | 'adapterOut'> {
@@ -22,9 +21,7 @@ function toTrainRequest(home: string, { model, config, ...rest }: TrainingReques
   return { ...rest, start: { model }, config: parseRunConfig(config), ...resultPlaces(home) };
 }
 
-function toCompareRequest({ shared, task, betas, sftFirst, ...rest }: ExperimentRequest): CompareRequest {
-  if (betas !== undefined || sftFirst !== undefined)
-    throw new UsageError('several betas, and fine-tuning first, cannot be compared yet');
+function toCompareRequest({ shared, task, ...rest }: ExperimentRequest): CompareRequest {
   return {
     ...rest,
     shared: parseSharedSettings(shared),

@@ -103,11 +103,15 @@ describe('requests', () => {
     const betas = (await run(words(`${line} --betas 0.05,0.1`))).calls[0]![1];
     expect(betas).toMatchObject({ betas: [0.05, 0.1] });
     expect(betas).not.toHaveProperty('shared.beta');
+    const staged = (await run(words(`${line} --sft-first 2e-5 --sft-epochs 2`))).calls[0]![1];
+    expect(staged).toMatchObject({ sftFirst: { learningRate: 2e-5, epochs: 2 } });
+    expect(staged).not.toHaveProperty('sftFirst.steps');
+    expect(staged).not.toHaveProperty('shared.sftEpochs');
     const named = (await run(words('compare --model m --data d --eval-data e'))).calls[0]![1];
     expect(named).toMatchObject({ shared: { evalData: 'e' }, arms: ['dpo', 'minor-dpo'], seeds: [0] });
     expect(named).not.toHaveProperty('shared.evalShare');
     expect(named).not.toHaveProperty('taskTokens');
-    expect(named).not.toHaveProperty('betas');
+    for (const name of ['betas', 'sftFirst']) expect(named).not.toHaveProperty(name);
   });
 
   it('gives compare a task, with a longest answer in any case', async () => {
@@ -144,6 +148,13 @@ describe('refusals', () => {
     ['compare --model m --data d --beta 0.1 --betas 0.1,0.2', '--beta and --betas exclude each other'],
     ['compare --model m --data d --betas 0.1,0', '--betas must be above 0, not 0'],
     ['compare --model m --data d --betas 0.1,0.1', '--betas names 0.1 twice'],
+    ['compare --model m --data d --sft-epochs 2', '--sft-epochs needs --sft-first LR'],
+    ['compare --model m --data d --sft-steps 2', '--sft-steps needs --sft-first LR'],
+    [
+      'compare --model m --data d --sft-first 1e-5 --sft-epochs 2 --sft-steps 3',
+      '--sft-epochs and --sft-steps exclude each other',
+    ],
+    ['compare --model m --data d --sft-first 1e-5 --full', '--full and --sft-first exclude each other'],
     ['compare --model m --data d --task-tokens 64', '--task-tokens needs --task-data FILE'],
     ['models', 'name a command: models add, models list'],
     ['nonsense', 'unknown command "nonsense"'],

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { appearanceOf } from '../../../shared/appearance.ts';
-import { describePairing, pairingProofs } from '../../../shared/comparison.ts';
+import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
@@ -152,6 +152,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
     "form-action 'none'",
   ].join('; ');
   const title = question(result);
+  const start = describeStart(result);
   const samples = samplesTables(result);
   const marks = result.arms.map((loss) => appearanceOf(loss).mark);
   const page = html`<!doctype html>
@@ -175,6 +176,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
             pairs${result.base.task && ` and ${result.base.task.questions} questions`}.
             ${result.createdAt.slice(0, 10)}
           </p>
+          ${start !== undefined && html`<p class="quiet">${start}</p>`}
         </header>
         <main>
           ${verdictSection(result)}

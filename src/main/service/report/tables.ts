@@ -2,7 +2,7 @@ import { appearanceOf } from '../../../shared/appearance.ts';
 import type { Mark } from '../../../shared/appearance.ts';
 import { describePoint, gridPoints, measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
-import { formatSummaries, summariseCells } from '../../../shared/comparison-table.ts';
+import { formatSummaries, summariseCells, summariseSftFirst } from '../../../shared/comparison-table.ts';
 import type { SeedSummary } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
 import { usesBeta } from '../../../shared/losses.ts';
@@ -38,7 +38,8 @@ const headings = { task: 'task, %', preference: 'preference, %', c: 'c', r: 'r',
 
 /** The main table: the base, then every arm at every learning rate and β, mean over finished seeds ± standard deviation. */
 export function resultsTable(result: ComparisonResult): Markup {
-  const cells = summariseCells(result);
+  const stage = summariseSftFirst(result);
+  const cells = [...(stage ? [stage] : []), ...summariseCells(result)];
   const severalBetas = hasSeveralBetas(result);
   const baseValue = (value: number | undefined): SeedSummary =>
     value === undefined ? { seeds: 0 } : { seeds: 1, mean: value };
@@ -104,13 +105,13 @@ export function resultsTable(result: ComparisonResult): Markup {
           )}
           ${cells.map((cell, place) => {
             const before = cells[place - 1];
-            const newRate = before?.learningRate !== cell.learningRate;
+            const newRate = before === stage || before?.learningRate !== cell.learningRate;
             const lost = cell.runs.filter(({ status }) => status === 'diverged').length;
             return row(
               html`<td class="name">${newRate && formatLearningRate(cell.learningRate)}</td>
                 ${severalBetas && html`<td class="number">${betaText(cell)}</td>`}
                 <td class="name">
-                  ${lossName(result, cell.loss)}
+                  ${lossName(result, cell.loss)} ${cell === stage && 'first'}
                   ${lost > 0 && html`<span class="badge">${lost} diverged</span>`}
                 </td>
                 <td class="number">${cell.finished}/${cell.runs.length}</td>`,

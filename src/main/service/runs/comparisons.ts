@@ -55,8 +55,8 @@ export async function reportOf(
   const job = 'run' in request ? jobOfRun(library, request.run) : jobOf(library, request.comparison);
   requireWritable(report);
   const runs = await reportJob(library.store, job, report, signal);
-  const all = library.store.runs.list({ jobId: job.id }).length;
-  return { report, runs, missing: all - runs };
+  const arms = library.store.runs.list({ jobId: job.id }).filter(({ role }) => role === 'run');
+  return { report, runs, missing: arms.length - runs };
 }
 
 function jobOf({ store }: Library, comparison: number): Job {

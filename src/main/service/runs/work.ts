@@ -84,6 +84,15 @@ export async function forkRun(
   const run = requireRun(library, request.run);
   const { asked, absolute } = requestOf(requireJob(library, request.run));
   const checkpoint = requireCheckpoint(library, run.id, request.step);
+  if ('sftFirst' in asked && asked.sftFirst !== undefined && run.role !== 'stage') {
+    const stage = library.store.runs
+      .list({ jobId: run.jobId! })
+      .find(({ role, seed }) => role === 'stage' && seed === run.seed)!;
+    throw new InputError(
+      `run ${run.id} starts from the SFT of run ${stage.id}, which is its reference and which a fork would lack; ` +
+        `export run ${stage.id} and train with --init-adapter`,
+    );
+  }
   const { beta, steps, ...changes } = request.changes;
   const { epochs, ...config } = run.config as RunConfig;
   const length = steps !== undefined ? { steps } : epochs === undefined ? {} : { epochs };

@@ -3,6 +3,7 @@ import { firstSchema } from './0001-first-schema.ts';
 import { jobs } from './0002-jobs.ts';
 import { datasets } from './0003-datasets.ts';
 import { metricRollups } from './0004-metric-rollups.ts';
+import { runRoles } from './0005-run-roles.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [firstSchema, jobs, datasets, metricRollups];
+export const migrations: readonly Migration[] = [firstSchema, jobs, datasets, metricRollups, runRoles];

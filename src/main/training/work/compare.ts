@@ -1,4 +1,5 @@
 import { evaluatePairs } from '../../../shared/comparison.ts';
+import { stepCount } from '../../../shared/config.ts';
 import type { JobSpec } from '../job.ts';
 import { planBatches } from '../loop.ts';
 import { parameterCount, policyHash } from '../model.ts';
@@ -7,6 +8,7 @@ import { openConditions, type Conditions } from './conditions.ts';
 import { settleSources, type WorkContext } from './context.ts';
 import { settlePlan } from './plan.ts';
 import { runFolder, runOne } from './run.ts';
+import { passStage } from './stage.ts';
 
 /** Evaluates the base, then trains and evaluates run after run under one set of conditions. */
 export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 'compare' }): Promise<void> {
@@ -34,6 +36,9 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
         trainedParameters: conditions.sessions.trainer.size,
       },
     });
+    const steps = spec.runs.map(({ config }) => stepCount(config, conditions.pairs.length));
+    const stepsInAll = steps.reduce((sum, each) => sum + each, 0);
+    const arm = spec.runs.find(({ role }) => role !== 'stage')!.config;
     await settlePlan(context, {
       model,
       policy: conditions.policy,
@@ -41,20 +46,28 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       scorer: conditions.sessions.scorer,
       task: conditions.task,
       sampler: conditions.onTheWay?.sampler,
-      config: spec.runs[0]!.config,
+      config: arm,
       pairs: conditions.pairs,
       held: held.pairs,
-      batches: planBatches(spec.runs[0]!.config, conditions.pairs.length),
+      batches: planBatches(arm, conditions.pairs.length),
+      trainings: stepsInAll / stepCount(arm, conditions.pairs.length),
       reference: { missing: conditions.missing },
       spent: conditions.spent,
-      outputs:
-        request.out === undefined
-          ? []
-          : spec.runs.map(({ config }) => runFolder(request.out!, config, request)),
+      outputs: request.out === undefined ? [] : spec.runs.map((run) => runFolder(request.out!, run, request)),
     });
     if (!spec.baseDone) await evaluateBase(context, conditions);
+    // Those of one seed's arms: after its stage they are its own.
+    let ground = conditions;
+    let stepsBefore = 0;
     for (const [place, run] of spec.runs.entries()) {
-      if (!run.done) await runOne(context, conditions, run, { place, of: spec.runs.length, grid: request });
+      const at = { place, of: spec.runs.length, stepsBefore, stepsInAll, grid: request };
+      if (run.role === 'stage') {
+        const isNeeded = spec.runs.some(({ done, config }) => !done && config.seed === run.config.seed);
+        if (isNeeded) ground = await passStage(context, conditions, run, at);
+      } else if (!run.done) {
+        await runOne(context, ground, run, at);
+      }
+      stepsBefore += steps[place]!;
     }
   } finally {
     await conditions.release();

@@ -1,6 +1,7 @@
 import type { PairLogProbs } from '../../../shared/comparison.ts';
 import { stepCount, type RunConfig } from '../../../shared/config.ts';
 import { runConfigsOf } from '../../../shared/grid.ts';
+import type { LossName } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
@@ -26,15 +27,17 @@ export interface Conditions {
   readonly data: OpenData;
   readonly training: PreparedData;
   readonly held: PreparedData;
-  /** Training pairs with their reference log-probs. */
+  /** Training pairs with their reference log-probs; without, where each seed's SFT is to be the reference. */
   readonly pairs: readonly TrainingPair[];
   /** The first run's start. */
   readonly policy: Policy;
-  /** Where only a plan is made: pairs whose reference log-probs are still to be computed. */
+  /** For the plan: pairs whose reference log-probs are still to be computed, one that several references score as often. */
   readonly missing: readonly TrainingPair[];
   /** What opening all this took. */
   readonly spent: readonly PlanPart[];
   readonly heldReference: readonly PairLogProbs[];
+  /** What every run starts from, where not from an adapter of its own seed. */
+  readonly start?: Policy;
   /** What pairs are measured against; absent for the base. */
   readonly reference: Policy | undefined;
   /** Hash of the held-out data, where that is a file of its own. */
@@ -45,6 +48,11 @@ export interface Conditions {
   readonly task: TaskRunner | undefined;
   /** For evaluations on the way; absent where there are none. */
   readonly onTheWay: HeldOut | undefined;
+  /** What changes where pairs are measured against another reference of the same shape; computes what is not known yet. */
+  measuredAgainst(
+    reference: Policy,
+    label: string,
+  ): Promise<Pick<Conditions, 'pairs' | 'reference' | 'heldReference' | 'onTheWay'>>;
   /** Full training feeds the base's own weights; absent for adapters, where zeros are the base. */
   readonly baseParameters: Float32Array | undefined;
   release(): Promise<void>;
@@ -90,12 +98,15 @@ export async function openConditions(
   const trained = training.pairs.length;
   const all = [...training.pairs, ...held.pairs];
   const only = context.spec.planning === 'only';
+  // SFT needs no reference to train; what it has learnt is measured against its start, and is the arms' reference.
+  const isStaged = request.sftFirst !== undefined && shared.reference === undefined;
+  const needed = isStaged ? held.pairs : all;
   const began = performance.now();
   const scores = only
     ? []
-    : await referenceLogProbs(referenceCache(context), model, reference, all, engine, {
+    : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
         ...asBar(call, 'reference log-probs', 'pairs'),
-        fileOf: (place) => (place < trained ? request.data : heldFile),
+        fileOf: (place) => (!isStaged && place < trained ? request.data : heldFile),
       });
   const afterReference = performance.now();
   const asked =
@@ -110,19 +121,27 @@ export async function openConditions(
           threads: shared.threads,
         });
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
-  const sessions = await openShared(model, policy.trainable, arms, engine);
-  const heldReference = scores.slice(trained);
-  const meter = await openMeter(arms.map((loss) => ({ ...shared, loss })));
+  const losses = request.sftFirst === undefined ? arms : [...new Set<LossName>(['sft', ...arms])];
+  const sessions = await openShared(model, policy.trainable, losses, engine);
+  const heldReference = scores.slice(isStaged ? 0 : trained);
+  const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: held.pairs, rows: heldRows }, shared));
+  const onTheWay = meter && {
+    ...{ model, reference, meter, sampler },
+    ...{ pairs: held.pairs, scores: heldReference, scorer: sessions.scorer },
+  };
   return {
     model,
     data,
     training,
     held,
-    pairs: only ? training.pairs : withReference(training.pairs, scores.slice(0, trained)),
+    pairs: only || isStaged ? training.pairs : withReference(training.pairs, scores.slice(0, trained)),
     policy,
-    missing: only ? missingReference(referenceCache(context), model, reference, all, engine) : [],
+    missing: [
+      ...(only ? missingReference(referenceCache(context), model, reference, needed, engine) : []),
+      ...(isStaged ? request.seeds.flatMap(() => all) : []),
+    ],
     spent: spentSoFar(began, afterReference),
     reference,
     evalHash,
@@ -130,9 +149,20 @@ export async function openConditions(
     heldReference,
     sessions,
     task,
-    onTheWay: meter && {
-      ...{ model, reference, meter, sampler },
-      ...{ pairs: held.pairs, scores: heldReference, scorer: sessions.scorer },
+    onTheWay,
+    async measuredAgainst(other, label) {
+      const found = await referenceLogProbs(referenceCache(context), model, other, all, engine, {
+        ...asBar(call, label, 'pairs'),
+        scorer: sessions.scorer,
+        fileOf: (place) => (place < trained ? request.data : heldFile),
+      });
+      const heldScores = found.slice(trained);
+      return {
+        pairs: withReference(training.pairs, found.slice(0, trained)),
+        reference: other,
+        heldReference: heldScores,
+        onTheWay: onTheWay && { ...onTheWay, reference: other, scores: heldScores },
+      };
     },
     baseParameters: policy.trainable.kind === 'full' ? policy.parameters : undefined,
     async release() {

@@ -39,6 +39,8 @@ export function refuseHopeless({ spec, send }: WorkContext, shape: MemoryShape):
 export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedBytes' | 'signal' | 'runs'> {
   /** Folders that each run's adapter or model is written to. */
   readonly outputs: readonly string[];
+  /** How often all runs together go through `batches`; once each if absent. */
+  readonly trainings?: number;
   readonly config: RunConfig;
 }
 
@@ -56,8 +58,9 @@ export async function settlePlan(context: WorkContext, planned: Planned): Promis
   const plan = await calibrate({
     evaluations: scorings,
     samplings,
+    answerings: runs + 1,
     ...planned,
-    runs,
+    runs: planned.trainings ?? runs,
     ...writingsOf(context, planned),
     signal: call.signal,
   });

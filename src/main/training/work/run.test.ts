@@ -63,7 +63,9 @@ describe('a run whose answers have no finite logits', () => {
     const task = await TaskRunner.open(overflown, trainable, readQuestions(questions, false), {
       maxTokens: 2,
     });
-    await runOne(context, { ...conditions, task }, run, { place: 0, of: 1, grid: request });
+    await runOne(context, { ...conditions, task }, run, {
+      ...{ place: 0, of: 1, stepsBefore: 0, stepsInAll: 2, grid: request },
+    });
     expect(messages).toContainEqual({
       kind: 'run-end',
       runId: 7,

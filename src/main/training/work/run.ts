@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { evaluatePairs, type Evaluation, type TaskEvaluation } from '../../../shared/comparison.ts';
-import type { RunConfig } from '../../../shared/config.ts';
-import { runFolderName, runTitle, type Grid } from '../../../shared/grid.ts';
+import { runFolderName, runTitle, type Grid, type GridRun } from '../../../shared/grid.ts';
 import type { CallOptions, CompareRequest } from '../../../shared/contract.ts';
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
 import { planBatches, runUntilDivergence, type Divergence } from '../loop.ts';
-import { policyHash, savePolicy, startPolicy } from '../model.ts';
+import { policyHash, savePolicy, startPolicy, type Policy } from '../model.ts';
 import { orderHash } from '../prepare.ts';
 import { underName } from '../progress.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
@@ -21,12 +20,21 @@ export interface RunPlace {
   /** From 0. */
   readonly place: number;
   readonly of: number;
-  readonly grid: Pick<CompareRequest, 'betas' | 'out'>;
+  /** Optimizer steps of all runs before it, and of all. */
+  readonly stepsBefore: number;
+  readonly stepsInAll: number;
+  readonly grid: Pick<CompareRequest, 'betas' | 'shared' | 'out'>;
+}
+
+/** What a run has become. */
+export interface RunOutcome {
+  readonly policy: Policy;
+  readonly diverged: Divergence | undefined;
 }
 
 /** Where a run of a comparison leaves its adapter and metrics. */
-export function runFolder(out: string, config: RunConfig, grid: Pick<Grid, 'betas'>): string {
-  return join(out, runFolderName(config, grid));
+export function runFolder(out: string, run: GridRun, grid: Pick<Grid, 'betas'>): string {
+  return join(out, runFolderName(run, grid));
 }
 
 /**
@@ -38,15 +46,15 @@ export async function runOne(
   context: WorkContext,
   conditions: Conditions,
   run: RunSpec,
-  { place, of, grid }: RunPlace,
-): Promise<void> {
+  { place, of, stepsBefore, stepsInAll, grid }: RunPlace,
+): Promise<RunOutcome> {
   const { send, call } = context;
   const { config } = run;
   const { model, pairs, held, task } = conditions;
   const { trainer, scorer } = conditions.sessions;
-  const name = runTitle(config, grid);
+  const name = runTitle(run, grid);
   const tell = (text: string): void => call.onProgress({ kind: 'note', text: `${name}: ${text}` });
-  const policy = startPolicy(model, config);
+  const policy = conditions.start ?? startPolicy(model, config);
   const batches = planBatches(config, pairs.length);
   const facts = { orderHash: orderHash(pairs, batches), adapterStartHash: policyHash(policy) };
   const state = resumeState(context, run, trainer.newState(policy.parameters), facts);
@@ -59,8 +67,8 @@ export async function runOne(
     call.onProgress({
       kind: 'progress',
       label: `run ${place + 1}/${of} ${name}`,
-      done: place * totalSteps + step.step,
-      total: of * totalSteps,
+      done: stepsBefore + step.step,
+      total: stepsInAll,
       unit: 'steps',
     });
   };
@@ -102,7 +110,7 @@ export async function runOne(
     if (found) send({ kind: 'evaluation', runId: run.id, step, metrics: found.metrics });
     diverged ??= { step, problem: 'its log-probs are not finite' };
   }
-  const folder = grid.out === undefined ? undefined : runFolder(grid.out, config, grid);
+  const folder = grid.out === undefined ? undefined : runFolder(grid.out, run, grid);
   if (folder !== undefined)
     savePolicy(folder, { trainable: policy.trainable, parameters: state.parameters }, model);
   send({
@@ -112,6 +120,7 @@ export async function runOne(
     ...(diverged === undefined ? {} : { diverged }),
     ...(folder === undefined ? {} : { folder }),
   });
+  return { policy: { trainable: policy.trainable, parameters: state.parameters }, diverged };
 }
 
 /** Undefined where answering needs numbers that the run no longer gives. */

@@ -20,6 +20,7 @@ const defaultEvalShare = 0.2;
 const defaultTaskTokens = 256;
 
 const grid = 'Grid';
+const firstGroup = 'SFT first';
 
 /** What was trained and measured on what, the table (it holds the verdicts), and where things lie. */
 export function describeComparison(result: CompareResult): string {
@@ -74,6 +75,28 @@ export const compareOptions = {
     help: `seeds, e.g. 0,1,2; a verdict needs ${fewestSeeds} or more`,
     group: grid,
   }),
+  sftFirst: optional({
+    flag: 'sft-first',
+    placeholder: 'LR',
+    parse: numberText(settings.learningRate),
+    help: 'first fine-tune on the chosen answers at this learning rate; the arms of a seed start from that',
+    group: firstGroup,
+  }),
+  sftEpochs: optional({
+    flag: 'sft-epochs',
+    placeholder: 'N',
+    parse: numberText(settings.epochs),
+    defaultText: String(defaults.epochs),
+    help: 'its passes over the data; not with --sft-steps',
+    group: firstGroup,
+  }),
+  sftSteps: optional({
+    flag: 'sft-steps',
+    placeholder: 'N',
+    parse: numberText(settings.steps),
+    help: 'its optimizer steps; not with --sft-epochs',
+    group: firstGroup,
+  }),
   ...trainingOptions,
   evalShare: { ...trainingOptions.evalShare, defaultText: `${defaultEvalShare} without --eval-data` },
   taskData: optional({
@@ -124,9 +147,19 @@ export function comparisonOf(
     taskTokens,
     report,
     out,
+    sftFirst: learningRate,
+    sftEpochs: epochs,
+    sftSteps: steps,
     ...rest
   } = options;
   refuseTogether(compareOptions, options, ['beta', 'betas']);
+  refuseTogether(compareOptions, options, ['sftEpochs', 'sftSteps']);
+  refuseTogether(compareOptions, options, ['full', 'sftFirst']);
+  if (learningRate === undefined && epochs !== undefined)
+    throw new UsageError('--sft-epochs needs --sft-first LR');
+  if (learningRate === undefined && steps !== undefined)
+    throw new UsageError('--sft-steps needs --sft-first LR');
+  const sftFirst = learningRate === undefined ? undefined : { learningRate, ...given({ epochs, steps }) };
   if (taskTokens !== undefined && taskData === undefined)
     throw new UsageError('--task-tokens needs --task-data FILE');
   const input = sharedSettingsOf(rest, threads);
@@ -142,7 +175,7 @@ export function comparisonOf(
     learningRates,
     seeds,
     shared,
-    ...given({ betas, pairs, report, out, taskData }),
+    ...given({ betas, sftFirst, pairs, report, out, taskData }),
     ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
   };
 }
@@ -156,10 +189,15 @@ export const compare = defineCommand({
       'the loss differs. Every ' +
       'run and the untrained model are evaluated on held-out pairs, and with --task-data on ' +
       'questions that have one right answer.',
+    'With --sft-first every seed begins with supervised fine-tuning on the chosen answers, and its arms start from that, ' +
+      'which is also their reference.',
   ],
   positionals: [],
   options: { ...compareOptions, ...jobOptions },
-  examples: ['compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html'],
+  examples: [
+    'compare --model small --data gsm8k --betas 0.05,0.1 --sft-first 2e-5 --seeds 0,1,2',
+    'compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html',
+  ],
   run: async (context, { options: { queue, force, checkpointEvery, project, ...values } }) => {
     const request = {
       ...comparisonOf(values, context.threads),

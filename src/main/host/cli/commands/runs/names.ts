@@ -33,7 +33,7 @@ export function runTable(runs: readonly RunSummary[]): string {
     runs.map((run) => [
       String(run.id),
       run.divergedAt === undefined ? run.status : `not finite at ${run.divergedAt}`,
-      run.loss,
+      run.role === 'stage' ? `${run.loss} first` : run.loss,
       formatLearningRate(run.learningRate),
       run.beta === undefined ? '' : formatBeta(run.beta),
       String(run.seed),
