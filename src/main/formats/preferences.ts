@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '../../shared/errors.ts';
 import type { DataRow } from '../../shared/preferences.ts';
-import { askedFormat, knownColumns, recognise } from './preferences/formats/index.ts';
-import type { PreferenceFormat } from './preferences/formats/format.ts';
-import { numberOf } from './preferences/formats/format.ts';
+import { askedFormat, knownColumns, matchingFormat, recognise } from './preferences/formats/index.ts';
+import { isRecord, numberOf, type PreferenceFormat } from './preferences/formats/format.ts';
 import { parquet } from './preferences/parquet/reader.ts';
 import { csv } from './preferences/readers/csv.ts';
 import { json } from './preferences/readers/json.ts';
+import { trl } from './preferences/formats/trl.ts';
 import { jsonLines } from './preferences/readers/jsonl.ts';
 import type { RecordReader, SourceRecord } from './preferences/record-reader.ts';
 import { fieldsOf, rowFromRecord, type Fields } from './preferences/record.ts';
@@ -120,6 +120,54 @@ export async function openDataFile(path: string, options: DataReadOptions = {}):
     await batches.return(undefined);
     throw error;
   }
+}
+
+/** The first records of a file as they stand in it. */
+export interface FirstRecords {
+  /** Broken ones left out. */
+  readonly records: readonly Fields[];
+  /** The format asked for, or the one that is recognised. */
+  readonly format?: PreferenceFormat['name'];
+  /** Why no format is recognised, or why no row can be made by the one that was asked for. */
+  readonly problem?: string;
+}
+
+/**
+ * Looks at the first records of a file, every column of them, and says what format they have.
+ * @param count most records to give
+ * @throws InputError as `openDataFile` does where the file cannot be read
+ */
+export async function firstRecords(
+  path: string,
+  count: number,
+  options: DataReadOptions = {},
+): Promise<FirstRecords> {
+  const asked = askedFormat(options, path);
+  const source = await openSource(path, options);
+  const batches = readerFor(path).read(source, undefined);
+  const begun: SourceRecord[] = [];
+  try {
+    for await (const batch of batches) {
+      begun.push(...batch.slice(0, lookedAt - begun.length));
+      if (begun.length === lookedAt || (begun.length >= count && source.given() > lookedAtBytes)) break;
+    }
+  } catch (error) {
+    // What stands before a broken place can be looked at all the same.
+    if (begun.length === 0 || options.signal?.aborted === true) throw error;
+  }
+  if (begun.length === 0) throw new InputError('the file holds no rows', { file: path });
+  const format = asked ?? matchingFormat(begun.map(({ record }) => record));
+  const made = begun.map((record) => new RowMaker(format ?? trl).make(record));
+  const usable = format !== undefined && made.some((each) => 'row' in each);
+  const first = made.find((each) => 'problem' in each);
+  return {
+    records: begun
+      .slice(0, count)
+      .map(({ record }) => record)
+      .filter(isRecord),
+    ...(format === undefined ? {} : { format: format.name }),
+    ...(usable || first === undefined ? {} : { problem: first.problem.message }),
+  };
 }
 
 /** Makes rows of records; remembers the form of the first. */

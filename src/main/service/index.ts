@@ -8,7 +8,10 @@ import { dataHistory, editData, markData, splitData, undoData } from './data/cha
 import { dataLengths } from './data/dataset-lengths.ts';
 import { listData, removeData } from './data/datasets.ts';
 import { dataDuplicates, dataLeaks } from './data/duplicates.ts';
+import { exportData } from './data/export.ts';
 import { addData } from './data/import.ts';
+import { previewData } from './data/preview.ts';
+import { dataRows, RowLists } from './data/table.ts';
 import { searchData, showData } from './data/rows.ts';
 import { diagnostics } from './diagnostics.ts';
 import { bundledExample, demo, overview, queueExample } from './demo.ts';
@@ -87,6 +90,7 @@ export function createServices({
   };
   const watcher = new Watcher(library);
   const players = new Players({ startProcess });
+  const rowLists = new RowLists();
   return Promise.resolve({
     addModel: ({ path, name, take }, call) =>
       take ? takeModel(library, path, name, call) : addModel(library, path, name, call),
@@ -95,6 +99,9 @@ export function createServices({
     checkData: (request, call = {}) => checkData(library, request, call),
     convertData: (request, call = {}) => convertData(request, call),
     listData: async () => ({ datasets: listData(library) }),
+    previewData: (request, call = {}) => previewData(request, call),
+    dataRows: (request, call = {}) => dataRows(library, rowLists, request, call),
+    exportData: (request, call = {}) => exportData(library, request, call),
     showData: (request, call = {}) => showData(library, request, call),
     searchData: (request, call = {}) => searchData(library, request, call),
     editData: async (request) => editData(library, request),

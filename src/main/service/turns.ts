@@ -14,12 +14,14 @@ export class Turns {
 
   /**
    * To be called between pieces of work; waits only where the last turn is some milliseconds ago.
+   * @returns whether it has waited
    * @throws the signal's reason
    */
-  async pass(): Promise<void> {
-    if (performance.now() - this.#since < longest) return;
+  async pass(): Promise<boolean> {
+    if (performance.now() - this.#since < longest) return false;
     await nextTurn();
     this.#signal?.throwIfAborted();
     this.#since = performance.now();
+    return true;
   }
 }

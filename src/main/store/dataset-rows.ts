@@ -46,6 +46,11 @@ interface StoredMarks {
   readonly note: string | null;
 }
 
+/** Hashes of prompts that lie on one side of a split. */
+export type PromptSet = Pick<ReadonlySet<number>, 'has'>;
+
+type Nullable<Row> = { readonly [Name in keyof Row]: Row[Name] | null };
+
 const rowsAtOnce = 256;
 const promptsAtOnce = 4096;
 const unmarked: RowMarks = { excluded: false, tags: [], note: null };
@@ -65,6 +70,14 @@ export class DatasetRows {
     [number, number, number],
     Omit<StoredRow, 'json'> & { readonly excluded: 0 | 1 | null }
   >;
+  readonly #listed: Statement<
+    [{ id: number; indices: string }],
+    StoredRow & Nullable<Omit<StoredMarks, 'idx'>>
+  >;
+  readonly #indices: Statement<[number, number, number], number>;
+  readonly #lastIndex: Statement<[number], number | null>;
+  readonly #promptPage: Statement<[number, number, number], { idx: number; promptHash: number }>;
+  readonly #markPage: Statement<[number, number, number], StoredMarks>;
   readonly #split: Statement<[number, number], { rule: string | null; evalPrompts: Buffer }>;
 
   constructor(connection: Connection) {
@@ -93,6 +106,31 @@ export class DatasetRows {
       `SELECT idx, prompt_hash AS promptHash, source_split AS sourceSplit, excluded
        FROM dataset_rows LEFT JOIN dataset_marks USING (dataset_id, idx)
        WHERE dataset_id = ? AND idx >= ? ORDER BY idx LIMIT ?`,
+    );
+    // The list first, whatever SQLite thinks of its length.
+    this.#listed = connection.prepare(
+      `SELECT dataset_rows.idx, prompt_hash AS promptHash, source_split AS sourceSplit, row_json AS json,
+         excluded, tags_json AS tags, note
+       FROM json_each($indices) AS wanted
+         CROSS JOIN dataset_rows ON dataset_rows.dataset_id = $id AND dataset_rows.idx = wanted.value
+         LEFT JOIN dataset_marks ON dataset_marks.dataset_id = $id AND dataset_marks.idx = wanted.value
+       ORDER BY wanted.key`,
+    );
+    this.#indices = connection
+      .prepare<[number, number, number], number>(
+        'SELECT idx FROM dataset_rows WHERE dataset_id = ? AND idx > ? ORDER BY idx LIMIT ?',
+      )
+      .pluck();
+    this.#lastIndex = connection
+      .prepare<[number], number | null>('SELECT max(idx) FROM dataset_rows WHERE dataset_id = ?')
+      .pluck();
+    this.#promptPage = connection.prepare(
+      `SELECT idx, prompt_hash AS promptHash FROM dataset_rows
+       WHERE dataset_id = ? AND idx > ? ORDER BY idx LIMIT ?`,
+    );
+    this.#markPage = connection.prepare(
+      `SELECT idx, excluded, tags_json AS tags, note FROM dataset_marks
+       WHERE dataset_id = ? AND idx > ? ORDER BY idx LIMIT ?`,
     );
     this.#split = connection.prepare(
       `SELECT rule_json AS rule, eval_prompts AS evalPrompts FROM dataset_splits
@@ -128,6 +166,43 @@ export class DatasetRows {
     return entry?.row.index === index ? entry : undefined;
   }
 
+  /** Certain rows as they are now, excluded or not, in the order asked for; those that do not exist are left out. */
+  some(id: number, indices: ArrayLike<number>, evalPrompts: PromptSet | undefined): DatasetEntry[] {
+    return this.#listed
+      .all({ id, indices: JSON.stringify(Array.from(indices)) })
+      .map(({ idx, promptHash, sourceSplit, json, excluded, tags, note }) => ({
+        row: toRow(idx, json),
+        promptHash,
+        sourceSplit,
+        side: sideOf(promptHash, evalPrompts),
+        ...(excluded === null || tags === null ? unmarked : toMarks({ excluded, tags, note })),
+      }));
+  }
+
+  /** The last row's index, or -1: one less than the rows where none was left out. */
+  lastIndex(id: number): number {
+    return this.#lastIndex.get(id) ?? -1;
+  }
+
+  /** Indices of the next rows behind one (-1: from the first), ascending. */
+  indicesAfter(id: number, after: number, limit: number): number[] {
+    return this.#indices.all(id, after, limit);
+  }
+
+  /** As `indicesAfter`, with the hashes of the rows' prompts. */
+  promptsAfter(
+    id: number,
+    after: number,
+    limit: number,
+  ): { readonly idx: number; readonly promptHash: number }[] {
+    return this.#promptPage.all(id, after, limit);
+  }
+
+  /** As `indicesAfter`, of the rows that carry marks, with these. */
+  marksAfter(id: number, after: number, limit: number): (RowMarks & { readonly idx: number })[] {
+    return this.#markPage.all(id, after, limit).map((marks) => ({ idx: marks.idx, ...toMarks(marks) }));
+  }
+
   /** The prompts of the rows that are not excluded, as they are now, without reading the rows themselves. */
   *prompts(id: number): Generator<Pick<DatasetEntry, 'promptHash' | 'sourceSplit'>, void, undefined> {
     for (let next = 0; ;) {
@@ -140,7 +215,7 @@ export class DatasetRows {
   }
 
   /** Hashes of the prompts on the eval side, or undefined where there is no split. */
-  evalPrompts(id: number, revision: number): ReadonlySet<number> | undefined {
+  evalPrompts(id: number, revision: number): PromptSet | undefined {
     const stored = this.#split.get(id, revision);
     return stored === undefined || stored.rule === null ? undefined : decodePrompts(stored.evalPrompts);
   }
@@ -155,7 +230,7 @@ export class DatasetRows {
     from: number,
     limit: number,
     revision: number,
-    evalPrompts: ReadonlySet<number> | undefined,
+    evalPrompts: PromptSet | undefined,
   ): DatasetEntry[] {
     const page = this.#page.all(id, from, limit);
     if (page.length === 0) return [];
@@ -171,7 +246,7 @@ export class DatasetRows {
         row: toRow(idx, json),
         promptHash,
         sourceSplit,
-        side: evalPrompts ? (evalPrompts.has(promptHash) ? 'eval' : 'train') : null,
+        side: sideOf(promptHash, evalPrompts),
         ...(marked ? toMarks(marked) : unmarked),
       };
     });
@@ -195,10 +270,24 @@ export function encodePrompts(prompts: Iterable<number>): Buffer {
   return bytes;
 }
 
-function decodePrompts(bytes: Buffer): Set<number> {
-  const prompts = new Set<number>();
-  for (let at = 0; at < bytes.length; at += 8) prompts.add(bytes.readDoubleLE(at));
-  return prompts;
+/** Looked up where they lie: to make a set of a million takes longer than a page of rows may. */
+function decodePrompts(bytes: Buffer): PromptSet {
+  const count = bytes.length / 8;
+  return {
+    has(prompt) {
+      let from = 0;
+      for (let to = count; from < to;) {
+        const middle = (from + to) >> 1;
+        if (bytes.readDoubleLE(8 * middle) < prompt) from = middle + 1;
+        else to = middle;
+      }
+      return from < count && bytes.readDoubleLE(8 * from) === prompt;
+    },
+  };
+}
+
+function sideOf(promptHash: number, evalPrompts: PromptSet | undefined): Side | null {
+  return evalPrompts ? (evalPrompts.has(promptHash) ? 'eval' : 'train') : null;
 }
 
 function byIndex<Row extends { readonly idx: number }>(rows: readonly Row[]): ReadonlyMap<number, Row> {

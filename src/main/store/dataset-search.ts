@@ -70,16 +70,12 @@ export class DatasetSearch {
     query: string,
     options: { readonly field?: SearchField | undefined; readonly limit: number },
   ): { readonly indices: number[]; readonly total: number } {
-    const terms = searchTerms(query);
-    if (terms.length === 0) throw new InputError(`nothing to search for in "${query}"`);
-    const match = terms
-      .map(({ text, prefix }) => `"${text.replaceAll('"', '""')}"${prefix ? ' *' : ''}`)
-      .join(' AND ');
+    const match = matchOf(query);
     const expression = options.field === undefined ? match : `${options.field} : (${match})`;
     const table = tableName(id);
     if ((this.#head(id)?.to ?? null) === null) return { indices: [], total: 0 };
-    try {
-      return this.#connection.read(() => ({
+    return searching(query, () =>
+      this.#connection.read(() => ({
         indices: this.#connection
           .prepare<[string, number], number>(
             `SELECT rowid FROM ${table} WHERE ${table} MATCH ? ORDER BY rank, rowid LIMIT ?`,
@@ -90,11 +86,26 @@ export class DatasetSearch {
           .prepare<[string], number>(`SELECT count(*) FROM ${table} WHERE ${table} MATCH ?`)
           .pluck()
           .get(expression)!,
-      }));
-    } catch (error) {
-      if (sqliteCode(error) !== 'SQLITE_ERROR') throw error;
-      throw new InputError(`cannot search for "${query}": ${(error as Error).message}`);
-    }
+      })),
+    );
+  }
+
+  /**
+   * As `search` over all fields, by ascending index: the next rows behind one (-1: from the first).
+   * @throws InputError where the query holds no word
+   */
+  matchesAfter(id: number, query: string, after: number, limit: number): number[] {
+    const match = matchOf(query);
+    const table = tableName(id);
+    if ((this.#head(id)?.to ?? null) === null) return [];
+    return searching(query, () =>
+      this.#connection
+        .prepare<[string, number, number], number>(
+          `SELECT rowid FROM ${table} WHERE ${table} MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?`,
+        )
+        .pluck()
+        .all(match, after, limit),
+    );
   }
 
   #head(id: number): { to: number | null } | undefined {
@@ -133,6 +144,24 @@ export function searchTerms(query: string): { readonly text: string; readonly pr
       return { text: phrase ?? word.replace(/\*+$/u, ''), prefix };
     })
     .filter(({ text }) => /[\p{L}\p{N}]/u.test(text));
+}
+
+/** @throws InputError where the query holds no word */
+function matchOf(query: string): string {
+  const terms = searchTerms(query);
+  if (terms.length === 0) throw new InputError(`nothing to search for in "${query}"`);
+  return terms
+    .map(({ text, prefix }) => `"${text.replaceAll('"', '""')}"${prefix ? ' *' : ''}`)
+    .join(' AND ');
+}
+
+function searching<Result>(query: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (sqliteCode(error) !== 'SQLITE_ERROR') throw error;
+    throw new InputError(`cannot search for "${query}": ${(error as Error).message}`);
+  }
 }
 
 function searchTexts(row: DataRow): [string, string, string] {

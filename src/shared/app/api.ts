@@ -38,6 +38,7 @@ import type {
   ModelSummary,
   MoveJobRequest,
   PlanResult,
+  PreviewDataResult,
   ProjectRequest,
   ProjectResult,
   QueuedResult,
@@ -48,6 +49,8 @@ import type {
   RemoveRunResult,
   RenameProjectRequest,
   ResetSettingRequest,
+  RowsRequest,
+  RowsResult,
   RunDetails,
   RunMetricsRequest,
   RunMetricsResult,
@@ -80,6 +83,11 @@ export type {
   Policy,
   ScoreTextRequest,
   ScoreTextResult,
+  PreviewDataResult,
+  RowFilter,
+  RowLine,
+  RowsRequest,
+  RowsResult,
   Series,
   SeriesRequest,
   SeriesResult,
@@ -137,50 +145,6 @@ export interface FileDataRequest {
   readonly format?: FormatName;
   readonly map?: ColumnMap;
 }
-/** The first records of a file as they stand in it, for mapping columns. */
-export interface PreviewDataResult {
-  /** Absent where none was recognised. */
-  readonly format?: FormatName;
-  /** Names of columns, nested ones by paths (`choices.0.text`). */
-  readonly columns: readonly string[];
-  /** Values as text, cut to 300 characters, by column. */
-  readonly records: readonly Readonly<Record<string, string>>[];
-  /** Why no format fits. */
-  readonly problem?: string;
-}
-
-/** Rows of a dataset as a table shows them. */
-export interface RowsRequest extends DatasetRequest {
-  readonly from: number;
-  /** At most 500. */
-  readonly limit: number;
-  readonly filter?: RowFilter;
-}
-export interface RowFilter {
-  readonly search?: string;
-  readonly tagged?: string;
-  readonly side?: 'train' | 'eval';
-  readonly marked?: 'excluded' | 'included' | 'noted';
-}
-/** A row in a table: texts on one line, cut to 300 characters. */
-export interface RowLine {
-  /** Place among the rows that the filter leaves. */
-  readonly place: number;
-  readonly row: number;
-  readonly excluded: boolean;
-  readonly tags: readonly string[];
-  readonly note?: string;
-  readonly side?: 'train' | 'eval';
-  readonly prompt: string;
-  readonly chosen: string;
-  readonly rejected?: string;
-}
-export interface RowsResult {
-  /** Rows that the filter leaves, of all. */
-  readonly total: number;
-  readonly lines: readonly RowLine[];
-}
-
 /** Several runs under the same conditions: arms × learning rates × β × seeds. */
 export interface ExperimentRequest {
   readonly project?: string;

@@ -327,7 +327,71 @@ export interface RemoveDataResult {
   readonly removed: boolean;
 }
 
+export interface PreviewDataRequest extends DataFormatRequest {
+  readonly path: string;
+}
+/** The first records of a file as they stand in it, for mapping columns. */
+export interface PreviewDataResult {
+  /** Absent where none was recognised. */
+  readonly format?: FormatName;
+  /** Names of columns, nested ones by paths (`choices.0.text`). */
+  readonly columns: readonly string[];
+  /** Values as text, cut to 300 characters, by column. */
+  readonly records: readonly Readonly<Record<string, string>>[];
+  /** Why no format fits. */
+  readonly problem?: string;
+}
+
+/** Rows of a dataset as a table shows them. */
+export interface RowsRequest extends DatasetRequest {
+  readonly from: number;
+  /** At most 500. */
+  readonly limit: number;
+  readonly filter?: RowFilter;
+}
+export interface RowFilter {
+  readonly search?: string;
+  readonly tagged?: string;
+  readonly side?: 'train' | 'eval';
+  readonly marked?: 'excluded' | 'included' | 'noted';
+}
+/** A row in a table: texts on one line, cut to 300 characters. */
+export interface RowLine {
+  /** Place among the rows that the filter leaves. */
+  readonly place: number;
+  readonly row: number;
+  readonly excluded: boolean;
+  readonly tags: readonly string[];
+  readonly note?: string;
+  readonly side?: 'train' | 'eval';
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected?: string;
+}
+export interface RowsResult {
+  /** Rows that the filter leaves, of all. */
+  readonly total: number;
+  readonly lines: readonly RowLine[];
+}
+
+export interface ExportDataRequest extends DatasetRequest {
+  /** JSONL in TRL's form. */
+  readonly out: string;
+}
+export interface ExportDataResult {
+  readonly out: string;
+  /** Rows written: those that are not excluded. */
+  readonly rows: number;
+  /** The dataset's as it was written. */
+  readonly revision: number;
+}
+
 export interface DataServices {
+  /** The first twenty records of a file, before anything is made of them. */
+  previewData(request: PreviewDataRequest, call?: CallOptions): Promise<PreviewDataResult>;
+  /** A page of a dataset's rows by place. */
+  dataRows(request: RowsRequest, call?: CallOptions): Promise<RowsResult>;
+  exportData(request: ExportDataRequest, call?: CallOptions): Promise<ExportDataResult>;
   addData(request: AddDataRequest, call?: CallOptions): Promise<AddDataResult>;
   listData(): Promise<ListDataResult>;
   checkData(request: CheckDataRequest, call?: CallOptions): Promise<CheckDataResult>;

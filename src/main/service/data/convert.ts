@@ -1,16 +1,11 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { InputError } from '../../../shared/errors.ts';
 import type { DataRow } from '../../../shared/preferences.ts';
-import { beginFile, writeAll, whyUnwritten } from '../../formats/files.ts';
 import type { CallOptions, ConvertDataRequest, ConvertDataResult } from '../../../shared/contract.ts';
 import { requireWritable } from '../library.ts';
 import { IssueList } from './issues.ts';
+import { writeLinesFile } from './lines-file.ts';
 import { openRequested } from './read.ts';
 import { asMessages, partsOf } from './row-texts.ts';
-
-/** Lines are written in pieces of about this many characters. */
-const piece = 1 << 20;
 
 /**
  * Writes a data file's rows in TRL's conversational form, one JSON object a line: `prompt`, `chosen` and `rejected` (or
@@ -31,13 +26,7 @@ export async function convertData(
   let pairs = 0;
   let skipped = 0;
   try {
-    const pending = begin(out);
-    try {
-      let lines = '';
-      const flush = (): void => {
-        writing(out, () => writeAll(pending.descriptor, Buffer.from(lines)));
-        lines = '';
-      };
+    await writeLinesFile(out, async (add) => {
       for await (const read of opened.rows) {
         if ('problem' in read) {
           const { row, kind, message } = read.problem;
@@ -48,16 +37,11 @@ export async function convertData(
           continue;
         }
         pairs += 1;
-        lines += `${JSON.stringify(conversational(read.row))}\n`;
-        if (lines.length >= piece) flush();
+        add(conversational(read.row));
       }
       if (pairs === 0) throw new InputError('no row can be used', { file: path });
-      flush();
       call.signal?.throwIfAborted();
-      writing(out, () => pending.commit());
-    } finally {
-      pending.discard();
-    }
+    });
   } finally {
     await opened.close();
   }
@@ -70,22 +54,6 @@ export async function convertData(
     counts: issues.counts,
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-function begin(out: string): ReturnType<typeof beginFile> {
-  return writing(out, () => {
-    mkdirSync(dirname(out), { recursive: true });
-    return beginFile(out);
-  });
-}
-
-/** A full disk and the like, told as such. */
-function writing<Result>(file: string, action: () => Result): Result {
-  try {
-    return action();
-  } catch (error) {
-    throw new InputError(`cannot be written: ${whyUnwritten(error)}`, { file });
-  }
 }
 
 function conversational(row: DataRow): object {

@@ -52,11 +52,15 @@ const requiredShare = 0.9;
 
 /** The first format that (nearly) all of these records are of; TRL's where there is none, to tell what is missing. */
 export function recognise(records: readonly unknown[]): PreferenceFormat {
+  return matchingFormat(records) ?? trl;
+}
+
+/** As `recognise`; undefined where there is none. */
+export function matchingFormat(records: readonly unknown[]): PreferenceFormat | undefined {
   const fields = records.filter(isRecord);
-  const matching = formats.find(
+  return formats.find(
     (format) =>
       fields.length > 0 &&
       fields.filter((record) => format.matches(record)).length >= requiredShare * fields.length,
   );
-  return matching ?? trl;
 }

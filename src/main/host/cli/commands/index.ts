@@ -12,7 +12,7 @@ import {
   undoData,
 } from './data/change.ts';
 import { convertData } from './data/convert.ts';
-import { addData, listData, removeData } from './data/datasets.ts';
+import { addData, exportData, listData, removeData } from './data/datasets.ts';
 import { dataDuplicates, dataLeaks, dataLengths, splitData } from './data/examine.ts';
 import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
@@ -54,6 +54,7 @@ export const commands: readonly Command[] = [
   dataDuplicates,
   dataLengths,
   dataLeaks,
+  exportData,
   removeData,
   score,
   train,

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount } from '../../../../../shared/format.ts';
 import type { DatasetSummary } from '../../../../../shared/contract.ts';
 import { defineCommand } from '../../command.ts';
-import { optional, textValue, toggle } from '../../option.ts';
+import { optional, required, textValue, toggle } from '../../option.ts';
 import { renderTable } from '../../table.ts';
 import { given } from '../names.ts';
 import { renderIssues } from './check.ts';
@@ -129,4 +129,24 @@ export const removeData = defineCommand({
       ...(removed ? [] : [`nothing was removed; add --yes to do it`]),
     ].join('\n');
   },
+});
+
+export const exportData = defineCommand({
+  name: 'data export',
+  summary: "write a dataset's rows, as they are now, as JSONL in TRL's form",
+  details: ['Excluded rows are left out. The file appears whole or not at all.'],
+  positionals: [datasetName],
+  options: {
+    out: required({
+      flag: 'out',
+      placeholder: 'F.jsonl',
+      parse: textValue,
+      help: 'file to write',
+      group: 'Options',
+    }),
+  },
+  examples: ['data export pairs --out mended.jsonl'],
+  run: async (context, { positionals, options: { out } }) =>
+    (await context.services()).exportData({ data: positionals[0]!, out }, context.call),
+  render: ({ out, rows, revision }) => `${formatCount(rows)} rows of revision ${revision} written to ${out}`,
 });
