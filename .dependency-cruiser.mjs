@@ -50,6 +50,13 @@ export default {
       to: { dependencyTypes: ['core'] },
     },
     {
+      // Everything else takes Electron's parts as given, so that it runs where Electron does not.
+      name: 'electron-enters-once',
+      severity: 'error',
+      from: { path: '^(src|test|scripts)/', pathNot: '^src/main/host/desktop/(main|preload)\\.ts$' },
+      to: { path: '(^|/)node_modules/electron/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'renderer-knows-no-node',
       severity: 'error',
       from: { path: '^src/renderer/', pathNot: '\\.test\\.ts$' },

@@ -60,6 +60,9 @@ async function bundle(config: string): Promise<void> {
   await viteBuild({ configFile: join(root, config), logLevel: 'warn' });
 }
 
+/** Tests and what only they use. */
+const forTests = /(\.test|\/testing|\/test-[^/]+)\.ts$/;
+
 /** Every module by itself: a file in src/ becomes the file of the same place in dist/. */
 function compile(): void {
   const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.build.json'), undefined, {
@@ -71,7 +74,7 @@ function compile(): void {
   for (const folder of ['dist/main', 'dist/shared'])
     rmSync(join(root, folder), { recursive: true, force: true });
   const files = globSync('src/{main,shared}/**/*', { cwd: root, withFileTypes: false }).filter(
-    (file) => statSync(join(root, file)).isFile() && !/\.test\.ts$/.test(file),
+    (file) => statSync(join(root, file)).isFile() && !forTests.test(file),
   );
   for (const file of files) {
     const target = join(root, 'dist', file.slice('src/'.length));
