@@ -5,8 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CompareResult, RunEvaluationsResult, TrainResult } from '../../src/shared/contract.ts';
-import type { Evaluation } from '../../src/shared/comparison.ts';
+import type {
+  CompareResult,
+  PlanResult,
+  RunEvaluationsResult,
+  TrainResult,
+} from '../../src/shared/contract.ts';
+import { measuresOf, type Evaluation } from '../../src/shared/comparison.ts';
 import { evaluationMetricNames } from '../../src/shared/metrics.ts';
 import {
   exactMetrics,
@@ -206,6 +211,28 @@ describe('a training that is evaluated as it goes', () => {
       expect(told.err.split(text)).toHaveLength(2);
       expect(told.err.match(new RegExp(`sample ${place + 1} repeats`, 'g'))).toHaveLength(1);
     }
+  });
+
+  it('measures the start where that is not its reference', async () => {
+    const from = ['--init-adapter', at('evaluated'), '--reference', 'base', '--eval-every', '0.5'];
+    const line = trainTo('onward').map((word) => (word === '22' ? '2' : word));
+    await succeed(at('onward-home'), [...line, ...from, '--sample-prompts', 2, '--sample-tokens', 12]);
+    const [start] = recordOf(at('onward-home'), 1).kept;
+    const reached = measuresOf(recordOf(home, 2).kept.at(-1)!.result);
+    expect(start).toEqual({ step: 0, result: reached });
+  });
+
+  it('is planned with all its evaluations', async () => {
+    const planned = async (options: readonly string[]): Promise<Map<string, number>> => {
+      const asked = ['plan', 'train', ...settings, '--loss', 'dpo', ...options, '--json'];
+      const { plan } = (await succeed(home, asked)).json<PlanResult>();
+      return new Map(plan.time!.parts.map(({ name, amount }) => [name, amount]));
+    };
+    const [last, all] = [await planned([]), await planned(['--eval-every', '1'])];
+    // 22 scorings against one, on a machine that may be busy.
+    expect(all.get('evaluation')).toBeGreaterThan(4 * last.get('evaluation')!);
+    expect(all.get('samples')).toBeGreaterThan(0);
+    expect(last.has('samples')).toBe(false);
   });
 
   it('refuses what it cannot do in words of the command line', async () => {

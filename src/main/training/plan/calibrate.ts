@@ -118,15 +118,15 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       : undefined;
 
   const expected = training.total + (scoring?.total ?? 0) + (referring?.total ?? 0);
-  const answering = policy.trainable.kind === 'full' ? policy.parameters : undefined;
+  const base = policy.trainable.kind === 'full' ? policy.parameters : undefined;
   const rehearse = {
     seconds: Math.min(mostSeconds, Math.max(2, calibrationShare * expected)),
     signal: options.signal,
   };
-  const rehearsal = await task?.rehearse(answering, rehearse);
+  const rehearsal = await task?.rehearse(base, rehearse);
   // Few tokens and many times: what the first ones take, before memory is mapped, would be counted each time.
-  await options.sampler?.rehearse(answering, { ...rehearse, seconds: 0 });
-  const sampling = await options.sampler?.rehearse(answering, rehearse);
+  await options.sampler?.rehearse(base, { ...rehearse, seconds: 0 });
+  const sampling = await options.sampler?.rehearse(base, rehearse);
 
   const update = measureUpdate(trainer.size);
   const steps = options.batches.length * runs;
@@ -157,6 +157,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     { name: 'samples', amount: (sampling?.allSeconds ?? 0) * (options.samplings ?? 0) },
     { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
   ];
+  const answering = task ?? options.sampler;
   const memory = memoryParts(options, before, after, [rehearsal, sampling]);
   const peak = sum(memory);
   return {
@@ -171,9 +172,9 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
           pairs: options.pairs,
           batch: trainer.batch,
           scores: scorer !== undefined,
-          answers: task && {
-            batch: Math.min(16, task.prompts.length),
-            maxLength: longestPrompt(task.prompts),
+          answers: answering && {
+            batch: Math.min(16, answering.prompts.length),
+            maxLength: longestPrompt(answering.prompts),
           },
         },
         peak,
@@ -216,7 +217,7 @@ function memoryParts(
       name: 'answers',
       amount: rehearsals.reduce((sum, rehearsal) => sum + Math.max(0, rehearsal?.bytesToCome ?? 0), 0),
     },
-    { name: 'records', amount: recordBytes + (options.task || options.sampler ? answerBytes : 0) },
+    { name: 'records', amount: recordBytes + (options.task ? answerBytes : 0) },
   ];
   // Importing a model or preparing data may have taken more than training will.
   const earlier = peakMemory() - sum(parts);

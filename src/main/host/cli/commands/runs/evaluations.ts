@@ -26,7 +26,7 @@ function sampleLines(evaluations: readonly RunEvaluation[]): string[] {
   const prompts = evaluations.find(({ samples }) => samples)?.samples ?? [];
   return prompts.flatMap(({ prompt }, place) => [
     '',
-    `sample ${place + 1}: ${indented(prompt)}`,
+    `sample ${place + 1}: ${indented(prompt.trim())}`,
     ...evaluations.flatMap(({ step, samples }) => {
       const sample = samples?.[place];
       if (!sample) return [];
