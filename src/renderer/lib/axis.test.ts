@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { axisOf, formatPlace, scaleEnds } from './axis.ts';
+
+const buckets = (steps: number[], mean: number[], count: number[], max = mean) => ({
+  steps,
+  mean,
+  min: mean,
+  max,
+  count,
+});
+
+describe('axes', () => {
+  it('of steps leave steps as they are', () => {
+    const axis = axisOf('step', undefined)!;
+    expect([axis.at(7), axis.stepAt(7)]).toEqual([7, 7]);
+  });
+
+  it('of tokens pass through what had been counted at the end of each bucket', () => {
+    // 100 tokens a step, cut into buckets of 4 and then 2 steps.
+    const axis = axisOf('tokens', buckets([4, 8, 10], [250, 650, 950], [4, 4, 2], [400, 800, 1000]))!;
+    for (const step of [1, 3, 4, 7, 8, 10, 12]) expect(axis.at(step)).toBeCloseTo(100 * step, 9);
+    for (const step of [1, 5, 10]) expect(axis.stepAt(axis.at(step))).toBeCloseTo(step, 9);
+  });
+
+  it('of time sum up seconds over steps, not over buckets', () => {
+    const axis = axisOf('time', buckets([4, 6], [2, 5], [4, 2]))!;
+    expect([axis.at(4), axis.at(6), axis.at(2), axis.at(5)]).toEqual([8, 18, 4, 13]);
+  });
+
+  it('step over what is not finite, and are missing where nothing was measured', () => {
+    const axis = axisOf('tokens', buckets([1, 2, 3], [10, NaN, 30], [1, 1, 1]))!;
+    expect(axis.at(2)).toBeCloseTo(20, 9);
+    expect(axisOf('tokens', undefined)).toBeUndefined();
+    expect(axisOf('time', buckets([1], [NaN], [1]))).toBeUndefined();
+  });
+
+  it('are told in the words of their kind', () => {
+    expect([formatPlace('step', 12_345), formatPlace('tokens', 2_400_000), formatPlace('time', 75)]).toEqual([
+      '12,345',
+      '2.4M',
+      '1:15',
+    ]);
+  });
+});
+
+describe('ends of a scale', () => {
+  it('leave room on both sides', () => {
+    expect(scaleEnds(0, 1, false)).toEqual({ min: -0.05, max: 1.05 });
+    const { min, max } = scaleEnds(1, 100, true);
+    expect(min * max).toBeCloseTo(100, 9);
+    expect(min).toBeLessThan(1);
+    expect(min).toBeGreaterThan(0);
+  });
+
+  it('are a range also around a single value, and where there is none', () => {
+    for (const [low, high] of [
+      [3, 3],
+      [0, 0],
+      [Infinity, -Infinity],
+    ] as const) {
+      const { min, max } = scaleEnds(low, high, false);
+      expect(max).toBeGreaterThan(min);
+    }
+    expect(scaleEnds(Infinity, -Infinity, true).min).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,86 @@
+import { formatCount, formatDuration, formatParameters } from '../../shared/format.ts';
+import type { Buckets } from './series.ts';
+
+/** What charts can be drawn over: optimizer steps, tokens seen, seconds spent in steps. */
+export const axisKinds = ['step', 'tokens', 'time'] as const;
+export type AxisKind = (typeof axisKinds)[number];
+
+/** The metric that an axis is made of; `step` needs none. */
+export const axisMetric = { step: undefined, tokens: 'num_tokens', time: 'time/step_s' } as const;
+
+export const axisLabels: Readonly<Record<AxisKind, string>> = {
+  step: 'step',
+  tokens: 'tokens seen',
+  time: 'time in steps',
+};
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The way from a run's steps to places on an axis and back; both are strictly rising together. */
+export interface Axis {
+  at(step: number): number;
+  stepAt(place: number): number;
+}
+
+const steps: Axis = { at: (step) => step, stepAt: (place) => place };
+
+/**
+ * The axis of one run. Between ends of buckets it is a straight line; before the first it comes from zero, and after the
+ * last it goes on as it went.
+ * @param buckets of the kind's metric; without them an axis of tokens or time is undefined
+ */
+export function axisOf(kind: AxisKind, buckets: Buckets | undefined): Axis | undefined {
+  if (kind === 'step') return steps;
+  if (!buckets || buckets.steps.length === 0) return undefined;
+  const from = [0];
+  const to = [0];
+  let seconds = 0;
+  buckets.steps.forEach((step, place) => {
+    // Tokens are counted up, so a bucket's largest is where it ends; times are of each step.
+    seconds += Math.max(0, buckets.mean[place]!) * buckets.count[place]!;
+    const value = kind === 'tokens' ? buckets.max[place]! : seconds;
+    if (step <= from.at(-1)! || !(value > to.at(-1)!)) return;
+    from.push(step);
+    to.push(value);
+  });
+  if (from.length < 2) return undefined;
+  return { at: (step) => interpolate(from, to, step), stepAt: (place) => interpolate(to, from, place) };
+}
+
+/** On the line through points of rising x, gone on at both ends. */
+function interpolate(x: readonly number[], y: readonly number[], at: number): number {
+  let low = 0;
+  let high = x.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (x[middle]! <= at) low = middle;
+    else high = middle;
+  }
+  const share = (at - x[low]!) / (x[high]! - x[low]!);
+  return y[low]! + share * (y[high]! - y[low]!);
+}
+
+/** A place on an axis in words. */
+export function formatPlace(kind: AxisKind, place: number): string {
+  if (kind === 'time') return formatDuration(place);
+  return kind === 'tokens' ? formatParameters(Math.round(place)) : formatCount(place);
+}
+
+/**
+ * Ends of a scale that shows all of these with a little room.
+ * @param log in powers of ten: only values above 0 may be given
+ */
+export function scaleEnds(low: number, high: number, log: boolean): { min: number; max: number } {
+  if (!(low <= high)) return log ? { min: 0.1, max: 1 } : { min: 0, max: 1 };
+  if (log) return low === high ? { min: low / 2, max: high * 2 } : spreadLog(low, high);
+  const room = high > low ? 0.05 * (high - low) : Math.abs(high) * 0.05 || 0.5;
+  return { min: low - room, max: high + room };
+}
+
+function spreadLog(low: number, high: number): { min: number; max: number } {
+  const room = (high / low) ** 0.05;
+  return { min: low / room, max: high * room };
+}
