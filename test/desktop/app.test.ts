@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDesktop } from '../../src/main/host/desktop/app.ts';
 import { openStore } from '../../src/main/store/database.ts';
 import { checkpointPath } from '../../src/main/training/checkpoint.ts';
@@ -16,6 +16,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const example = join(repository, 'resources/example');
+
+beforeAll(() => {
+  if (!existsSync(join(repository, 'dist/renderer/index.html')))
+    throw new Error('the page is not built: run "npm run build" first');
+});
 
 async function start(name: string, host = standInElectron(), patience?: number) {
   const home = at(name);
@@ -234,6 +239,11 @@ describe('quitting while a run is at work', () => {
     host.app.quit();
     // Impatient people press twice.
     host.app.quit();
+    expect(host.window().shown).toBe(false);
+    // The page finds its port closed and asks again.
+    const { received } = host.window().webContents.mainFrame;
+    host.ipcMain.emit(channels.connect, event(host));
+    expect(received).toHaveLength(1);
     expect(await host.app.over).toBe(0);
     expect(host.utilities.map(({ pid: left }) => left)).toEqual(host.utilities.map(() => undefined));
     expect(isThere(pid)).toBe(false);

@@ -50,7 +50,7 @@ function stageProject(): void {
   mkdirSync(project, { recursive: true });
   for (const name of ['package.json', 'package-lock.json', 'electron-builder.yml'])
     copyFileSync(join(root, name), join(project, name));
-  for (const name of ['dist/main', 'dist/shared', 'dist/preload', 'dist/renderer', 'resources'])
+  for (const name of ['dist/main', 'dist/shared', 'dist/preload', 'dist/renderer', 'resources/example'])
     cpSync(join(root, name), join(project, name), { recursive: true });
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: true; optional?: true; devOptional?: true }>;

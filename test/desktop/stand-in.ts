@@ -109,6 +109,7 @@ export class StandInWindow
       Electron.BrowserWindow,
       | 'loadURL'
       | 'show'
+      | 'hide'
       | 'focus'
       | 'restore'
       | 'maximize'
@@ -146,6 +147,9 @@ export class StandInWindow
   show(): void {
     this.shown = true;
     this.focused = true;
+  }
+  hide(): void {
+    this.shown = false;
   }
   focus(): void {
     this.focused = true;

@@ -45,6 +45,8 @@ export async function startDesktop(electron: ElectronParts, options: DesktopOpti
   const profile = join(home, 'browser');
   mkdirSync(profile, { recursive: true, mode: 0o700 });
   app.setPath('userData', profile);
+  // By this name Windows knows whose notifications they are; the installer uses it too (electron-builder.yml).
+  if (process.platform === 'win32') app.setAppUserModelId('org.plumbline.app');
   if (!app.requestSingleInstanceLock()) {
     app.quit();
     return;
@@ -66,14 +68,17 @@ export async function startDesktop(electron: ElectronParts, options: DesktopOpti
   });
   const dialogs = nativeDialogs(electron, current);
   const bridge = await createBridge({ services, home, host: 'desktop', log, dialogs });
-  answerPage(electron, current, bridge);
+  const stopAnswering = answerPage(electron, current, bridge);
   const unwatch = services.watch(attractAttention(electron, current));
 
   closeBeforeQuit(
     app,
     async (impatient) => {
       try {
+        stopAnswering();
         unwatch();
+        // Whoever quits sees the program gone; what is left to do needs no window.
+        current()?.hide();
         await until(bridge.close(), impatient);
         await workers.killAll();
         await services.close();

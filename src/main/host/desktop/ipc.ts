@@ -1,4 +1,4 @@
-import type { BrowserWindow, MessagePortMain } from 'electron';
+import type { BrowserWindow, IpcMainEvent, IpcMainInvokeEvent, MessagePortMain } from 'electron';
 import { isAbsolute } from 'node:path';
 import { channels } from '../../../shared/app/desktop.ts';
 import type { Bridge } from '../app/bridge.ts';
@@ -34,16 +34,20 @@ export function portConnection(port: MessagePortMain): Connection {
 /**
  * Answers the two things that a preload script can ask: a port to the bridge, and grants for dropped files. What does not
  * come from the page itself is not answered.
+ * @returns stops answering: a page whose port is closed would ask for another while the program ends
  */
 export function answerPage(
   { ipcMain, MessageChannelMain }: Pick<ElectronParts, 'ipcMain' | 'MessageChannelMain'>,
   window: () => BrowserWindow | undefined,
   bridge: Bridge,
-): void {
+): () => void {
   // A page that is loaded anew asks again; the one before is gone.
   let current: Connection | undefined;
+  let answering = true;
+  const mayAsk = (event: IpcMainEvent | IpcMainInvokeEvent): boolean =>
+    answering && isFromPage(event, window());
   ipcMain.on(channels.connect, (event) => {
-    if (!isFromPage(event, window())) return;
+    if (!mayAsk(event)) return;
     current?.close();
     const { port1, port2 } = new MessageChannelMain();
     current = portConnection(port1);
@@ -51,8 +55,9 @@ export function answerPage(
     event.senderFrame!.postMessage(channels.connect, null, [port2]);
   });
   ipcMain.handle(channels.grantDropped, async (event, path: unknown) => {
-    if (!isFromPage(event, window())) throw new Error('refused');
+    if (!mayAsk(event)) throw new Error('refused');
     if (typeof path !== 'string' || !isAbsolute(path)) return undefined;
     return bridge.grants.add(path);
   });
+  return () => void (answering = false);
 }
