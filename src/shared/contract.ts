@@ -62,6 +62,13 @@ import type {
   DoctorRequest,
   DoctorResult,
 } from './contract/upkeep.ts';
+import type {
+  ModelDetails,
+  ModelRequest,
+  RemoveModelRequest,
+  RemoveModelResult,
+  RenameModelRequest,
+} from './contract/models.ts';
 import type { DataServices } from './contract/data.ts';
 import type { HostServices } from './contract/host.ts';
 import type { Verdict } from './verdict.ts';
@@ -72,6 +79,7 @@ export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
 export type * from './contract/host.ts';
 export type * from './contract/playground.ts';
+export type * from './contract/models.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
 export type * from './contract/upkeep.ts';
@@ -317,6 +325,9 @@ export interface QueuedResult {
 export interface Services extends DataServices, HostServices {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
+  inspectModel(request: ModelRequest): Promise<ModelDetails>;
+  renameModel(request: RenameModelRequest): Promise<ListModelsResult>;
+  removeModel(request: RemoveModelRequest): Promise<RemoveModelResult>;
   /** Looks at a file's rows and imports nothing. */
   score(request: ScoreRequest, call?: CallOptions): Promise<ScoreResult>;
   train(request: TrainRequest, call?: CallOptions): Promise<TrainResult>;

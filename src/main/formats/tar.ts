@@ -9,7 +9,8 @@ export interface TarEntry {
   readonly changedAt: number;
 }
 
-const block = 512;
+/** Everything in an archive begins at a multiple of this many bytes. */
+export const block = 512;
 
 /**
  * A gzipped tar archive in the ustar format (POSIX.1-1988, as every tar reads it), all in memory.
@@ -25,8 +26,10 @@ export function packTarGz(entries: readonly TarEntry[]): Buffer {
   return gzipSync(Buffer.concat([...parts, Buffer.alloc(2 * block)]));
 }
 
-function header(name: string, size: number, changedAt: number): Buffer {
+/** A file's header. @throws Error for a name of more than 100 bytes or a file of 8 GiB and more */
+export function header(name: string, size: number, changedAt: number): Buffer {
   if (Buffer.byteLength(name) > 100) throw new Error(`${name} is too long a name for a tar archive`);
+  if (size >= 8 ** 11) throw new Error(`${name} is too large for a tar archive`);
   const bytes = Buffer.alloc(block);
   const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, '0')}\0`;
   const put = (text: string, offset: number): void => void bytes.write(text, offset, 'utf8');

@@ -18,6 +18,7 @@ import { bundledExample, demo, overview, queueExample } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { generate } from './generate.ts';
 import { addModel, isKnown, listModels, type Library } from './library.ts';
+import { inspectModel, removeModel, renameModel } from './models.ts';
 import { takeModel } from './take-model.ts';
 import { recoverOrphans } from './jobs.ts';
 import { plan } from './plan.ts';
@@ -95,6 +96,9 @@ export function createServices({
     addModel: ({ path, name, take }, call) =>
       take ? takeModel(library, path, name, call) : addModel(library, path, name, call),
     listModels: async () => ({ models: listModels(library) }),
+    inspectModel: async (request) => inspectModel(library, request),
+    renameModel: async (request) => renameModel(library, request),
+    removeModel: (request) => removeModel(library, request),
     addData: (request, call = {}) => addData(library, request, call),
     checkData: (request, call = {}) => checkData(library, request, call),
     convertData: (request, call = {}) => convertData(request, call),

@@ -18,7 +18,7 @@ import { RotatingLog } from '../training/log.ts';
 import { careForWorker } from '../training/priority.ts';
 import { freshHash } from '../training/model.ts';
 import { supervise, type JobEnd } from '../training/supervisor.ts';
-import { findModel, type Library } from './library.ts';
+import { findModel, nameOfBase, type Library } from './library.ts';
 import { projectIdOf } from './projects.ts';
 import { absoluteCompare, absoluteTrain } from './places.ts';
 
@@ -276,7 +276,11 @@ async function startPlace(
 ): Promise<StartPlace> {
   const from = request.kind === 'train' ? request.absolute.start : { model: request.absolute.model };
   if ('init' in from) return { kind: 'fresh', configFile: from.init };
-  const { name, hash, folder, weightsFolder } = await findModel(library, from.model, call);
+  const { name, hash, folder, weightsFolder } = await findModel(
+    library,
+    run ? nameOfBase(library, from.model, run.baseHash) : from.model,
+    call,
+  );
   if (run && hash !== run.baseHash) {
     throw new InputError(
       `the model has changed since run ${run.id} was asked for (${run.baseHash.slice(0, 12)}, now ` +

@@ -152,7 +152,7 @@ export function listModels(library: Library): ModelSummary[] {
   return library.store.models.list().map(summariseModel);
 }
 
-function summariseModel(model: Model): ModelSummary {
+export function summariseModel(model: Model): ModelSummary {
   const { name, source, hash, parameters } = model;
   const opened = openIfWhole(model);
   const config = opened?.source.config;
@@ -189,6 +189,19 @@ export function isKnown({ store }: Library, { kind, name }: NameRequest): boolea
   if (kind === 'model') return store.models.findByName(name) !== undefined;
   if (kind === 'data') return store.datasets.findByName(name) !== undefined;
   return store.projects.findByName(name) !== undefined;
+}
+
+/** An imported model. @throws InputError where none has this name */
+export function requireModel({ store }: Library, name: string): Model {
+  const model = store.models.findByName(name);
+  if (model) return model;
+  throw new InputError('no model of this name was imported; see: plumbline models list', { file: name });
+}
+
+/** What a recorded request calls a model, or what that is called now: it may have been given another name since. */
+export function nameOfBase({ store }: Library, asked: string, baseHash: string): string {
+  const found = store.models.findByName(asked) !== undefined || existsSync(asked);
+  return found ? asked : (store.models.findByHash(baseHash)?.name ?? asked);
 }
 
 /** A model by its imported name, or by a path, which is imported on the way. */

@@ -1,5 +1,5 @@
 import type { RunConfig } from '../../shared/config.ts';
-import type { CallOptions } from '../../shared/contract.ts';
+import type { CallOptions, CompareRequest, TrainingStart, TrainRequest } from '../../shared/contract.ts';
 import { InputError } from '../../shared/errors.ts';
 import type { Checkpoint } from '../store/checkpoints.ts';
 import { checkpointPath } from '../training/checkpoint.ts';
@@ -7,7 +7,7 @@ import type { StartPlace } from '../training/job.ts';
 import { freshHash } from '../training/model.ts';
 import type { PolicyPlace } from '../training/playground.ts';
 import { requestOf } from './jobs.ts';
-import { findModel, type Library } from './library.ts';
+import { findModel, nameOfBase, type Library } from './library.ts';
 import { requireJob, requireRun } from './runs/show.ts';
 
 /** @param step absent: the last one. @throws InputError naming those that there are */
@@ -22,11 +22,20 @@ export function requireCheckpoint({ store }: Library, run: number, step: number 
   );
 }
 
+/** Where a run's weights start, by the name that its model has now. */
+export function namedStart(
+  library: Library,
+  request: TrainRequest | CompareRequest,
+  baseHash: string,
+): TrainingStart {
+  const start = 'start' in request ? request.start : { model: request.model };
+  return 'init' in start ? start : { model: nameOfBase(library, start.model, baseHash) };
+}
+
 /** What a run was started from, as it lies on disk now. */
 export async function startOfRun(library: Library, run: number, call: CallOptions): Promise<StartPlace> {
   const { absolute } = requestOf(requireJob(library, run));
-  if (!('start' in absolute)) return basePlace(await findModel(library, absolute.model, call));
-  const { start } = absolute;
+  const start = namedStart(library, absolute, requireRun(library, run).baseHash);
   if ('init' in start) return { kind: 'fresh', configFile: start.init };
   return basePlace(await findModel(library, start.model, call));
 }

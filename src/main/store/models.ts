@@ -35,6 +35,7 @@ export class Models {
   readonly #byName: Statement<[string], Model>;
   readonly #byHash: Statement<[string], Model>;
   readonly #update: Statement<[string, string, string, string, string, number, number], Model>;
+  readonly #rename: Statement<[string, number]>;
   readonly #delete: Statement<[number]>;
 
   constructor(connection: Connection) {
@@ -50,6 +51,7 @@ export class Models {
       `UPDATE models SET hash = ?, source = ?, folder = ?, weights_folder = ?, architecture = ?, parameters = ?
        WHERE id = ? RETURNING ${columns}`,
     );
+    this.#rename = connection.prepare('UPDATE models SET name = ? WHERE id = ?');
     this.#delete = connection.prepare('DELETE FROM models WHERE id = ?');
   }
 
@@ -89,6 +91,16 @@ export class Models {
     return this.#connection.write(() =>
       this.#update.get(hash, source, folder, weightsFolder, architecture, parameters, id),
     );
+  }
+
+  /** @throws InputError where the name is taken */
+  rename(id: number, name: string): void {
+    try {
+      this.#connection.write(() => this.#rename.run(name, id));
+    } catch (error) {
+      if (sqliteCode(error) !== 'SQLITE_CONSTRAINT_UNIQUE') throw error;
+      throw new InputError(`a model named ${name} exists already`);
+    }
   }
 
   /** Forgets a model; its files stay. False where there was none. */

@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './connection.ts';
 import { decodeJson, encodeJson } from './json.ts';
-import { checkTransition, type Status } from './status.ts';
+import { activeStatuses, checkTransition, type Status } from './status.ts';
 
 /** What a run is in its job: a `stage` only makes what others start from, and is compared with nothing. */
 export type RunRole = 'run' | 'stage';
@@ -92,6 +92,8 @@ const columns = `id, comparison_id AS comparisonId, job_id AS jobId, project_id 
   adapter_start_hash AS adapterStartHash, order_hash AS orderHash, status, created_at AS createdAt,
   started_at AS startedAt, ended_at AS endedAt, error`;
 
+const active = activeStatuses.map((status) => `'${status}'`).join(', ');
+
 /** Training runs. */
 export class Runs {
   readonly #connection: Connection;
@@ -99,6 +101,7 @@ export class Runs {
   readonly #all: Statement<[], Stored>;
   readonly #byId: Statement<[number], Stored>;
   readonly #byComparison: Statement<[number], Stored>;
+  readonly #onBase: Statement<[string], { id: number; waits: 0 | 1 }>;
   readonly #byStatus: Statement<[Status], Stored>;
   readonly #setStart: Statement<[string, string, number, number, number]>;
   readonly #byJob: Statement<[number], Stored>;
@@ -118,6 +121,10 @@ export class Runs {
     this.#byId = connection.prepare(`SELECT ${columns} FROM runs WHERE id = ?`);
     this.#byComparison = connection.prepare(
       `SELECT ${columns} FROM runs WHERE comparison_id = ? ORDER BY id`,
+    );
+    this.#onBase = connection.prepare(
+      `SELECT runs.id, jobs.status IS NOT NULL AND jobs.status IN ('queued', ${active}) AS waits
+       FROM runs LEFT JOIN jobs ON jobs.id = runs.job_id WHERE base_hash = ? ORDER BY runs.id`,
     );
     this.#byStatus = connection.prepare(`SELECT ${columns} FROM runs WHERE status = ? ORDER BY id`);
     this.#setStart = connection.prepare(
@@ -210,6 +217,11 @@ export class Runs {
   /** Removes a run with its metrics, evaluations and records of checkpoints. Its files stay. */
   remove(id: number): boolean {
     return this.#connection.write(() => this.#delete.run(id).changes > 0);
+  }
+
+  /** Runs on a base, and whether their jobs wait or are at work. */
+  onBase(baseHash: string): { readonly id: number; readonly busy: boolean }[] {
+    return this.#onBase.all(baseHash).map(({ id, waits }) => ({ id, busy: waits === 1 }));
   }
 
   get(id: number): Run | undefined {

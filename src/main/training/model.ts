@@ -75,6 +75,12 @@ export function parameterCount({ source }: OpenModel): number {
   );
 }
 
+/** Names of the linear layers that an adapter can be put on, as PEFT names them, in forward order. */
+export function adaptableLayers({ source }: OpenModel): string[] {
+  const paths = source.family.linearLayers(source.config).map(({ path }) => path);
+  return [...new Set(paths.map((path) => path.slice(path.lastIndexOf('.') + 1)))];
+}
+
 /** How many numbers a policy of this shape has. */
 export function parametersOf({ source }: OpenModel, trainable: Trainable): number {
   return trainableLayout(source, trainable).size;

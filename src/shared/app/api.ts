@@ -35,7 +35,8 @@ import type {
   LogRequest,
   LogResult,
   MarkDataRequest,
-  ModelSummary,
+  ModelDetails,
+  ModelRequest,
   MoveJobRequest,
   PlanResult,
   PreviewDataResult,
@@ -45,8 +46,11 @@ import type {
   QueueResult,
   RemoveDataRequest,
   RemoveDataResult,
+  RemoveModelRequest,
+  RemoveModelResult,
   RemoveRunRequest,
   RemoveRunResult,
+  RenameModelRequest,
   RenameProjectRequest,
   ResetSettingRequest,
   RowsRequest,
@@ -80,6 +84,7 @@ export type {
   GenerateTextResult,
   LogRequest,
   LogResult,
+  ModelDetails,
   Policy,
   ScoreTextRequest,
   ScoreTextResult,
@@ -120,24 +125,6 @@ export interface AppInfo {
   /** The library holds nothing yet: offer the bundled example. */
   readonly firstStart: boolean;
   readonly example: { readonly available: boolean; readonly comparison?: number };
-}
-
-export interface ModelDetails extends ModelSummary {
-  /** Its config.json, flat, in its order. */
-  readonly config: readonly { readonly key: string; readonly value: string }[];
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly type: string;
-  }[];
-  /** What LoRA can be put on, as PEFT names it. */
-  readonly linearLayers: readonly string[];
-  readonly tokenizer: {
-    readonly vocabulary: number;
-    readonly endTokens: readonly string[];
-    readonly template?: string;
-  };
-  readonly runs: number;
 }
 
 export interface FileDataRequest {
@@ -228,14 +215,10 @@ export interface AppApi {
 
   listModels(request: Nothing): ListModelsResult;
   addModel(request: { readonly file: string; readonly name?: string }): AddModelResult;
-  inspectModel(request: { readonly model: string }): ModelDetails;
-  renameModel(request: { readonly model: string; readonly to: string }): ListModelsResult;
+  inspectModel(request: ModelRequest): ModelDetails;
+  renameModel(request: RenameModelRequest): ListModelsResult;
   /** Without `confirmed` only says what would go. */
-  removeModel(request: { readonly model: string; readonly confirmed: boolean }): {
-    readonly removed: boolean;
-    readonly bytes: number;
-    readonly runs: readonly number[];
-  };
+  removeModel(request: RemoveModelRequest): RemoveModelResult;
 
   previewData(request: FileDataRequest): PreviewDataResult;
   checkData(

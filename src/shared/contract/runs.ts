@@ -129,6 +129,8 @@ export interface ExportRunRequest extends RunRequest {
   /** Of one of its checkpoints; default: the last. */
   readonly step?: number;
   readonly out: string;
+  /** `out` is one gzipped tar archive that holds the folder. */
+  readonly archive?: boolean;
 }
 export interface ExportRunResult {
   readonly run: number;

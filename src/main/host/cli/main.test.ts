@@ -156,7 +156,7 @@ describe('refusals', () => {
     ],
     ['compare --model m --data d --sft-first 1e-5 --full', '--full and --sft-first exclude each other'],
     ['compare --model m --data d --task-tokens 64', '--task-tokens needs --task-data FILE'],
-    ['models', 'name a command: models add, models list'],
+    ['models', 'name a command: models add, models list, models show, models rename, models remove'],
     ['nonsense', 'unknown command "nonsense"'],
   ])('%s', async (line, message) => {
     const { code, err, out, homes } = await run(words(line));

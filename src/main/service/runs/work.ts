@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunConfig } from '../../../shared/config.ts';
 import { parseRunConfig } from '../../../shared/config.ts';
@@ -21,14 +22,15 @@ import type {
 } from '../../../shared/contract.ts';
 import { InputError } from '../../../shared/errors.ts';
 import type { Job } from '../../store/jobs.ts';
+import { writeFolderArchive } from '../../formats/archive.ts';
 import { isActive } from '../../store/status.ts';
 import { exportCheckpoint } from '../../training/export.ts';
 import { removeCheckpoints } from '../../training/job-recorder.ts';
 import { logFiles } from '../../training/log.ts';
 import { carryOutComparison, checkCompare } from '../compare.ts';
 import { enqueueCompare, enqueueTrain, logFileOf, recoverOrphans, requestOf, requeue } from '../jobs.ts';
-import { requireWritableFolder, type Library } from '../library.ts';
-import { requireCheckpoint, startOfRun } from '../policies.ts';
+import { requireWritable, requireWritableFolder, type Library } from '../library.ts';
+import { namedStart, requireCheckpoint, startOfRun } from '../policies.ts';
 import { carryOutTraining, checkTrain } from '../train.ts';
 import { requireJob, requireRun, summariesOf } from './show.ts';
 
@@ -97,7 +99,7 @@ export async function forkRun(
   const { epochs, ...config } = run.config as RunConfig;
   const length = steps !== undefined ? { steps } : epochs === undefined ? {} : { epochs };
   const training: TrainRequest = {
-    start: 'start' in absolute ? absolute.start : { model: absolute.model },
+    start: namedStart(library, absolute, run.baseHash),
     data: absolute.data,
     ...(asked.pairs === undefined ? {} : { pairs: asked.pairs }),
     config: parseRunConfig({ ...config, ...length, ...changes, ...(beta === undefined ? {} : { beta }) }),
@@ -137,14 +139,19 @@ export function removeRun(library: Library, { run, confirmed }: RemoveRunRequest
 /** Writes the adapter (or model) of a checkpoint, also of a run that failed or was stopped. */
 export async function exportRun(
   library: Library,
-  { run: id, step, out }: ExportRunRequest,
+  { run: id, step, out, archive = false }: ExportRunRequest,
   call: CallOptions,
 ): Promise<ExportRunResult> {
-  requireWritableFolder(out);
+  if (archive) requireWritable(out);
+  else requireWritableFolder(out);
   const run = requireRun(library, id);
   const checkpoint = requireCheckpoint(library, id, step);
   const model = await startOfRun(library, id, call);
-  exportCheckpoint(model, run.config as RunConfig, checkpoint, library.checkpointFolder, out);
+  const fill = (folder: string): void =>
+    exportCheckpoint(model, run.config as RunConfig, checkpoint, library.checkpointFolder, folder);
+  // The folder inside an archive is named as the archive is.
+  if (archive) await writeFolderArchive(out, basename(out).replace(/\.(tar\.gz|tgz)$/i, ''), fill);
+  else fill(out);
   return { run: id, step: checkpoint.step, out };
 }
 

@@ -18,7 +18,7 @@ import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
 import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
-import { addModel, listModels } from './models.ts';
+import { addModel, listModels, removeModel, renameModel, showModel } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listQueue, moveQueue, runQueue } from './queue.ts';
@@ -37,6 +37,9 @@ export const commands: readonly Command[] = [
   serve,
   addModel,
   listModels,
+  showModel,
+  renameModel,
+  removeModel,
   addData,
   listData,
   checkData,

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatParameters } from '../../../../shared/format.ts';
 import type { ModelSummary } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
-import { optional, textValue } from '../option.ts';
+import { optional, textValue, toggle } from '../option.ts';
 import { renderTable } from '../table.ts';
 
 function modelTable(models: readonly ModelSummary[]): string {
@@ -71,4 +71,68 @@ export const listModels = defineCommand({
     models.length === 0
       ? 'no models yet; add one with: plumbline models add <folder|file.gguf>'
       : modelTable(models),
+});
+
+const named = { name: 'model', help: 'its name, as "models list" shows it' };
+
+export const showModel = defineCommand({
+  name: 'models show',
+  summary: "show a model's config, tensors, tokenizer and what LoRA can be put on",
+  details: [],
+  positionals: [named],
+  options: {},
+  examples: ['models show small', 'models show small --json'],
+  run: async (context, { positionals: [model] }) =>
+    (await context.services()).inspectModel({ model: model! }),
+  render: ({ config, tensors, linearLayers, tokenizer, runs, ...model }) =>
+    [
+      modelTable([model]),
+      '',
+      `layers for LoRA   ${linearLayers.join(', ')}`,
+      `vocabulary        ${formatCount(tokenizer.vocabulary)}`,
+      `end tokens        ${tokenizer.endTokens.join(' ')}`,
+      `runs              ${runs}`,
+      '',
+      renderTable(
+        [{ title: 'CONFIG' }, { title: 'VALUE' }],
+        config.map(({ key, value }) => [key, value]),
+      ),
+      '',
+      renderTable(
+        [{ title: 'TENSOR' }, { title: 'TYPE' }, { title: 'SHAPE' }],
+        tensors.map(({ name, type, shape }) => [name, type, shape.join(' × ')]),
+      ),
+      ...(tokenizer.template === undefined ? [] : ['', 'chat template:', tokenizer.template]),
+    ].join('\n'),
+});
+
+export const renameModel = defineCommand({
+  name: 'models rename',
+  summary: 'give a model another name',
+  details: ['Work that was asked for under its old name goes on.'],
+  positionals: [named, { name: 'name', help: 'its new name' }],
+  options: {},
+  examples: ['models rename small smollm2'],
+  run: async (context, { positionals: [model, to] }) =>
+    (await context.services()).renameModel({ model: model!, to: to! }),
+  render: ({ models }) => modelTable(models),
+});
+
+export const removeModel = defineCommand({
+  name: 'models remove',
+  summary: 'forget a model, with the copy that was converted for it',
+  details: [
+    'Weights that are used where they lie stay there. Runs on it keep their metrics and adapters; they can no longer be ' +
+      'taken up again. Without --yes it only says what would go.',
+  ],
+  positionals: [named],
+  options: { yes: toggle({ flag: 'yes', help: 'remove it', group: 'Options' }) },
+  examples: ['models remove small', 'models remove small --yes'],
+  run: async (context, { positionals: [model], options: { yes } }) =>
+    (await context.services()).removeModel({ model: model!, confirmed: yes }),
+  render: ({ removed, bytes, runs }) =>
+    [
+      `${removed ? 'removed' : 'would be removed with --yes'}, with ${formatBytes(bytes)} of converted weights`,
+      ...(runs.length === 0 ? [] : [`runs that were trained on it stay: ${runs.join(', ')}`]),
+    ].join('\n'),
 });
