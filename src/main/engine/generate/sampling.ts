@@ -34,10 +34,11 @@ export function likeliest(logits: Float32Array): number {
  * @throws NonFiniteLogitsError where that is not a number
  */
 export function logProbOf(logits: Float32Array, token: number): number {
+  // By index: an iterator takes twice as long over a vocabulary, and this is done for every token.
   let largest = -Infinity;
-  for (const logit of logits) if (logit > largest) largest = logit;
+  for (let at = 0; at < logits.length; at++) if (logits[at]! > largest) largest = logits[at]!;
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
+  for (let at = 0; at < logits.length; at++) sum += Math.exp(logits[at]! - largest);
   const logProb = logits[token]! - largest - Math.log(sum);
   if (Number.isNaN(logProb)) throw new NonFiniteLogitsError();
   return logProb;
