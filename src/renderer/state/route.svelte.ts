@@ -2,11 +2,13 @@ import { parseRoute, withParams, type Params, type Route } from '../lib/route.ts
 
 let current = $state.raw<Route>(parseRoute(location.hash));
 addEventListener('hashchange', () => (current = parseRoute(location.hash)));
+// Of their own, so that a parameter that changes does not make anew what depends on the page alone.
+const page = $derived(current.page);
 
 /** Where the app is. Pages keep what they show in `params`, so that reload and back work. */
 export const route = {
   get page() {
-    return current.page;
+    return page;
   },
   get rest() {
     return current.rest;

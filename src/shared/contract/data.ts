@@ -31,6 +31,8 @@ export interface DatasetSummary {
   readonly revision: number;
   /** The file's column that a split can follow. */
   readonly splitColumn?: string;
+  /** How it is split into rows to train on and rows to evaluate on; only in lists. */
+  readonly split?: SplitRule;
   /** SHA-256 over the rows that are not excluded; absent after a change, until it is needed. */
   readonly hash?: string;
   /** ISO 8601, UTC. */
@@ -142,6 +144,7 @@ export interface ShowDataRequest extends DatasetRequest {
 }
 export interface ShowDataResult {
   readonly dataset: DatasetSummary;
+  /** Of the dataset as a whole. */
   readonly split?: { readonly rule: SplitRule; readonly train: number; readonly eval: number };
   readonly row?: RowView;
 }

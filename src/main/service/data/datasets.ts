@@ -1,10 +1,15 @@
 import { InputError } from '../../../shared/errors.ts';
 import type { DatasetSummary, RemoveDataRequest, RemoveDataResult } from '../../../shared/contract.ts';
+import type { SplitRule } from '../../../shared/dataset-changes.ts';
 import type { Dataset } from '../../store/datasets.ts';
 import type { Library } from '../library.ts';
 
 export function listData({ store }: Library): DatasetSummary[] {
-  return store.datasets.list().map(summariseData);
+  return store.datasets.list().map((dataset) => {
+    const rule = store.datasetRows.splitRule(dataset.id, dataset.revision);
+    const split = rule === null ? {} : { split: JSON.parse(rule) as SplitRule };
+    return { ...summariseData(dataset), ...split };
+  });
 }
 
 /** An imported dataset. @throws InputError where none has this name */

@@ -29,11 +29,13 @@ export async function showData(
   const dataset = requireDataset(library, request.data);
   const { datasetRows } = library.store;
   const revision = requireRevision(dataset, request.revision);
-  const rule = datasetRows.splitRule(dataset.id, dataset.revision);
-  const split =
-    rule === null ? {} : { split: { rule: JSON.parse(rule) as SplitRule, ...sides(library, dataset) } };
-  const shown = { dataset: summariseData(dataset), ...split };
-  if (request.row === undefined) return shown;
+  const shown = { dataset: summariseData(dataset) };
+  if (request.row === undefined) {
+    // Counting the sides reads every prompt: not for one row.
+    const rule = datasetRows.splitRule(dataset.id, dataset.revision);
+    if (rule === null) return shown;
+    return { ...shown, split: { rule: JSON.parse(rule) as SplitRule, ...sides(library, dataset) } };
+  }
   const entry = datasetRows.entry(dataset.id, request.row, revision);
   if (!entry) throw new InputError('there is no such row', { file: request.data, row: request.row });
   const row = rowView(entry);
