@@ -184,6 +184,7 @@ class RowMaker {
   make({ record, index, where, malformed }: SourceRecord): ReadRow {
     const problem = (kind: DataProblem['kind'], message: string): ReadRow => ({
       problem: { row: index, kind, message },
+      ...(record === undefined || record === null ? {} : { source: record }),
     });
     if (malformed !== undefined) return problem('malformed', malformed);
     const place = where === '' ? '' : ` (${where})`;

@@ -67,6 +67,8 @@ export interface DataIssue {
   readonly row: number;
   readonly kind: ProblemKind;
   readonly message: string;
+  /** The beginning of the record as JSON, where a check has read one. */
+  readonly record?: string;
 }
 /** Lengths of one field over all usable rows. */
 export interface LengthSummary {

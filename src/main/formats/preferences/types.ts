@@ -40,7 +40,11 @@ export type ReadRow =
       /** Of the column that was asked for; absent where it holds no text, number or truth value. */
       readonly kept?: string;
     }
-  | { readonly problem: DataProblem };
+  | {
+      readonly problem: DataProblem;
+      /** The record as it stands in the file; absent where it could not be read. */
+      readonly source?: unknown;
+    };
 
 /** Why a row cannot be used. */
 export interface DataProblem {

@@ -109,8 +109,13 @@ describe('data check', () => {
     const { prompt, chosen, rejected } = pair(1);
     const result = await check([pair(1), pair(2), pair(1), { prompt, chosen: rejected, rejected: chosen }]);
     expect(result.issues).toEqual([
-      { row: 2, kind: 'duplicate', message: 'equal to row 0' },
-      { row: 3, kind: 'swapped-suspect', message: 'row 0 has the same answers the other way round' },
+      { row: 2, kind: 'duplicate', message: 'equal to row 0', record: JSON.stringify(pair(1)) },
+      {
+        row: 3,
+        kind: 'swapped-suspect',
+        message: 'row 0 has the same answers the other way round',
+        record: JSON.stringify({ prompt, chosen: rejected, rejected: chosen }),
+      },
     ]);
     expect(result.stats.duplicateShare).toBe(0.25);
     expect(result.stats.distinctPrompts).toBe(2);

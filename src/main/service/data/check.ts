@@ -74,13 +74,15 @@ class DataCheck {
     if ('problem' in read) {
       const { row, kind, message } = read.problem;
       this.#bad += 1;
-      this.issues.add(row, kind, message);
+      this.issues.add(row, kind, message, read.source);
       return;
     }
     const { row, scores } = read;
+    // As JSON, what is undefined is not there.
+    const source = { ...row, kind: undefined, index: undefined };
     const parts = partsOf(row);
     for (const [kind, message] of [...rowFindings(row, parts, scores), ...this.#file.add(row, parts)])
-      this.issues.add(row.index, kind, message);
+      this.issues.add(row.index, kind, message, source);
     if (row.answer !== undefined) this.#answers += 1;
     const lengths = parts.answers.map(({ text }) => plainText(text).length);
     this.#characters.add('prompt', plainText(parts.prompt).length);
@@ -90,13 +92,13 @@ class DataCheck {
       this.#pairs += 1;
       if (chosen! > rejected) this.#chosenLonger += 1;
     }
-    if (this.#model !== undefined) this.#addTokens(row, this.#model);
+    if (this.#model !== undefined) this.#addTokens(row, this.#model, source);
   }
 
-  #addTokens(row: DataRow, { tokenizer }: OpenModel): void {
+  #addTokens(row: DataRow, { tokenizer }: OpenModel, source: object): void {
     const found = inspectRow(row, tokenizer);
     if ('reason' in found) {
-      this.issues.add(row.index, 'malformed', `cannot be tokenised: ${found.reason}`);
+      this.issues.add(row.index, 'malformed', `cannot be tokenised: ${found.reason}`, source);
       return;
     }
     const { prompt, answers, shift } = found;
@@ -108,10 +110,11 @@ class DataCheck {
         row.index,
         'boundary-shift',
         `the prompt's last ${many} with an answer: ${JSON.stringify(shift.text)}`,
+        source,
       );
     }
     const cause = tooLong(prompt, answers, this.#maxLength);
-    if (cause !== undefined) this.issues.add(row.index, 'too-long', cause);
+    if (cause !== undefined) this.issues.add(row.index, 'too-long', cause, source);
   }
 
   result(): Pick<CheckDataResult, 'pairs' | 'issues' | 'counts' | 'stats'> {

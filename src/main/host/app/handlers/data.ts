@@ -1,6 +1,8 @@
 import type { Handlers } from '../handler.ts';
 
 export const dataHandlers = {
+  previewData: ({ services, grants }, { file, ...rest }, call) =>
+    grants.use(file, (path) => services.previewData({ path, ...rest }, call)),
   checkData: ({ services, grants }, { file, ...rest }, call) =>
     grants.use(file, (path) => services.checkData({ path, ...rest }, call)),
   addData: ({ services, grants }, { file, ...rest }, call) =>
@@ -11,6 +13,7 @@ export const dataHandlers = {
     }),
   listData: ({ services }) => services.listData(),
   showData: ({ services }, request, call) => services.showData(request, call),
+  dataRows: ({ services }, request, call) => services.dataRows(request, call),
   searchData: ({ services }, request, call) => services.searchData(request, call),
   editData: ({ services }, request) => services.editData(request),
   markData: ({ services }, request, call) => services.markData(request, call),
@@ -21,4 +24,6 @@ export const dataHandlers = {
   dataLengths: ({ services }, request, call) => services.dataLengths(request, call),
   dataLeaks: ({ services }, request, call) => services.dataLeaks(request, call),
   removeData: ({ services }, request) => services.removeData(request),
+  exportData: ({ services, downloads }, { data }, call) =>
+    downloads.create(`${data}.jsonl`, (out) => services.exportData({ data, out }, call)),
 } satisfies Partial<Handlers>;
