@@ -68,6 +68,11 @@ export function downloadAddress({ id, name }: Download): string {
   return `/downloads/${id}/${encodeURIComponent(name)}`;
 }
 
+/** Where a report can be looked at in a frame: the host gives it rights of its own, which are next to none. */
+export function viewAddress({ id, name }: Download): string {
+  return `/view/${id}/${encodeURIComponent(name)}`;
+}
+
 /** Hands a file of the host's to the person. @returns false where they thought better of it */
 export async function save(download: Download): Promise<boolean> {
   if (isDesktop) return (await call('saveDownload', { download: download.id })).saved;
