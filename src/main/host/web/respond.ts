@@ -10,6 +10,7 @@ export function securityHeaders(hosts: readonly string[]): Readonly<Record<strin
     "font-src 'self'",
     // Some browsers do not take 'self' for a WebSocket of the same origin.
     `connect-src 'self' ${hosts.map((host) => `ws://${host}`).join(' ')}`,
+    "frame-src 'self'",
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",

@@ -10,7 +10,7 @@ import { Gate } from './gate.ts';
 import { servePageFile } from './page-files.ts';
 import { answer, securityHeaders } from './respond.ts';
 import { mostSockets, Sockets } from './sockets.ts';
-import { giveDownload, takeFile } from './transfers.ts';
+import { giveDownload, showReport, takeFile } from './transfers.ts';
 
 /** The page as `npm run build` makes it. */
 export const builtPage = fileURLToPath(new URL('../../../../dist/renderer', import.meta.url));
@@ -86,6 +86,7 @@ export async function openWebHost(options: WebHostOptions): Promise<WebHost> {
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(request, response, 405, 'this cannot be done here');
     if (path.startsWith('/downloads/')) return giveDownload(request, response, path, bridge);
+    if (path.startsWith('/view/')) return showReport(request, response, path, bridge);
     return servePageFile(request, response, folder, path);
   }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { InputError } from '../../../shared/errors.ts';
 import type { Bridge } from '../app/bridge.ts';
+import { reportPolicy, viewedDownload } from '../app/report-view.ts';
 import { answer, answerJson } from './respond.ts';
 
 const longestName = 500;
@@ -48,21 +49,49 @@ export async function giveDownload(
   { downloads }: Bridge,
 ): Promise<void> {
   const [, id = ''] = /^\/downloads\/([\w-]{1,80})\/[^/]*$/.exec(path) ?? [];
-  let found: ReturnType<Bridge['downloads']['require']>;
-  try {
-    found = downloads.require(id);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return answer(request, response, 404, error.message);
-  }
-  response.writeHead(200, {
+  await give(request, response, downloads, id, (found) => ({
     'Content-Type': 'application/octet-stream',
     'Content-Length': found.bytes,
     'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(found.name)}`,
     'Cache-Control': 'no-store',
     // Should a browser show it all the same, it is nobody's.
     'Content-Security-Policy': 'sandbox',
-  });
+  }));
+}
+
+/** `GET /view/ID/NAME.html`: a report, shown in a frame of the page. */
+export async function showReport(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  { downloads }: Bridge,
+): Promise<void> {
+  await give(request, response, downloads, viewedDownload(path) ?? '', ({ bytes }) => ({
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': bytes,
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': reportPolicy,
+    'X-Frame-Options': 'SAMEORIGIN',
+  }));
+}
+
+type Found = ReturnType<Bridge['downloads']['require']>;
+
+async function give(
+  request: IncomingMessage,
+  response: ServerResponse,
+  downloads: Bridge['downloads'],
+  id: string,
+  headers: (found: Found) => Readonly<Record<string, string | number>>,
+): Promise<void> {
+  let found: Found;
+  try {
+    found = downloads.require(id);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return answer(request, response, 404, error.message);
+  }
+  response.writeHead(200, headers(found));
   if (request.method === 'HEAD') response.end();
   else await pipeline(createReadStream(found.path), response);
 }
