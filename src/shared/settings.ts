@@ -36,7 +36,7 @@ export const programSettings = {
     schema: most(wholeNumber(1), 86_400),
     default: 60,
     values: 'a whole number from 1 to 86400',
-    help: 'seconds between two checkpoints, where --checkpoint-every does not say otherwise',
+    help: 'seconds between two checkpoints, where a run does not count them by its steps',
   },
   priority: {
     schema: z.enum(priorities, { error: `must be one of ${priorities.join(', ')}` }),
