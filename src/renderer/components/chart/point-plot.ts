@@ -169,7 +169,7 @@ function annotationsOf(
       : [],
   );
   const rest = lines.flatMap((each): AnnotationOptions[] => {
-    const drawn = { type: 'line', borderColor: ink, borderWidth: 1, borderDash: [4, 4] } as const;
+    const drawn = { type: 'line' as const, borderColor: ink, borderWidth: 1, borderDash: [4, 4] };
     if (each === 'zero')
       return [
         { ...drawn, yMin: 0, yMax: 0 },
