@@ -70,6 +70,8 @@ export class DatasetRows {
     [number, number, number],
     Omit<StoredRow, 'json'> & { readonly excluded: 0 | 1 | null }
   >;
+  /** Of the split that was asked for last: page after page of a table asks for the same, which may be megabytes. */
+  #lastPrompts: { id: number; revision: number; prompts: PromptSet | undefined } | undefined;
   readonly #listed: Statement<
     [{ id: number; indices: string }],
     StoredRow & Nullable<Omit<StoredMarks, 'idx'>>
@@ -216,8 +218,14 @@ export class DatasetRows {
 
   /** Hashes of the prompts on the eval side, or undefined where there is no split. */
   evalPrompts(id: number, revision: number): PromptSet | undefined {
+    const last = this.#lastPrompts;
+    // A revision never changes, and ids are not given again.
+    if (last?.id === id && last.revision === revision) return last.prompts;
     const stored = this.#split.get(id, revision);
-    return stored === undefined || stored.rule === null ? undefined : decodePrompts(stored.evalPrompts);
+    const prompts =
+      stored === undefined || stored.rule === null ? undefined : decodePrompts(stored.evalPrompts);
+    this.#lastPrompts = { id, revision, prompts };
+    return prompts;
   }
 
   /** The rule of the split as of a revision. */
