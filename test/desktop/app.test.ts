@@ -210,6 +210,29 @@ describe('the desktop program', () => {
   });
 });
 
+describe('a playground', () => {
+  it('generates in a utility process, which ends with the program', async () => {
+    const { host } = await start('plays');
+    const page = connect(host);
+    host.dialog.chosen = [join(example, 'model')];
+    const { files } = await page.call('pickFiles', { purpose: 'model-folder' });
+    await page.call('addModel', { file: files[0]!.id, name: 'small' });
+    const asked = { chat: false, maxTokens: 8, temperature: 0, topP: 1, seed: 0 } as const;
+    const { text, tokens } = await page.call('generateText', {
+      policy: { model: 'small' },
+      prompt: 'Tom has 3 apples.',
+      ...asked,
+    });
+    expect(tokens).toBeGreaterThan(0);
+    const pieces = page.heard.flatMap((each) => (each.kind === 'piece' ? [each.piece.text] : []));
+    expect(pieces.join('')).toBe(text);
+    const pid = host.utilities.at(-1)!.pid!;
+    expect(isThere(pid)).toBe(true);
+    expect(await quit(host)).toBe(0);
+    expect(isThere(pid)).toBe(false);
+  });
+});
+
 /** A training that would take hours, at work. */
 async function training(name: string, patience?: number) {
   const started = await start(name, standInElectron(), patience);
