@@ -21,7 +21,7 @@ export interface DoctorFinding {
 
 /** Something that lies in the home folder and that no record needs. */
 export interface DoctorLeftover {
-  readonly kind: 'temporary' | 'checkpoint' | 'model' | 'backup' | 'log' | 'import';
+  readonly kind: 'temporary' | 'checkpoint' | 'model' | 'result' | 'backup' | 'log' | 'import';
   /** Of an import: the file that was being imported, which stays where it is. */
   readonly path: string;
   /** 0 for an import, whose rows lie in the database and leave room there. */

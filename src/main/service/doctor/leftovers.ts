@@ -4,6 +4,7 @@ import type { DoctorLeftover } from '../../../shared/contract.ts';
 import { isRunning } from '../../formats/import-model.ts';
 import type { Store } from '../../store/database.ts';
 import { isAlive } from '../../store/process-identity.ts';
+import { isInUse, ownFolderKinds } from '../own-folder.ts';
 import { extentOf, namesIn, type Extent } from './files.ts';
 
 /** Where things lie in a home folder. */
@@ -77,6 +78,15 @@ export function findLeftovers(places: HomePlaces, store: Store | undefined, now 
   // The last one is what a person goes back to.
   for (const name of backups.slice(0, -1))
     add('backup', join(home, name), 'a copy of the database from before an older update');
+  for (const kind of ownFolderKinds) {
+    for (const name of namesIn(join(home, kind))) {
+      const inUse = isInUse(name);
+      if (inUse === undefined) continue;
+      const why =
+        kind === 'uploads' ? 'files that were uploaded and not used' : 'files that were to be taken away';
+      add('temporary', join(home, kind, name), why, inUse ? 'a process is at work with it' : undefined);
+    }
+  }
   if (store === undefined) return found;
 
   const busy = busyJob(store);
@@ -103,6 +113,11 @@ export function findLeftovers(places: HomePlaces, store: Store | undefined, now 
       extent: { bytes: 0, changedAt: 0 },
       dataset: id,
     });
+  }
+  const used = usedResults(store);
+  for (const name of namesIn(join(home, 'results'))) {
+    if (!/^[0-9a-f]{16}$/.test(name) || used.has(name)) continue;
+    add('result', join(home, 'results', name), 'adapter and metrics of a removed run');
   }
   const jobs = new Set(store.jobs.list().map(({ id }) => id));
   for (const name of namesIn(logFolder)) {
@@ -135,6 +150,7 @@ export function removeLeftovers(store: Store, leftovers: readonly Found[]): numb
           continue;
       }
       if (kind === 'model' && isModelUsed(store, path)) continue;
+      if (kind === 'result' && usedResults(store).has(basename(path))) continue;
       rmSync(path, { recursive: true, force: true });
       freed += now.bytes;
     }
@@ -150,6 +166,17 @@ function busyJob(store: Store): string | undefined {
 
 function isModelUsed(store: Store, path: string): boolean {
   return store.models.list().some(({ folder, weightsFolder }) => folder === path || weightsFolder === path);
+}
+
+/**
+ * Random names of the folders in which jobs were told to put adapter and metrics. Names alone: a home folder may be known
+ * by several paths.
+ */
+function usedResults(store: Store): ReadonlySet<string> {
+  const places = store.jobs
+    .list()
+    .map(({ request }) => (request as { absolute?: { metrics?: string } }).absolute?.metrics);
+  return new Set(places.flatMap((metrics) => (metrics === undefined ? [] : [basename(dirname(metrics))])));
 }
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

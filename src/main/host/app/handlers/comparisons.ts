@@ -1,11 +1,10 @@
-import { InputError } from '../../../../shared/errors.ts';
 import type { Handlers } from '../handler.ts';
 
 export const comparisonHandlers = {
-  async report({ services, downloads }, { comparison }) {
-    const { runs } = await services.listRuns({});
-    const run = runs.find((each) => each.comparison === comparison)?.id;
-    if (run === undefined) throw new InputError(`there is no comparison ${comparison}`);
-    return downloads.create(`comparison-${comparison}.html`, (report) => services.report({ run, report }));
-  },
+  listComparisons: ({ services }, request) => services.listComparisons(request),
+  showComparison: ({ services }, request, call) => services.showComparison(request, call),
+  report: ({ services, downloads }, { comparison }, call) =>
+    downloads.create(`comparison-${comparison}.html`, (report) =>
+      services.report({ comparison, report }, call),
+    ),
 } satisfies Partial<Handlers>;

@@ -28,5 +28,8 @@ export const runHandlers = {
     queue.wake();
     return forked;
   },
+  runSeries: ({ services }, request, call) => services.runSeries(request, call),
+  runMetrics: ({ services }, request) => services.runMetrics(request),
+  runLog: ({ services }, request) => services.runLog(request),
   removeRun: ({ services }, request) => services.removeRun(request),
 } satisfies Partial<Handlers>;
