@@ -32,7 +32,8 @@ export class Gate {
     const { host, origin } = request.headers;
     if (host === undefined || !this.hosts.includes(host)) return 'its Host is another';
     if (origin !== undefined && origin !== `http://${host}`) return 'its Origin is another';
-    const isPlain = request.method === 'GET' && request.headers.upgrade === undefined;
+    const isPlain =
+      (request.method === 'GET' || request.method === 'HEAD') && request.headers.upgrade === undefined;
     if (origin === undefined && !isPlain) return 'it has no Origin';
     return undefined;
   }

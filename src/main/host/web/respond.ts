@@ -27,6 +27,11 @@ export function securityHeaders(hosts: readonly string[]): Readonly<Record<strin
   };
 }
 
+/** Whether something follows a request's head. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
+}
+
 /** A short answer in plain text; of the request's body nothing more is read. */
 export function answer(
   request: IncomingMessage,
@@ -59,8 +64,7 @@ function send(
     response.destroy();
     return;
   }
-  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
-  const isRead = request.complete || (length === '0' && encoding === undefined);
+  const isRead = request.complete || !hasBody(request);
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(content),

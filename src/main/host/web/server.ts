@@ -8,7 +8,7 @@ import { InputError } from '../../../shared/errors.ts';
 import type { Bridge } from '../app/bridge.ts';
 import { Gate } from './gate.ts';
 import { servePageFile } from './page-files.ts';
-import { answer, securityHeaders } from './respond.ts';
+import { answer, hasBody, securityHeaders } from './respond.ts';
 import { mostSockets, Sockets } from './sockets.ts';
 import { giveDownload, showReport, takeFile } from './transfers.ts';
 
@@ -60,7 +60,7 @@ export async function openWebHost(options: WebHostOptions): Promise<WebHost> {
   const gate = new Gate(port);
   const sockets = new Sockets((connection) => bridge.connect(connection), log);
   const headers = securityHeaders(gate.hosts);
-  // Many refusals in a row are one story: a line a second is enough to tell it.
+  // Many refusals of one kind are one story: a line a second is enough to tell it.
   const refused = sparingly(log);
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -85,6 +85,7 @@ export async function openWebHost(options: WebHostOptions): Promise<WebHost> {
     if (request.method === 'POST' && path === '/files') return takeFile(request, response, query, bridge);
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(request, response, 405, 'this cannot be done here');
+    if (hasBody(request)) return answer(request, response, 400, 'this takes no body');
     if (path.startsWith('/downloads/')) return giveDownload(request, response, path, bridge);
     if (path.startsWith('/view/')) return showReport(request, response, path, bridge);
     return servePageFile(request, response, folder, path);
@@ -154,17 +155,17 @@ function split(url: string): { readonly path: string; readonly query: URLSearchP
     : { path: url.slice(0, place), query: new URLSearchParams(url.slice(place + 1)) };
 }
 
-/** Passes on at most a line a second, with how many were left out. */
+/** Passes on each text at most once a second, with how often it was left out. */
 function sparingly(log: (text: string) => void): (text: string) => void {
-  let last = -Infinity;
-  let left = 0;
+  const told = new Map<string, { at: number; left: number }>();
   return (text) => {
     const now = performance.now();
-    if (now - last < 1000) {
-      left += 1;
+    const before = told.get(text);
+    if (before && now - before.at < 1000) {
+      before.left += 1;
       return;
     }
-    log(left === 0 ? text : `${text} (and ${left} before)`);
-    [last, left] = [now, 0];
+    log(before === undefined || before.left === 0 ? text : `${text} (and ${before.left} before)`);
+    told.set(text, { at: now, left: 0 });
   };
 }
