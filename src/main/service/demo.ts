@@ -92,7 +92,8 @@ export async function queueExample(
     model,
     data,
     ...demoSettings,
-    shared: parseSharedSettings({ ...demoSettings.shared, evalData }),
+    // Whoever watches sees more than a loss: what the model answers as it learns.
+    shared: parseSharedSettings({ ...demoSettings.shared, evalData, evalEvery: 0.2 }),
     taskData,
     example: true,
   };

@@ -212,9 +212,9 @@ export async function dispatch(
   }
   // Safe: the schema of a method gives its request, which `methods` asserts by type.
   const handler = handlers[name] as Handler<MethodName> | undefined;
+  await checkNames(context.services, name, parsed.data);
   if (handler === undefined) throw new UsageError(`${name} cannot be asked of this host`);
   call.signal.throwIfAborted();
-  await checkNames(context.services, name, parsed.data);
   return handler(context, parsed.data as never, call);
 }
 

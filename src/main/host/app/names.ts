@@ -25,12 +25,12 @@ const pathLike = /[/\\]|^\.{1,2}$|^~/;
  * @throws InputError for the first name that nothing bears, UsageError for a setting that could only be a path
  */
 export async function checkNames(services: Services, method: string, request: unknown): Promise<void> {
-  for (const fields of objectsWithNames(request as Fields)) {
-    for (const [field, allowed] of Object.entries(pathSettings)) {
-      const value = fields[field];
-      if (value !== undefined && !allowed.includes(value))
-        throw new UsageError(`${field} is a file of the machine, which the app cannot name`);
-    }
+  const objects = objectsWithNames(request as Fields);
+  for (const [field, allowed] of Object.entries(pathSettings)) {
+    if (objects.some(({ [field]: value }) => value !== undefined && !allowed.includes(value)))
+      throw new UsageError(`${field} is a file of the machine, which the app cannot name`);
+  }
+  for (const fields of objects) {
     for (const [field, kind] of Object.entries(kinds)) {
       const name = fields[field];
       // What is no text here is refused by whoever parses it: none of them takes it for a name.

@@ -30,6 +30,7 @@ export const runHandlers = {
   },
   runSeries: ({ services }, request, call) => services.runSeries(request, call),
   runMetrics: ({ services }, request) => services.runMetrics(request),
+  runEvaluations: ({ services }, request) => services.runEvaluations(request),
   runLog: ({ services }, request) => services.runLog(request),
   removeRun: ({ services }, request) => services.removeRun(request),
 } satisfies Partial<Handlers>;
