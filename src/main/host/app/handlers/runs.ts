@@ -15,7 +15,6 @@ export const runHandlers = {
   },
   listRuns: ({ services }, request) => services.listRuns(request),
   showRun: ({ services }, request) => services.showRun(request),
-  runEvaluations: ({ services }, request) => services.runEvaluations(request),
   pauseRun: ({ services }, request, call) => services.pauseRun(request, call),
   stopRun: ({ services }, request, call) => services.stopRun(request, call),
   async resumeRun({ services, queue }, { run }, call) {
