@@ -23,6 +23,7 @@ const appearances: Readonly<Record<string, Appearance>> = {
   base: { ...grey, mark: 'rect' },
   dpo: { ...vermillion, mark: 'circle' },
   'minor-dpo': { ...blue, mark: 'triangle' },
+  'kappa-dpo': { ...ochre, mark: 'circle' },
   sft: { ...green, mark: 'rectRot' },
   dpop: { ...purple, mark: 'rect' },
   ipo: { ...ochre, mark: 'triangle' },

@@ -95,7 +95,7 @@ describe('run config', () => {
 
   it('refuses unknown losses, schedules and settings by name', () => {
     expect(() => parseRunConfig({ loss: 'ppo' as 'dpo' })).toThrow(
-      'loss must be one of dpo, minor-dpo, sft, not "ppo"',
+      `loss must be one of ${lossNames.join(', ')}, not "ppo"`,
     );
     expect(() => parseRunConfig({ loss: 'dpo', scheduler: 'step' as 'cosine' })).toThrow(
       'scheduler must be one of',

@@ -15,17 +15,18 @@ const mean = (values: readonly number[]): number =>
  */
 export async function evaluationMetrics(
   meter: LossMeter,
-  { loss, beta }: Pick<RunConfig, 'loss' | 'beta'>,
+  run: Pick<RunConfig, 'loss' | 'beta'>,
   pairs: readonly TrainingPair[],
   scores: readonly PairLogProbs[],
   reference: readonly PairLogProbs[],
 ): Promise<EvaluationMetrics> {
+  const { loss, beta } = run;
   const c = scores.map(({ chosen }, place) => Math.fround(chosen - reference[place]!.chosen));
   const r = scores.map(({ rejected }, place) => Math.fround(rejected - reference[place]!.rejected));
   const share = (is: (place: number) => boolean): number =>
     scores.filter((_, place) => is(place)).length / scores.length;
   return {
-    eval_loss: await meter.loss(loss, beta, pairs, scores, reference),
+    eval_loss: await meter.loss(run, pairs, scores, reference),
     ...(describeLoss(loss).needsReference && {
       'eval_rewards/chosen': beta * mean(c),
       'eval_rewards/rejected': beta * mean(r),

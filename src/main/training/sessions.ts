@@ -15,7 +15,8 @@ export function sequencesAtOnce(
   run: { readonly loss: LossName; readonly batchSize: number },
   full: boolean,
 ): number {
-  return describeLoss(run.loss).needsRejected || !full ? 1 : Math.min(mostSequences, run.batchSize);
+  const { needsRejected, needsReference } = describeLoss(run.loss);
+  return needsRejected || needsReference || !full ? 1 : Math.min(mostSequences, run.batchSize);
 }
 
 /**

@@ -15,6 +15,7 @@ import {
 } from '../graph/ops/index.ts';
 import { constant, input, scalar, type Value } from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
+import { buildLoss } from '../losses/parameters.ts';
 import { packedAttention } from '../models/attention.ts';
 import type { FrozenWeights, LinearLayer, ModelSource, Parameters } from '../models/family.ts';
 import {
@@ -144,8 +145,8 @@ export function scoreGraph(
 
 /**
  * One training pass: log-probs, loss and the gradient of Σ weight·loss by every trainable number, flat.
- * Inputs beside the packed batch: `parameters`, `pair_weight` [batch], `beta` [1], `loss_index` [1] (int64, which of
- * the losses counts) and the reference log-probs [batch]. The losses share one graph, so that all arms of a comparison
+ * Inputs beside the packed batch: `parameters`, `pair_weight` [batch], `beta` [1], the losses' own parameters (losses/parameters),
+ * `loss_index` [1] (int64, which of the losses counts) and the reference log-probs [batch]. The losses share one graph, so that all arms of a comparison
  * share one session.
  */
 export function trainGraph(
@@ -159,7 +160,7 @@ export function trainGraph(
   const forward = packedForward(source, parameters, options);
   const { chosen, rejected } = forward;
   const perPair = (name: string): Value => input(name, 'float32', [options.batch]);
-  const inputs: LossInputs = {
+  const inputs: SharedInputs = {
     chosen,
     rejected,
     c: sub(chosen, perPair('reference_chosen')),
@@ -192,9 +193,11 @@ export function trainGraph(
   };
 }
 
+type SharedInputs = Omit<LossInputs, 'parameters'>;
+
 /** The loss that `loss_index` names. Only it carries a gradient; the others cost a few scalar operations. */
-function selectLoss(losses: readonly Loss[], inputs: LossInputs): LossValues {
-  const built = losses.map((each) => each.build(inputs));
+function selectLoss(losses: readonly Loss[], inputs: SharedInputs): LossValues {
+  const built = losses.map((each) => buildLoss(each, inputs));
   const index = input('loss_index', 'int64', [1]);
   return built.slice(1).reduce((chosenSoFar, values, place) => {
     const isThis = equal(index, constant([place + 1], [1], 'int64'));

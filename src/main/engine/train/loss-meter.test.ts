@@ -26,7 +26,7 @@ describe('LossMeter', () => {
   });
   afterAll(() => meter.release());
   const of = (name: string, beta: number): Promise<number> =>
-    meter.loss(name, beta, pairs, scores, reference);
+    meter.loss({ loss: name, beta }, pairs, scores, reference);
 
   it('gives the mean over pairs of DPO and MinorDPO', async () => {
     // c = 1, r = -2.5; c = -2.5, r = 2.
@@ -35,7 +35,7 @@ describe('LossMeter', () => {
   });
 
   it('gives ln 2 where the policy is its reference', async () => {
-    const start = await meter.loss('dpo', 0.1, pairs, reference, reference);
+    const start = await meter.loss({ loss: 'dpo', beta: 0.1 }, pairs, reference, reference);
     expect(start).toBeCloseTo(Math.LN2, 6);
   });
 

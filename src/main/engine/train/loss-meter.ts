@@ -1,6 +1,8 @@
 import { sub } from '../graph/ops/index.ts';
 import { input, type Value } from '../graph/types.ts';
 import { lossByName } from '../losses/index.ts';
+import type { Loss } from '../losses/loss.ts';
+import { buildLoss, lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import { GraphSession } from '../session/session.ts';
 import { predictedTokens } from './packing.ts';
 import type { TrainingPair } from './trainer.ts';
@@ -16,9 +18,11 @@ interface SummedLogProbs {
  */
 export class LossMeter {
   readonly #session: GraphSession;
+  readonly #losses: readonly Loss[];
 
-  private constructor(session: GraphSession) {
+  private constructor(session: GraphSession, losses: readonly Loss[]) {
     this.#session = session;
+    this.#losses = losses;
   }
 
   /** @param losses names of those that are asked for */
@@ -34,8 +38,9 @@ export class LossMeter {
       rejectedTokens: perPair('rejected_tokens'),
       beta: input('beta', 'float32', [1]),
     };
-    const outputs = losses.map((name) => [name, lossByName(name).build(inputs).loss] as const);
-    return new LossMeter(await GraphSession.create(Object.fromEntries(outputs), { threads }));
+    const own = losses.map(lossByName);
+    const outputs = own.map((loss) => [loss.name, buildLoss(loss, inputs).loss] as const);
+    return new LossMeter(await GraphSession.create(Object.fromEntries(outputs), { threads }), own);
   }
 
   /**
@@ -43,8 +48,7 @@ export class LossMeter {
    * @param scores summed log-probs under the policy and under the reference, in the order of the pairs; at least one
    */
   async loss(
-    name: string,
-    beta: number,
+    settings: LossSettings,
     pairs: readonly TrainingPair[],
     scores: readonly SummedLogProbs[],
     reference: readonly SummedLogProbs[],
@@ -62,14 +66,14 @@ export class LossMeter {
         reference_rejected: feed((place) => reference[place]!.rejected),
         chosen_tokens: feed((place) => chosenTokens[place]!),
         rejected_tokens: feed((place) => predictedTokens(pairs[place]!, pairs[place]!.rejected)),
-        beta: { data: Float32Array.of(beta), shape: [1] },
+        ...lossFeeds(this.#losses, settings),
       },
-      [name],
+      [settings.loss],
     );
-    const { normalise } = lossByName(name);
+    const { normalise } = lossByName(settings.loss);
     const weight =
       normalise === 'pairs' ? pairs.length : chosenTokens.reduce((sum, tokens) => sum + tokens, 0);
-    return (results[name] as Float32Array).reduce((sum, loss) => sum + loss / weight, 0);
+    return (results[settings.loss] as Float32Array).reduce((sum, loss) => sum + loss / weight, 0);
   }
 
   release(): Promise<void> {

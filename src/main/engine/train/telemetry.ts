@@ -4,7 +4,7 @@ import type { TensorData } from '../session/session.ts';
 import { predictedTokens } from './packing.ts';
 import type { TrainingPair } from './trainer.ts';
 
-/** One pair's part in a step. c and r are present where there is a reference. */
+/** One pair's part in a step. c and r are present where the loss has a reference, r where it looks at rejected. */
 export interface PairTelemetry {
   readonly index: number;
   readonly chosen: number;
@@ -70,7 +70,10 @@ export class StepTelemetry {
         rejected,
         loss: pairLoss,
         ...(reference && loss.needsReference
-          ? { c: Math.fround(chosen - reference.chosen), r: Math.fround(rejected - reference.rejected) }
+          ? {
+              c: Math.fround(chosen - reference.chosen),
+              ...(loss.needsRejected && { r: Math.fround(rejected - reference.rejected) }),
+            }
           : {}),
       });
       this.tokens += pair.prompt.length + pair.chosen.length;
@@ -107,12 +110,8 @@ export class StepTelemetry {
 
   metrics(): Omit<StepMetrics, 'step'> {
     const beta = this.#beta;
-    const withReference = this.pairs.filter(
-      (pair): pair is PairTelemetry & { c: number; r: number } =>
-        pair.c !== undefined && pair.r !== undefined,
-    );
-    const c = withReference.map((pair) => pair.c);
-    const r = withReference.map((pair) => pair.r);
+    const c = this.pairs.flatMap((pair) => pair.c ?? []);
+    const r = this.pairs.flatMap((pair) => pair.r ?? []);
     const push = this.#chosenPush + this.#rejectedPush;
     return {
       loss: this.#loss,
@@ -126,13 +125,16 @@ export class StepTelemetry {
         'score/difference': mean(this.#scores),
         ...(push > 0 && { 'grad/chosen_share': this.#chosenPush / push }),
       }),
-      ...(withReference.length > 0 && {
+      ...(c.length > 0 && {
         'rewards/chosen': beta * mean(c),
+        'logratio/chosen_per_token': (mean(c) * c.length) / this.#chosenTokens,
+      }),
+      // Where there is an r there is a c.
+      ...(r.length > 0 && {
         'rewards/rejected': beta * mean(r),
         'rewards/margins': beta * (mean(c) - mean(r)),
-        'rewards/accuracies': mean(withReference.map((pair) => (pair.c > pair.r ? 1 : 0))),
+        'rewards/accuracies': mean(r.map((value, place) => (c[place]! > value ? 1 : 0))),
         'gate/open': mean(r.map((value) => (value > 0 ? 1 : 0))),
-        'logratio/chosen_per_token': (mean(c) * c.length) / this.#chosenTokens,
         'logratio/rejected_per_token': (mean(r) * r.length) / this.#rejectedTokens,
       }),
     };

@@ -1,6 +1,7 @@
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import { lossByName } from '../losses/index.ts';
 import type { Loss } from '../losses/loss.ts';
+import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
 import { GraphSession, type TensorData } from '../session/session.ts';
 import { trainableLayout, trainGraph, type Trainable } from './graphs.ts';
@@ -33,9 +34,7 @@ export interface TrainingState {
   tokensSeen: number;
 }
 
-export interface StepSettings {
-  readonly loss: string;
-  readonly beta: number;
+export interface StepSettings extends LossSettings {
   readonly learningRate: number;
   /** 0 turns clipping off. */
   readonly maxGradNorm: number;
@@ -63,6 +62,11 @@ export class NonFiniteError extends Error {
 export interface TrainerOptions extends EngineOptions {
   /** Sequences per pass side by side: 1 for preference pairs, more for supervised fine-tuning of small models. */
   readonly batch?: number;
+}
+
+/** Whether a loss looks at nothing but the chosen answer, whose last bits are then free. */
+function mayBatch({ needsRejected, needsReference }: Loss): boolean {
+  return !needsRejected && !needsReference;
 }
 
 /** One session that takes the optimizer steps of any number of runs: states, losses and rates come with each call. */
@@ -100,8 +104,8 @@ export class Trainer {
     const batch = options.batch ?? 1;
     const sizes = graphSizes(options);
     const chosen = losses.map(lossByName);
-    if (batch > 1 && chosen.some(({ needsRejected }) => needsRejected)) {
-      throw new Error('preference pairs are packed one by one');
+    if (batch > 1 && !chosen.every(mayBatch)) {
+      throw new Error('what has a rejected answer or a reference is packed one by one');
     }
     const graph = trainGraph(source, trainable, chosen, { batch, ...sizes });
     const session = await GraphSession.create(graph, sessionOptions(source, options));
@@ -174,7 +178,7 @@ export class Trainer {
   async accumulate(
     parameters: Float32Array,
     pairs: readonly TrainingPair[],
-    settings: Pick<StepSettings, 'loss' | 'beta'>,
+    settings: LossSettings,
     telemetry: StepTelemetry,
   ): Promise<Float32Array> {
     const lossIndex = this.#losses.findIndex(({ name }) => name === settings.loss);
@@ -188,7 +192,7 @@ export class Trainer {
     let total: Float32Array | undefined;
     for (let start = 0; start < pairs.length; start += this.#batch) {
       const group = pairs.slice(start, start + this.#batch);
-      const results = await this.#run(parameters, group, loss, lossIndex, weight, settings.beta);
+      const results = await this.#run(parameters, group, loss, lossIndex, weight, settings);
       const found = telemetry.add(group, results, loss, weight);
       if (found.length > 0) throw new NonFiniteError('loss', found);
       const gradient = results.gradient as Float32Array;
@@ -204,15 +208,14 @@ export class Trainer {
     loss: Loss,
     lossIndex: number,
     weight: number,
-    beta: number,
+    settings: LossSettings,
   ): Promise<Readonly<Record<string, TensorData>>> {
     const packing = { groups: this.#groups, chunks: this.#chunks };
     const batch = this.#batch;
     // A short last group is filled up with its own last sequence at weight 0.
     const filled = Array.from({ length: batch }, (_, place) => group[Math.min(place, group.length - 1)]!);
-    const usable = loss.needsRejected
-      ? filled
-      : filled.map((pair) => ({ ...pair, rejected: new Int32Array() }));
+    // Beside a reference the sequence stays whole: its log-probs were computed on it, and c is to have the same bits.
+    const usable = !mayBatch(loss) ? filled : filled.map((pair) => ({ ...pair, rejected: new Int32Array() }));
     const packed = batch === 1 ? packPair(usable[0]!, packing) : packBatch(usable, packing);
     const perPair = (
       of: (pair: TrainingPair, place: number) => number,
@@ -227,7 +230,7 @@ export class Trainer {
       ...packed.feeds,
       parameters: { data: parameters, shape: [parameters.length] },
       pair_weight: perPair((_, place) => (place < group.length ? weight : 0)),
-      beta: { data: Float32Array.of(beta), shape: [1] },
+      ...lossFeeds(this.#losses, settings),
       loss_index: { data: BigInt64Array.of(BigInt(lossIndex)), shape: [1] },
       reference_chosen: perPair((pair) => pair.reference?.chosen ?? 0),
       reference_rejected: perPair((pair) => pair.reference?.rejected ?? 0),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { lossNames } from '../../../shared/losses.ts';
 import { UsageError } from '../../../shared/errors.ts';
 import { commandNameOf, parseArguments } from './arguments.ts';
 import { commands } from './commands/index.ts';
@@ -85,10 +86,10 @@ describe('arguments', () => {
     [`${train} --batch-size 1.5`, '--batch-size must be a whole number, not 1.5'],
     [`${train} --eval-share 1`, '--eval-share must be below 1, not 1'],
     [`${train} --lora-targets q_proj,,v_proj`, '--lora-targets has an empty entry'],
-    ['train --loss ppo', '--loss must be one of dpo, minor-dpo, sft, not "ppo"'],
+    ['train --loss ppo', `--loss must be one of ${lossNames.join(', ')}, not "ppo"`],
     ['compare --seeds 0,0', '--seeds names 0 twice'],
     ['compare --lr 5e-6,0.000005', '--lr names 0.000005 twice'],
-    ['compare --arms dpo,ppo', '--arms must be one of dpo, minor-dpo, sft, not "ppo"'],
+    ['compare --arms dpo,ppo', `--arms must be one of ${lossNames.join(', ')}, not "ppo"`],
     ['compare --lr 1e-5,-1', '--lr must be 0 or more, not -1'],
     ['generate --top-p 1.1', '--top-p must be 1 or less'],
     ['--threads 0 models list', '--threads must be 1 or more, not 0'],

@@ -94,7 +94,7 @@ export function programHelp(commands: readonly Command[], group = ''): string {
   const shown = commands.filter((command) => group === '' || command.name.startsWith(`${group} `));
   return [
     ...wrap(
-      'Plumbline trains DPO, MinorDPO and SFT on a local model under identical conditions and says whether the ' +
+      'Plumbline trains DPO, MinorDPO and other preference losses on a local model under identical conditions and says whether the ' +
         'difference is real. No network, no Python.',
       helpWidth,
     ),

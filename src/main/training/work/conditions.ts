@@ -1,7 +1,7 @@
 import type { PairLogProbs } from '../../../shared/comparison.ts';
 import { stepCount, type RunConfig } from '../../../shared/config.ts';
 import { runConfigsOf } from '../../../shared/grid.ts';
-import type { LossName } from '../../../shared/losses.ts';
+import { describeLoss, type LossName } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
@@ -27,7 +27,7 @@ export interface Conditions {
   readonly data: OpenData;
   readonly training: PreparedData;
   readonly held: PreparedData;
-  /** Training pairs with their reference log-probs; without, where each seed's SFT is to be the reference. */
+  /** Training pairs, with their reference log-probs unless no arm needs any or each seed's SFT is to be the reference. */
   readonly pairs: readonly TrainingPair[];
   /** The first run's start. */
   readonly policy: Policy;
@@ -100,13 +100,18 @@ export async function openConditions(
   const only = context.spec.planning === 'only';
   // SFT needs no reference to train; what it has learnt is measured against its start, and is the arms' reference.
   const isStaged = request.sftFirst !== undefined && shared.reference === undefined;
-  const needed = isStaged ? held.pairs : all;
+  // Held-out pairs are measured against it whatever the losses.
+  const trainsByReference = arms.some((arm) => describeLoss(arm).needsReference);
+  const asTrained = trainsByReference ? all : held.pairs;
+  const needed = isStaged ? held.pairs : asTrained;
+  const fileOf = (of: readonly TrainingPair[]) => (place: number) =>
+    of === all && place < trained ? request.data : heldFile;
   const began = performance.now();
   const scores = only
     ? []
     : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
         ...asBar(call, 'reference log-probs', 'pairs'),
-        fileOf: (place) => (!isStaged && place < trained ? request.data : heldFile),
+        fileOf: fileOf(needed),
       });
   const afterReference = performance.now();
   const asked =
@@ -123,7 +128,7 @@ export async function openConditions(
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
   const losses = request.sftFirst === undefined ? arms : [...new Set<LossName>(['sft', ...arms])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
-  const heldReference = scores.slice(isStaged ? 0 : trained);
+  const heldReference = only ? [] : scores.slice(-held.pairs.length);
   const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: held.pairs, rows: heldRows }, shared));
@@ -136,11 +141,11 @@ export async function openConditions(
     data,
     training,
     held,
-    pairs: only || isStaged ? training.pairs : withReference(training.pairs, scores.slice(0, trained)),
+    pairs: only || needed !== all ? training.pairs : withReference(training.pairs, scores.slice(0, trained)),
     policy,
     missing: [
       ...(only ? missingReference(referenceCache(context), model, reference, needed, engine) : []),
-      ...(isStaged ? request.seeds.flatMap(() => all) : []),
+      ...(isStaged ? request.seeds.flatMap(() => asTrained) : []),
     ],
     spent: spentSoFar(began, afterReference),
     reference,
@@ -151,14 +156,14 @@ export async function openConditions(
     task,
     onTheWay,
     async measuredAgainst(other, label) {
-      const found = await referenceLogProbs(referenceCache(context), model, other, all, engine, {
+      const found = await referenceLogProbs(referenceCache(context), model, other, asTrained, engine, {
         ...asBar(call, label, 'pairs'),
         scorer: sessions.scorer,
-        fileOf: (place) => (place < trained ? request.data : heldFile),
+        fileOf: fileOf(asTrained),
       });
-      const heldScores = found.slice(trained);
+      const heldScores = found.slice(-held.pairs.length);
       return {
-        pairs: withReference(training.pairs, found.slice(0, trained)),
+        pairs: trainsByReference ? withReference(training.pairs, found.slice(0, trained)) : training.pairs,
         reference: other,
         heldReference: heldScores,
         onTheWay: onTheWay && { ...onTheWay, reference: other, scores: heldScores },

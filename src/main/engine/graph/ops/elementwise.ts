@@ -165,7 +165,7 @@ function preciseSigmoid(value: Value): Value {
   return div(where(positive, one, small), add(one, small));
 }
 
-/** log(1 + y) for 0 ≤ y ≤ 1 without losing small y (Kahan's correction; there is no Log1p in ONNX). */
+/** log(1 + y) for −½ ≤ y ≤ 1 without losing small y (Kahan's correction; there is no Log1p in ONNX). */
 function log1p(value: Value): Value {
   const one = scalar(1, value.dtype);
   const sum = add(one, value);
@@ -183,6 +183,36 @@ export const logSigmoidOp: Op<None> = {
   gradientCases: [{ attributes: none, inputs: [{ shape: [2, 3] }] }],
 };
 export const logSigmoid = (value: Value): Value => apply(logSigmoidOp, [value], none);
+
+/** exp(x) − 1 for −1 < x < 0 without losing small x (Kahan's correction; there is no Expm1 in ONNX). */
+function expm1(value: Value): Value {
+  const one = scalar(1, value.dtype);
+  const power = exp(value);
+  const lost = equal(power, one);
+  const safe = where(lost, scalar(0.5, value.dtype), power);
+  return where(lost, value, mul(sub(safe, one), div(value, log(safe))));
+}
+
+/** Picks for x < 0 between what loses no digits near 0 and what loses none far from it. */
+function nearZero(value: Value, near: Value, far: Value): Value {
+  return where(greater(value, scalar(-Math.LN2, value.dtype)), near, far);
+}
+
+/** log(1 − exp(x)) for x < 0: of a log-prob the log of the probability that is left. Gradient −exp(x)/(1 − exp(x)). */
+export const logOneMinusExpOp: Op<None> = {
+  name: 'LogOneMinusExp',
+  infer: (inputs) => [{ dtype: requireFloats('LogOneMinusExp', inputs), shape: inputs[0]!.shape }],
+  vjp: ({ gradients, inputs }) => {
+    const value = inputs[0]!;
+    const rest = nearZero(value, neg(expm1(value)), sub(scalar(1, value.dtype), exp(value)));
+    return [neg(mul(gradients[0]!, div(exp(value), rest)))];
+  },
+  decompose: ([value]) => [nearZero(value!, log(neg(expm1(value!))), log1p(neg(exp(value!))))],
+  gradientCases: [
+    { attributes: none, inputs: [{ shape: [7], values: [-0.15, -0.3, -0.6, -0.8, -1.1, -3, -20] }] },
+  ],
+};
+export const logOneMinusExp = (value: Value): Value => apply(logOneMinusExpOp, [value], none);
 
 /** SiLU, x·σ(x) (QuickGelu with alpha 1 is the runtime's fused kernel of it). */
 export const siluOp: Op<None> = {

@@ -147,7 +147,7 @@ function describeTraining(result: TrainResult): string {
     .filter(([, metric]) => first[metric] !== undefined || last[metric] !== undefined)
     .map(([name, metric, format]) => [name, format(first[metric]), format(last[metric])]);
   return [
-    `${describeLoss(config.loss).label}, ${describeLoss(config.loss).needsReference ? `beta ${formatNumber(config.beta)}, ` : ''}lr ${formatLearningRate(config.learningRate)}, ` +
+    `${describeLoss(config.loss).label}, ${describeLoss(config.loss).usesBeta ? `beta ${formatNumber(config.beta)}, ` : ''}lr ${formatLearningRate(config.learningRate)}, ` +
       `seed ${config.seed}: ${result.steps} steps on ${describeCounts(result.counts)}`,
     `${formatParameters(result.trainedParameters)} trained parameters, ${formatElapsed(result.seconds)}, ` +
       `peak memory ${formatBytes(result.peakMemory)}`,
