@@ -7,7 +7,8 @@ import { standInElectron } from './stand-in.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-page-'));
 const page = join(folder, 'renderer');
-const serve = pageServer(page);
+const reportFile = join(folder, 'report.html');
+const serve = pageServer(page, (download) => (download === 'known-1' ? reportFile : undefined));
 const ask = (url: string, method = 'GET'): Promise<Response> => {
   // `Request` would tidy the address; Chromium may not.
   return serve({ url, method } as Request);
@@ -19,6 +20,7 @@ beforeAll(() => {
   writeFileSync(join(page, 'assets/index-1.js'), 'export const one = 1;');
   writeFileSync(join(page, 'assets/grüße.svg'), '<svg/>');
   writeFileSync(join(folder, 'secret.json'), '"secret"');
+  writeFileSync(reportFile, '<!doctype html>the report');
   symlinkSync(join(folder, 'secret.json'), join(page, 'link.json'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,10 +94,28 @@ describe('the page’s scheme', () => {
       expect(policy.get('connect-src')).toEqual(["'self'"]);
       for (const name of ['base-uri', 'form-action', 'frame-ancestors'])
         expect(policy.get(name)).toEqual(["'none'"]);
-      // Where a list for workers, frames, objects or media is missing, default-src counts.
-      expect([...policy.keys()].filter((name) => /worker|frame-src|object|media/.test(name))).toEqual([]);
+      // Reports of ours, which have a policy of their own.
+      expect(policy.get('frame-src')).toEqual(["'self'"]);
+      // Where a list for workers, objects or media is missing, default-src counts.
+      expect([...policy.keys()].filter((name) => /worker|object|media/.test(name))).toEqual([]);
       expect([...policy.values()].flat().some((value) => /unsafe-eval|\*|http/.test(value))).toBe(false);
       expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
     }
+  });
+
+  it('shows a report as an origin of its own that reaches nothing', async () => {
+    const response = await ask('app://plumbline/view/known-1/report.html');
+    expect([response.status, await response.text()]).toEqual([200, '<!doctype html>the report']);
+    const rules = response.headers.get('Content-Security-Policy')!.split('; ');
+    expect(rules).toContain('sandbox allow-scripts');
+    expect(rules).toContain("default-src 'none'");
+    expect(rules.join()).not.toMatch(/connect-src|allow-same-origin|http/);
+    for (const url of [
+      'view/other/report.html',
+      'view/known-1/report.json',
+      'view/../report.html',
+      'view/known-1',
+    ])
+      expect((await ask(`app://plumbline/${url}`)).status, url).toBeGreaterThanOrEqual(400);
   });
 });

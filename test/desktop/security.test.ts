@@ -109,6 +109,16 @@ describe('the window', () => {
     },
   );
 
+  it('lets a frame show a report of ours, and the page itself nothing else', () => {
+    opened();
+    const url = 'app://plumbline/view/a-1/report.html';
+    for (const isMainFrame of [false, true]) {
+      const event = preventable({ url, isMainFrame });
+      host.window().webContents.emit('will-frame-navigate', event);
+      expect(event.defaultPrevented).toBe(isMainFrame);
+    }
+  });
+
   it('opens no other window', () => {
     opened();
     for (const url of ['https://example.com/', 'about:blank', 'app://plumbline/index.html'])

@@ -43,9 +43,14 @@ export class Downloads {
     }
   }
 
+  /** Undefined where there is none, or none any more. */
+  find(id: string): (Download & { readonly path: string }) | undefined {
+    return this.#byId.get(id);
+  }
+
   /** @throws InputError where it is gone */
   require(id: string): Download & { readonly path: string } {
-    const download = this.#byId.get(id);
+    const download = this.find(id);
     if (download) return download;
     throw new InputError('this download is no longer at hand; make it again');
   }

@@ -57,7 +57,6 @@ export async function startDesktop(electron: ElectronParts, options: DesktopOpti
   await app.whenReady();
 
   guardSession(session.defaultSession);
-  session.defaultSession.protocol.handle(scheme, pageServer(options.page));
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform, !app.isPackaged)));
 
   const workers = utilityWorkers(electron);
@@ -68,6 +67,8 @@ export async function startDesktop(electron: ElectronParts, options: DesktopOpti
   });
   const dialogs = nativeDialogs(electron, current);
   const bridge = await createBridge({ services, home, host: 'desktop', log, dialogs });
+  const reportFile = (download: string): string | undefined => bridge.downloads.find(download)?.path;
+  session.defaultSession.protocol.handle(scheme, pageServer(options.page, reportFile));
   const stopAnswering = answerPage(electron, current, bridge);
   const unwatch = services.watch(attractAttention(electron, current));
 

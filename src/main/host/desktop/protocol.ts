@@ -1,6 +1,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { extname, isAbsolute, join, relative } from 'node:path';
 import type { Protocol } from 'electron';
+import { reportPolicy, viewedDownload } from '../app/report-view.ts';
 
 /** Where the page stands: a scheme of our own, so that it has an origin and no server. */
 export const scheme = 'app';
@@ -18,6 +19,7 @@ export const contentSecurityPolicy = [
   "img-src 'self' data: blob:",
   "font-src 'self'",
   "connect-src 'self'",
+  "frame-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -50,15 +52,21 @@ export function declareScheme(protocol: Pick<Protocol, 'registerSchemesAsPrivile
 }
 
 /**
- * Answers requests for the page's files.
+ * Answers requests for the page's files, and for reports that it shows in a frame.
  * @param folder the built page
+ * @param reportFile the file of a download, undefined where there is none
  * @returns 200 with the file; 400, 404 or 405 with an empty body for anything else
  */
-export function pageServer(folder: string): (request: Request) => Promise<Response> {
+export function pageServer(
+  folder: string,
+  reportFile: (download: string) => string | undefined = () => undefined,
+): (request: Request) => Promise<Response> {
   return async ({ url, method }) => {
     if (method !== 'GET' && method !== 'HEAD') return refuse(405);
     const path = pathOf(url);
     if (path === undefined) return refuse(400);
+    const report = viewedDownload(`/${path}`);
+    if (report !== undefined) return showReport(reportFile(report));
     const type = types[extname(path)];
     if (type === undefined) return refuse(404);
     try {
@@ -73,6 +81,13 @@ export function pageServer(folder: string): (request: Request) => Promise<Respon
       return refuse(404);
     }
   };
+}
+
+async function showReport(file: string | undefined): Promise<Response> {
+  if (file === undefined) return refuse(404);
+  return new Response(new Uint8Array(await readFile(file)), {
+    headers: { ...headers, 'Content-Type': types['.html']!, 'Content-Security-Policy': reportPolicy },
+  });
 }
 
 const refuse = (status: number): Response => new Response(null, { status, headers });

@@ -37,7 +37,10 @@ export function guardContents(app: App, openOutside: (url: string) => void): voi
     };
     // The page moves by its fragment, which is no navigation.
     contents.on('will-navigate', stay);
-    contents.on('will-frame-navigate', (event) => event.preventDefault());
+    // A frame shows a report of ours, or nothing.
+    contents.on('will-frame-navigate', (event) => {
+      if (event.isMainFrame || !event.url.startsWith(`${pageOrigin}/view/`)) event.preventDefault();
+    });
     contents.on('will-redirect', (event) => event.preventDefault());
     contents.setWindowOpenHandler(({ url }) => {
       openOutside(url);
