@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ const { page: built } = writePage(folder);
 let services: Services;
 let host: WebHost;
 let page: Page;
+let cookie: string;
 
 /** Sends files as a page does, and brings model and data into the library. */
 async function fill(place: Place, cookie: string, to: Page): Promise<void> {
@@ -54,7 +55,7 @@ const training = (more: object): Work => ({
 beforeAll(async () => {
   services = await createServices({ home });
   host = await startWebHost({ services, home, port: 0, page: built });
-  const cookie = await signIn(host);
+  cookie = await signIn(host);
   page = await Page.open(host, cookie);
   await fill(host, cookie, page);
 });
@@ -131,6 +132,13 @@ describe('a training', () => {
     expect(existsSync(adapter!)).toBe(true);
     const series = await page.call('runSeries', { runs: [forked], metrics: ['loss'], points: 10 });
     expect(series.series[0]!.steps.at(-1)).toBe(step + 40);
+
+    const { id, name, bytes } = await page.call('exportRun', { run: forked });
+    const answer = await fetch(`${originOf(host)}/downloads/${id}/${name}`, { headers: { cookie } });
+    const archive = Buffer.from(await answer.arrayBuffer());
+    expect(archive.length).toBe(bytes);
+    const entries = execFileSync('tar', ['-tzf', '-'], { input: archive, encoding: 'utf8' });
+    for (const file of ['adapter_config.json', 'adapter_model.safetensors']) expect(entries).toContain(file);
   });
 
   it('that fails keeps its error and does not keep others from their turn', async () => {
@@ -214,6 +222,24 @@ it('the bundled example is queued once, with its data in the library', async () 
   expect(second.comparison).not.toBe(first.comparison);
   expect((await page.call('listData', {})).datasets).toHaveLength(datasets.length);
   await page.call('stopRun', { run: second.runs[0]! });
+});
+
+it('a model that was uploaded goes with its files, under whatever name it has by then', async () => {
+  await page.call('renameModel', { model: 'tiny', to: 'small' });
+  const { models } = await page.call('listModels', {});
+  const { path } = models.find(({ name }) => name === 'small')!;
+  expect(await page.call('inspectModel', { model: 'small' })).toMatchObject({
+    name: 'small',
+    missing: false,
+  });
+  for (const { id, status } of (await page.call('listRuns', {})).runs)
+    if (status === 'paused' || status === 'queued') await page.call('stopRun', { run: id });
+  const removed = await page.call('removeModel', { model: 'small', confirmed: true });
+  expect(removed).toMatchObject({ removed: true });
+  expect(existsSync(path)).toBe(false);
+  await expect(page.call('inspectModel', { model: 'small' })).rejects.toMatchObject({
+    error: { type: 'input' },
+  });
 });
 
 describe('plumbline serve', () => {

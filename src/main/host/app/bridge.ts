@@ -211,9 +211,8 @@ export async function dispatch(
     throw new UsageError(`${name} was asked wrongly: ${where}${issue!.message}`);
   }
   // Safe: the schema of a method gives its request, which `methods` asserts by type.
-  const handler = handlers[name] as Handler<MethodName> | undefined;
+  const handler = handlers[name] as Handler<MethodName>;
   await checkNames(context.services, name, parsed.data);
-  if (handler === undefined) throw new UsageError(`${name} cannot be asked of this host`);
   call.signal.throwIfAborted();
   return handler(context, parsed.data as never, call);
 }

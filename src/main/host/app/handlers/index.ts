@@ -9,7 +9,7 @@ import { runHandlers } from './runs.ts';
 import { upkeepHandlers } from './upkeep.ts';
 
 /** What answers each method. */
-export const handlers: Partial<Handlers> = {
+export const handlers: Handlers = {
   ...appHandlers,
   ...modelHandlers,
   ...dataHandlers,

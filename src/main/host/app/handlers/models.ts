@@ -10,4 +10,7 @@ export const modelHandlers = {
       await grants.drop(file);
       return added;
     }),
+  inspectModel: ({ services }, request) => services.inspectModel(request),
+  renameModel: ({ services }, request) => services.renameModel(request),
+  removeModel: ({ services }, request) => services.removeModel(request),
 } satisfies Partial<Handlers>;

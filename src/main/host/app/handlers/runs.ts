@@ -31,5 +31,9 @@ export const runHandlers = {
   runMetrics: ({ services }, request) => services.runMetrics(request),
   runEvaluations: ({ services }, request) => services.runEvaluations(request),
   runLog: ({ services }, request) => services.runLog(request),
+  exportRun: ({ services, downloads }, request, call) =>
+    downloads.create(`run-${request.run}.tar.gz`, (out) =>
+      services.exportRun({ ...request, out, archive: true }, call),
+    ),
   removeRun: ({ services }, request) => services.removeRun(request),
 } satisfies Partial<Handlers>;
