@@ -120,6 +120,26 @@ describe.skipIf(!hasChromium)('the data screens', () => {
     expect(await refusal.innerText()).toContain('words.txt');
   });
 
+  it('take a file that is dropped on them, and tell its format', async () => {
+    await app.show('#/data');
+    await page.getByRole('button', { name: 'Import a file…' }).waitFor();
+    await page.evaluate(`(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([${JSON.stringify(
+        sums(3)
+          .map((pair) => JSON.stringify(pair))
+          .join('\n'),
+      )}], 'dropped.jsonl'));
+      for (const type of ['dragenter', 'dragover', 'drop'])
+        document.querySelector('main').dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    })()`);
+    await expect.poll(() => heading().innerText(), patient).toBe('Import dropped.jsonl');
+    await page.getByText('3 rows can be used').waitFor();
+    expect(await page.getByLabel('How the rows are read').innerText()).toContain('trl (recognised)');
+    await page.getByRole('button', { name: 'Leave it' }).click();
+    await expect.poll(() => heading().innerText(), patient).toBe('Data');
+  });
+
   it('search, filter and come back to where one was', async () => {
     await app.show('#/data/sums');
     const search = page.getByLabel('Search the texts');

@@ -6,6 +6,8 @@ import { call, CallFailed } from '../../../api/client.svelte.ts';
 const pageSize = 100;
 /** Pages kept: some thousand rows, a few megabytes. */
 const mostPages = 30;
+/** Milliseconds that a place far from the one before must stay in sight. */
+const settling = 60;
 
 /**
  * The rows of a dataset that a filter leaves, by place, loaded a page at a time as they come into sight. What is no
@@ -26,6 +28,7 @@ export class RowSource {
   /* eslint-enable svelte/prefer-svelte-reactivity */
   #first = 0;
   #last = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(data: string, filter: RowFilter, total?: number) {
     this.data = data;
@@ -38,10 +41,17 @@ export class RowSource {
     return this.#pages.get(Math.floor(place / pageSize))?.[place % pageSize];
   }
 
-  /** Rows from one place to another are in sight. */
+  /** Rows from one place to another are in sight. While they rush by, nothing is asked for. */
   want(first: number, last: number): void {
+    const isElsewhere = first > this.#last || last < this.#first;
     this.#first = Math.max(0, first);
     this.#last = Math.max(this.#first, last);
+    clearTimeout(this.#timer);
+    if (isElsewhere) this.#timer = setTimeout(() => this.#askForWanted(), settling);
+    else this.#askForWanted();
+  }
+
+  #askForWanted(): void {
     const [from, to] = [Math.floor(this.#first / pageSize), Math.floor(this.#last / pageSize)];
     for (const [page, controller] of this.#loading) if (page < from || page > to) controller.abort();
     for (let page = from; page <= to; page += 1)
@@ -62,11 +72,12 @@ export class RowSource {
       if (page < from || page > to) this.#pages.delete(page);
       else this.#stale.add(page);
     }
-    this.want(this.#first, this.#last);
+    this.#askForWanted();
   }
 
   /** Nothing is waited for any more. */
   close(): void {
+    clearTimeout(this.#timer);
     for (const controller of this.#loading.values()) controller.abort();
     this.#loading.clear();
   }
