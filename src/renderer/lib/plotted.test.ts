@@ -33,6 +33,12 @@ describe('a line', () => {
     expect(plotted.broken).toBeUndefined();
   });
 
+  it('of evaluations is not smoothed', () => {
+    const evaluations = of({ '1 eval_loss': series([4, 2, 6], { metric: 'eval_loss' }) });
+    const plotted = plotLine({ ...line, metric: 'eval_loss' }, evaluations, { ...plain, smoothing: 100 })!;
+    expect(plotted.value).toEqual([4, 2, 6]);
+  });
+
   it('lies over tokens or time where its run counted them, else is not there', () => {
     const all = { '1 loss': series([4, 2]), '1 num_tokens': series([100, 300]) };
     expect(plotLine(line, of(all), { ...plain, x: 'tokens' })!.x).toEqual([100, 300]);

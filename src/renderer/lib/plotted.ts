@@ -63,12 +63,18 @@ export function plotLine(
     const axis = axisOf(settings.x, measure && joined(measure));
     if (!found || !axis) return undefined;
     const buckets = joined(found);
-    const smoothed = smooth(buckets.mean, buckets.count, settings.smoothing);
+    const smoothed = smooth(buckets.mean, buckets.count, windowOf(line, settings));
     members.push({ run, buckets, smoothed, axis, brokenAt: found.whole.brokenAt });
   }
   if (members.length === 0) return undefined;
-  const shape = members.length === 1 ? oneRun(members[0]!, settings) : manySeeds(members, settings);
+  const shape =
+    members.length === 1 ? oneRun(members[0]!, windowOf(line, settings)) : manySeeds(members, settings);
   return { line, ...withoutImpossible(shape, settings) };
+}
+
+/** Evaluations are means over all held-out pairs already, and far apart: a window of steps means nothing to them. */
+function windowOf({ metric }: ChartLine, { smoothing }: PlotSettings): number {
+  return metric.startsWith('eval_') ? 1 : smoothing;
 }
 
 type Shape = Omit<Plotted, 'line' | 'leftOut'>;
@@ -77,7 +83,7 @@ function joined({ whole, detail }: Known): Buckets {
   return detail ? withDetail(whole, detail.series, detail.from, detail.to) : whole;
 }
 
-function oneRun({ run, buckets, smoothed, axis, brokenAt }: Member, { smoothing }: PlotSettings): Shape {
+function oneRun({ run, buckets, smoothed, axis, brokenAt }: Member, smoothing: number): Shape {
   const { steps, mean, min, max, count } = buckets;
   const x = steps.map((step) => axis.at(step));
   const end = brokenAt === undefined ? -1 : lastFinite(steps, mean, brokenAt);

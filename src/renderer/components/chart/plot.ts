@@ -63,7 +63,7 @@ Chart.register(
 );
 
 /** Points of all lines together that Chart.js makes elements for; more cannot be told apart on a screen. */
-const mostElements = 9000;
+const mostElements = 5000;
 
 export interface PlotContent {
   readonly lines: readonly { readonly plotted: Plotted; readonly style: LineStyle }[];
@@ -317,7 +317,8 @@ export class Plot {
       const look = appearanceOf(plotted.line.loss);
       const colour = dark ? look.dark : look.light;
       const places = thinned(plotted.x.length, each);
-      const values = smoothing > 1 ? plotted.value : plotted.raw;
+      const isSmoothed = smoothing > 1 && plotted.value.some((value, place) => value !== plotted.raw[place]);
+      const values = isSmoothed ? plotted.value : plotted.raw;
       return {
         data: places.map((place) => ({ x: plotted.x[place]!, y: values[place]! })),
         borderColor: colour,
@@ -329,7 +330,7 @@ export class Plot {
           colour,
           mark: look.mark,
           ...style,
-          smoothed: smoothing > 1 || places.length < plotted.x.length,
+          smoothed: isSmoothed || places.length < plotted.x.length,
           band: plotted.low !== undefined,
           ground,
           xs: places.map((place) => plotted.x[place]!),
