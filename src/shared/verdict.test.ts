@@ -170,6 +170,49 @@ describe('verdict', () => {
     }
   });
 
+  it('says what these seeds could have seen', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 520, 480], minor: [560, 510, 520] }));
+    // Differences 60, −10, 40 of 1,000: sd 36.06 points of a thousand. By SciPy's noncentral t (2 degrees of freedom, 0.05)
+    // a difference of 3.264044 standard deviations has a power of 0.8.
+    expect(first!.detectable).toBeCloseTo(3.264044 * 0.0360555, 6);
+    expect(first!.words).toMatch(
+      /; a difference of 11\.8 points or more would have been found with 80 % power\)$/,
+    );
+    const noisy = primary(comparison({ learningRate: 5e-6, dpo: [500, 100, 900], minor: [100, 500, 700] }));
+    expect(noisy[0]!.words).toMatch(/; too noisy to find any difference with 80 % power\)$/);
+    const claimed = primary(
+      comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] }),
+    )[0]!;
+    expect(claimed.detectable).toBeCloseTo(3.264044 * 0.00305505, 6);
+    expect(claimed.words).not.toContain('power');
+  });
+
+  it('holds what could have been seen against the first step of Holm’s correction', () => {
+    const cell = { dpo: [500, 520, 480], minor: [560, 510, 520] };
+    const nothing = { dpo: [500, 520, 510], minor: [505, 512, 516] };
+    const [first] = primary(
+      comparison(
+        { learningRate: 1e-6, ...cell },
+        { learningRate: 2e-6, ...nothing },
+        { learningRate: 3e-6, ...nothing },
+      ),
+    );
+    // SciPy: 5.667476 standard deviations at 0.05 / 3.
+    expect(first!.detectable).toBeCloseTo(5.667476 * 0.0360555, 6);
+  });
+
+  it('shows bootstrap intervals over seeds, which do not decide', () => {
+    const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [501, 511, 506] }));
+    // Each seed one question better: the bootstrap is certain, the verdict is not.
+    expect(first!.outcome).toBe('no-difference');
+    expect(first!.bootstrap!.percentile.low).toBeCloseTo(0.001, 12);
+    expect(first!.bootstrap!.biasCorrected.high).toBeCloseTo(0.001, 12);
+    const [noisy] = primary(comparison({ learningRate: 5e-6, dpo: [500, 520, 480], minor: [560, 510, 520] }));
+    // Of 27 resamples of 60, −10, 40 one has the lowest mean and one the highest: 3.7 % each, beyond 2.5 %.
+    expect(noisy!.bootstrap!.percentile.low).toBeCloseTo(-0.01, 12);
+    expect(noisy!.bootstrap!.percentile.high).toBeCloseTo(0.06, 12);
+  });
+
   it('does not take equal differences on three seeds for certainty', () => {
     // Each seed one question better: the spread is 0, but one question is the smallest step there is.
     const [one] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [501, 511, 506] }));

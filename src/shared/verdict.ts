@@ -2,15 +2,20 @@ import { describePoint, gridPoints, measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, GridPoint, Measure } from './comparison.ts';
 import { formatMeasured } from './format.ts';
 import { usesBeta } from './losses.ts';
+import { pairedBootstrapIntervals, type BootstrapIntervals } from './statistics/bootstrap.ts';
 import { mean } from './statistics/descriptive.ts';
-import { studentInterval } from './statistics/intervals.ts';
+import { studentInterval, type StudentInterval } from './statistics/intervals.ts';
+import { detectableDifference } from './statistics/power.ts';
 import { holm } from './statistics/significance.ts';
 
 /** Below this many paired seeds the noise between seeds is not assessed, and nothing is claimed. */
 export const fewestSeeds = 3;
 
 /** Chance of any false claim over all learning rates, β and arms of one measure. */
-const errorRate = 0.05;
+export const errorRate = 0.05;
+
+/** At which `Verdict.detectable` would have been found. */
+export const detectablePower = 0.8;
 
 export type VerdictOutcome =
   /** The arm's value is higher (for the accuracies: better) beyond seed noise. */
@@ -42,6 +47,13 @@ export interface Verdict {
   /** p-value of the paired t test, and the same after Holm's correction over learning rates, β and arms. */
   readonly pValue?: number;
   readonly adjustedPValue?: number;
+  /**
+   * The smallest true difference that these seeds would have shown with a power of 80 %, from the spread measured, at the
+   * error rate of Holm's first step.
+   */
+  readonly detectable?: number;
+  /** Over seeds, at 95 %. Shown and never deciding: below eight seeds they are too narrow. */
+  readonly bootstrap?: BootstrapIntervals;
   /** Seeds on which each arm's run diverged. */
   readonly diverged: { readonly arm: readonly number[]; readonly against: readonly number[] };
   /** The verdict in words, without learning rate and β. */
@@ -89,17 +101,17 @@ function compareArms(
   };
 }
 
-const meanOf = (differences: Verdict['differences']): number =>
+export const meanOf = (differences: Verdict['differences']): number =>
   mean(differences.map(({ difference }) => difference));
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** A size with its unit: shares become points. */
-function amount(value: number, unit: Measure['unit']): string {
+export function amount(value: number, unit: Measure['unit']): string {
   return unit === 'share' ? `${(value * 100).toFixed(1)} points` : `${formatMeasured(value)} nats`;
 }
 
-function signedAmount(value: number, unit: Measure['unit']): string {
+export function signedAmount(value: number, unit: Measure['unit']): string {
   const size = amount(Math.abs(value), unit);
   return value > 0 ? `+${size}` : value < 0 ? `−${size}` : size;
 }
@@ -175,10 +187,29 @@ export function verdict(result: ComparisonResult): Verdict[] {
         level: interval.level,
         pValue: interval.pValue,
         adjustedPValue: step.adjusted,
+        detectable: detectableIn(interval, comparison.subject.differences.length, family.length),
+        bootstrap: pairedBootstrapIntervals(values(comparison), { seed: 0, resamples: 2_000 }),
         words: judgedWords(comparison, outcome, interval, family.length),
       };
     });
   });
+}
+
+/** What one of a family's comparisons could have shown, from the spread of its differences over the seeds. */
+export function detectableIn(
+  { standardDeviation }: { readonly standardDeviation: number },
+  seeds: number,
+  family: number,
+): number {
+  return detectableDifference(standardDeviation, seeds, errorRate / family, detectablePower);
+}
+
+/** "a difference of 3.1 points or more would have been found with 80 % power" */
+function detectableWords(detectable: number, unit: Measure['unit']): string {
+  const power = `with ${detectablePower * 100} % power`;
+  // Shares differ by 100 points at most.
+  if (unit === 'share' && detectable >= 1) return `too noisy to find any difference ${power}`;
+  return `a difference of ${amount(detectable, unit)} or more would have been found ${power}`;
 }
 
 /** What is compared with the first arm where. Of two arms that ignore β there is one comparison, whatever β: it counts once. */
@@ -193,10 +224,17 @@ function pointsOfArms(result: ComparisonResult): { readonly point: GridPoint; re
   );
 }
 
-function judgedWords(
-  { definition, subject: { arm, against, differences } }: Comparison,
+/** The verdict in words on differences that were enough to judge by. @param family comparisons corrected for */
+export function judgedWords(
+  {
+    definition,
+    subject: { arm, against, differences },
+  }: {
+    readonly definition: Measure;
+    readonly subject: Pick<Verdict, 'arm' | 'against' | 'differences'>;
+  },
   outcome: 'higher' | 'lower' | 'no-difference',
-  interval: { readonly estimate: number; readonly halfWidth: number; readonly level: number },
+  interval: Pick<StudentInterval, 'estimate' | 'halfWidth' | 'level' | 'standardDeviation'>,
   family: number,
 ): string {
   const { estimate, halfWidth } = interval;
@@ -204,8 +242,9 @@ function judgedWords(
   const correction = family > 1 ? `, corrected for ${family} comparisons` : '';
   if (outcome === 'no-difference') {
     const size = range(Math.abs(estimate), halfWidth, definition.unit);
+    const detectable = detectableWords(detectableIn(interval, differences.length, family), definition.unit);
     const sign = estimate < 0 ? '−' : estimate > 0 ? '+' : '';
-    return `no detectable difference in ${definition.label} (${arm} − ${against}: ${sign}${size}; ${level}${correction})`;
+    return `no detectable difference in ${definition.label} (${arm} − ${against}: ${sign}${size}; ${level}${correction}; ${detectable})`;
   }
   // A larger margin is not in itself better: DPO gains it by pushing the rejected answer down.
   const comparative =

@@ -1,6 +1,6 @@
-"""Writes fixtures/statistics.json: what SciPy says, for the tests of src/shared/statistics.
+"""Writes fixtures/statistics.json: what SciPy and statsmodels say, for the tests of src/shared/statistics.
 
-Usage: python make_statistics_fixtures.py   (needs numpy and scipy)
+Usage: python make_statistics_fixtures.py   (needs numpy, scipy and statsmodels)
 """
 
 import itertools
@@ -9,7 +9,9 @@ import pathlib
 
 import numpy as np
 import scipy
-from scipy import special, stats
+import statsmodels
+from scipy import optimize, special, stats
+from statsmodels.stats import contingency_tables, power
 
 
 def xoshiro128_star_star(state, count):
@@ -50,14 +52,56 @@ def exact_bootstrap(values, level):
     return {"values": values, "level": level, "low": float(low), "high": float(high), "sd": float(np.std(means))}
 
 
-def scipy_bootstrap(values, level):
+def scipy_bootstrap(values, level, method="percentile"):
     result = stats.bootstrap(
-        (values,), np.mean, confidence_level=level, method="percentile", n_resamples=200_000,
+        (values,), np.mean, confidence_level=level, method=method, n_resamples=200_000,
         rng=np.random.default_rng(7), batch=5_000,
     )
     interval = result.confidence_interval
     return {"values": values, "level": level, "low": float(interval.low), "high": float(interval.high),
             "sd": float(result.standard_error)}
+
+
+def mcnemar(b, c):
+    """The exact test and the one with Edwards' correction by statsmodels; mid-p by its definition from SciPy's binomial."""
+    table = [[0, b], [c, 0]]
+    exact = contingency_tables.mcnemar(table, exact=True).pvalue if b + c else 1.0
+    # statsmodels corrects b = c to a distance of 1; the correction must not go beyond 0.
+    continuity = contingency_tables.mcnemar(table, exact=False, correction=True).pvalue if b != c else 1.0
+    fewer, total = min(b, c), b + c
+    mid_p = 2 * stats.binom.cdf(fewer - 1, total, 0.5) + stats.binom.pmf(fewer, total, 0.5) if total else 1.0
+    return {"only_first": b, "only_second": c, "exact": float(exact), "mid_p": float(min(1, mid_p)),
+            "continuity": float(continuity)}
+
+
+def crossed_bootstrap(rows, level):
+    """Every resample of replicates combined with every one of items: the bootstrap distribution itself."""
+    data = np.array(rows, dtype=float)
+    replicates, items = data.shape
+    means = [
+        data[np.ix_(r, i)].mean()
+        for r in itertools.product(range(replicates), repeat=replicates)
+        for i in itertools.product(range(items), repeat=items)
+    ]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return {"differences": rows, "level": level, "low": float(low), "high": float(high), "sd": float(np.std(means))}
+
+
+def paired_power(effect, n, error_rate):
+    value = power.TTestPower().power(effect_size=effect, nobs=n, alpha=error_rate, alternative="two-sided")
+    return {"effect": effect, "n": n, "error_rate": error_rate, "power": float(value)}
+
+
+def detectable(n, error_rate, wanted):
+    """In standard deviations of the differences. Solved here: statsmodels' solver stops where SciPy's lower tail is NaN."""
+    critical = stats.t.isf(error_rate / 2, n - 1)
+
+    def power_of(effect):
+        shift = effect * n**0.5
+        return stats.nct.sf(critical, n - 1, shift) + np.nan_to_num(stats.nct.cdf(-critical, n - 1, shift))
+
+    effect = optimize.brentq(lambda effect: power_of(effect) - wanted, 1e-3, 20, xtol=1e-12)
+    return {"n": n, "error_rate": error_rate, "power": wanted, "effect": float(effect)}
 
 
 def main():
@@ -73,6 +117,7 @@ def main():
     discordant = [(0, 0), (1, 0), (0, 5), (3, 3), (10, 25), (25, 10), (120, 80), (1500, 1400), (6000, 5600)]
     fixtures = {
         "scipy": scipy.__version__,
+        "statsmodels": statsmodels.__version__,
         "student_quantile": [
             {"df": df, "p": p, "t": float(stats.t.ppf(p, df))}
             for df in [1, 2, 3, 4, 5, 9, 29, 99, 499, 2000, 10000]
@@ -102,14 +147,34 @@ def main():
             for level in [0.9, 0.95]
             for ci in [stats.binomtest(k, n).proportion_ci(level, method="wilson")]
         ],
-        "mcnemar": [
-            {
-                "only_first": b,
-                "only_second": c,
-                "exact": float(stats.binomtest(b, b + c, 0.5).pvalue) if b + c else 1.0,
-                "continuity": float(stats.chi2.sf(max(0, abs(b - c) - 1) ** 2 / (b + c), 1)) if b + c else 1.0,
-            }
-            for (b, c) in discordant
+        "mcnemar": [mcnemar(b, c) for (b, c) in discordant],
+        "noncentral_student": [
+            {"t": t, "df": df, "noncentrality": shift, "p": float(stats.nct.cdf(t, df, shift))}
+            for df in [1, 2, 4, 7, 30, 400]
+            for shift in [0.0, 0.3, 2.0, 5.0, 20.0]
+            for t in [-4.303, -1.0, 1e-3, 0.7, 2.776, 7.0, 25.0]
+            if np.isfinite(stats.nct.cdf(t, df, shift))  # SciPy gives up far in the lower tail
+        ],
+        "paired_power": [
+            paired_power(effect, n, error_rate)
+            for n in [2, 3, 5, 8, 40]
+            for effect in [0.1, 0.3, 0.8]
+            for error_rate in [0.05, 0.05 / 3, 0.05 / 12]
+        ],
+        "detectable": [
+            detectable(n, error_rate, wanted)
+            for n in [3, 5, 8, 40]
+            for error_rate in [0.05, 0.05 / 3]
+            for wanted in [0.8, 0.9]
+        ],
+        "crossed_bootstrap": [
+            crossed_bootstrap([[1, 0, 0, -1, 1], [1, 1, 0, 0, 0], [1, 0, -1, 0, 1]], 0.95),
+            crossed_bootstrap([[0.5, -0.25, 0.1, 0.3], [0.2, 0.4, 0.0, 0.9]], 0.8),
+        ],
+        "bias_corrected_bootstrap": [
+            scipy_bootstrap([0.02, 0.05, 0.03, -0.01, 0.04], 0.95, "BCa"),
+            scipy_bootstrap([0.0, 0.1, 0.2, 0.15, 0.9, 0.05, 2.5, 0.3], 0.9, "BCa"),
+            scipy_bootstrap(samples[-1], 0.95, "BCa"),
         ],
         "bootstrap": [
             exact_bootstrap([0.02, 0.05, 0.03, -0.01, 0.04], 0.95),
@@ -119,7 +184,7 @@ def main():
         "xoshiro128_star_star": {"state": [1, 2, 3, 4], "values": xoshiro128_star_star((1, 2, 3, 4), 40)},
     }
     path = pathlib.Path(__file__).parent / "fixtures" / "statistics.json"
-    path.write_text(json.dumps(fixtures, indent=1) + "\n")
+    path.write_text(json.dumps(fixtures, indent=1, allow_nan=False) + "\n")
 
 
 main()

@@ -1,5 +1,4 @@
-import { mean, quantileOfSorted, sampleStandardDeviation } from './descriptive.ts';
-import { randomGenerator } from './random.ts';
+import { mean, sampleStandardDeviation } from './descriptive.ts';
 import { normalQuantile, studentQuantile, studentUpperTail } from './special.ts';
 
 /** A confidence interval; `level` is its coverage, 0.95 for 95 %. */
@@ -66,34 +65,6 @@ export function wilsonInterval(successes: number, trials: number, level = 0.95):
     estimate: share,
     low: successes === 0 ? 0 : centre - halfWidth,
     high: successes === trials ? 1 : centre + halfWidth,
-    level,
-  };
-}
-
-/**
- * Percentile bootstrap interval of a mean paired difference: whole differences are resampled, so the pairing is kept.
- * The same seed gives the same interval. It covers too little below about ten values: prefer the t interval there.
- * @throws RangeError for an empty list
- */
-export function pairedBootstrapInterval(
-  differences: readonly number[],
-  options: { readonly seed: number; readonly level?: number; readonly resamples?: number },
-): Interval {
-  const { seed, level = 0.95, resamples = 10_000 } = options;
-  const size = differences.length;
-  if (size === 0) throw new RangeError('a bootstrap needs at least one value');
-  const random = randomGenerator(seed);
-  const means = new Float64Array(resamples);
-  for (let resample = 0; resample < resamples; resample++) {
-    let sum = 0;
-    for (let draw = 0; draw < size; draw++) sum += differences[Math.floor(random() * size)]!;
-    means[resample] = sum / size;
-  }
-  means.sort();
-  return {
-    estimate: mean(differences),
-    low: quantileOfSorted(means, (1 - level) / 2),
-    high: quantileOfSorted(means, (1 + level) / 2),
     level,
   };
 }

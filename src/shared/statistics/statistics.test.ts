@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import fixtures from '../../../test/parity/fixtures/statistics.json' with { type: 'json' };
+import { crossedBootstrapInterval, pairedBootstrapIntervals } from './bootstrap.ts';
 import { mean, pairedDifferences, quantileOfSorted, sampleStandardDeviation } from './descriptive.ts';
-import { pairedBootstrapInterval, studentInterval, wilsonInterval } from './intervals.ts';
+import { studentInterval, wilsonInterval } from './intervals.ts';
+import { detectableDifference, noncentralStudentCdf, pairedPower } from './power.ts';
 import { randomGenerator, xoshiro128StarStar } from './random.ts';
 import { holm, mcNemar, mcNemarOfCounts } from './significance.ts';
 import {
@@ -18,7 +20,7 @@ function expectEqual(actual: number, expected: number, what: string): void {
   expect(error <= 1e-9 * Math.abs(expected), `${what}: ${actual} is not ${expected}`).toBe(true);
 }
 
-describe('against SciPy', () => {
+describe('against SciPy and statsmodels', () => {
   it('quantiles and tails of Student t', () => {
     for (const { df, p, t } of fixtures.student_quantile) {
       expectEqual(studentQuantile(p, df), t, `quantile ${p} at ${df} degrees of freedom`);
@@ -58,20 +60,55 @@ describe('against SciPy', () => {
     }
   });
 
-  it('McNemar, exact and with continuity correction', () => {
-    for (const { only_first, only_second, exact, continuity } of fixtures.mcnemar) {
+  it('McNemar, exact, mid-p and with continuity correction', () => {
+    for (const { only_first, only_second, exact, mid_p, continuity } of fixtures.mcnemar) {
       const test = mcNemarOfCounts(only_first, only_second);
       expectEqual(test.exact, exact, `exact ${only_first} and ${only_second}`);
+      expectEqual(test.midP, mid_p, `mid-p ${only_first} and ${only_second}`);
       expectEqual(test.continuity, continuity, `continuity ${only_first} and ${only_second}`);
     }
   });
 
   it('the bootstrap, enumerated for small samples and resampled by SciPy for a larger one', () => {
     for (const { values, level, low, high, sd } of fixtures.bootstrap) {
-      const interval = pairedBootstrapInterval(values, { seed: 1, level, resamples: 100_000 });
+      const { percentile } = pairedBootstrapIntervals(values, { seed: 1, level, resamples: 100_000 });
       // A quantile of 100,000 resamples has a Monte-Carlo error of about 0.01 standard errors.
+      expect(Math.abs(percentile.low - low)).toBeLessThan(0.05 * sd);
+      expect(Math.abs(percentile.high - high)).toBeLessThan(0.05 * sd);
+    }
+    for (const { values, level, low, high, sd } of fixtures.bias_corrected_bootstrap) {
+      const { biasCorrected } = pairedBootstrapIntervals(values, { seed: 1, level, resamples: 100_000 });
+      expect(Math.abs(biasCorrected.low - low)).toBeLessThan(0.05 * sd);
+      expect(Math.abs(biasCorrected.high - high)).toBeLessThan(0.05 * sd);
+    }
+  });
+
+  it('the bootstrap over items and seeds, enumerated', () => {
+    for (const { differences, level, low, high, sd } of fixtures.crossed_bootstrap) {
+      const interval = crossedBootstrapInterval(differences, { seed: 1, level, resamples: 100_000 });
       expect(Math.abs(interval.low - low)).toBeLessThan(0.05 * sd);
       expect(Math.abs(interval.high - high)).toBeLessThan(0.05 * sd);
+    }
+  });
+
+  it('the noncentral t distribution', () => {
+    for (const { t, df, noncentrality, p } of fixtures.noncentral_student) {
+      const found = noncentralStudentCdf(t, df, noncentrality);
+      expect(
+        Math.abs(found - p),
+        `P(T ≤ ${t}) at ${df} and ${noncentrality}: ${found}, not ${p}`,
+      ).toBeLessThan(1e-10);
+    }
+  });
+
+  it('power and detectable difference of the paired t test', () => {
+    for (const { effect, n, error_rate, power } of fixtures.paired_power) {
+      const found = pairedPower(-3 * effect, 3, n, error_rate);
+      expect(Math.abs(found - power), `${effect} with ${n} at ${error_rate}`).toBeLessThan(1e-9);
+    }
+    for (const { n, error_rate, power, effect } of fixtures.detectable) {
+      const found = detectableDifference(2, n, error_rate, power) / 2;
+      expect(Math.abs(found / effect - 1), `${n} at ${error_rate}`).toBeLessThan(1e-6);
     }
   });
 
@@ -113,10 +150,37 @@ describe('statistics', () => {
 
   it('bootstraps the same interval from the same seed only', () => {
     const differences = [0.3, -0.1, 0.25, 0.7, 0.11];
-    const first = pairedBootstrapInterval(differences, { seed: 4, resamples: 500 });
-    expect(pairedBootstrapInterval(differences, { seed: 4, resamples: 500 })).toEqual(first);
-    expect(pairedBootstrapInterval(differences, { seed: 5, resamples: 500 })).not.toEqual(first);
-    expect(() => pairedBootstrapInterval([], { seed: 1 })).toThrow(RangeError);
+    const first = pairedBootstrapIntervals(differences, { seed: 4, resamples: 500 });
+    expect(pairedBootstrapIntervals(differences, { seed: 4, resamples: 500 })).toEqual(first);
+    expect(pairedBootstrapIntervals(differences, { seed: 5, resamples: 500 })).not.toEqual(first);
+    expect(() => pairedBootstrapIntervals([], { seed: 1 })).toThrow(RangeError);
+    const same = pairedBootstrapIntervals([0.5, 0.5, 0.5], { seed: 1, resamples: 50 });
+    expect(same.biasCorrected).toMatchObject({ low: 0.5, high: 0.5 });
+  });
+
+  it('resamples items and seeds: wider than either alone, and whole clusters at once', () => {
+    const random = randomGenerator(8);
+    const rows = Array.from({ length: 6 }, (_, replicate) =>
+      Array.from({ length: 40 }, () => (random() < 0.3 + 0.05 * replicate ? 1 : random() < 0.2 ? -1 : 0)),
+    );
+    const width = ({ low, high }: { low: number; high: number }): number => high - low;
+    const crossed = crossedBootstrapInterval(rows, { seed: 3 });
+    expect(crossedBootstrapInterval(rows, { seed: 3 })).toEqual(crossed);
+    expect(crossed.estimate).toBeCloseTo(mean(rows.flat()), 12);
+    const ofSeeds = pairedBootstrapIntervals(rows.map(mean), { seed: 3 }).percentile;
+    const ofItems = pairedBootstrapIntervals(
+      rows[0]!.map((_, item) => mean(rows.map((row) => row[item]!))),
+      { seed: 3 },
+    ).percentile;
+    expect(width(crossed)).toBeGreaterThan(Math.max(width(ofSeeds), width(ofItems)));
+    // Each item twice, as a cluster: nothing new is known, so the interval is that of the single items.
+    const doubled = crossedBootstrapInterval(
+      rows.map((row) => [...row, ...row]),
+      { seed: 3, clusters: [...rows[0]!, ...rows[0]!].map((_, item) => String(item % 40)) },
+    );
+    expect(width(doubled)).toBeCloseTo(width(crossed), 9);
+    expect(() => crossedBootstrapInterval([[1, 0], [1]], { seed: 1 })).toThrow(RangeError);
+    expect(() => crossedBootstrapInterval([], { seed: 1 })).toThrow(RangeError);
   });
 
   it('draws numbers in [0, 1) whose mean and variance are those of the uniform distribution', () => {
