@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lineStyles } from './chart-lines.ts';
+import { lineName, lineStyles } from './chart-lines.ts';
 
 describe('styles of lines', () => {
   it('tell twelve lines of one loss apart, and start anew with each loss', () => {
@@ -15,4 +15,10 @@ describe('styles of lines', () => {
     const [second] = lineStyles([{ loss: 'dpo', place: 1 }]);
     expect(second).toEqual(lineStyles([{ loss: 'dpo' }, { loss: 'dpo' }])[1]);
   });
+});
+
+it('a line is named by its loss and what tells it apart', () => {
+  expect(lineName({ loss: 'minor-dpo', label: 'seed 1' })).toBe('MinorDPO seed 1');
+  expect(lineName({ loss: 'dpo', label: '' })).toBe('DPO');
+  expect(lineName({ loss: 'base', label: '' })).toBe('base');
 });

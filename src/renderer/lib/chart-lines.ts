@@ -1,3 +1,5 @@
+import { losses, type LossName } from '../../shared/losses.ts';
+
 /** What a chart draws: one metric of one run, or of all seeds of one arm. */
 export interface ChartLine {
   /** Names it among the lines of a screen: what was hidden stays hidden. Without commas. */
@@ -11,6 +13,12 @@ export interface ChartLine {
   readonly metric: string;
   /** Its place among the lines of its loss; absent: by the order of the chart's lines. */
   readonly place?: number;
+}
+
+/** A line in words. */
+export function lineName({ loss, label }: Pick<ChartLine, 'loss' | 'label'>): string {
+  const name = Object.hasOwn(losses, loss) ? losses[loss as LossName].label : loss;
+  return label === '' ? name : `${name} ${label}`;
 }
 
 /** How a line is told apart from others of its loss. */

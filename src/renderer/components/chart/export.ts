@@ -1,7 +1,6 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
-import { losses, type LossName } from '../../../shared/losses.ts';
 import type { AxisKind } from '../../lib/axis.ts';
-import type { ChartLine, LineStyle } from '../../lib/chart-lines.ts';
+import { lineName, type ChartLine, type LineStyle } from '../../lib/chart-lines.ts';
 import { csvLine } from '../../lib/csv.ts';
 import type { Plotted } from '../../lib/plotted.ts';
 import { askSeries } from '../../state/series.ts';
@@ -27,7 +26,7 @@ export function plottedCsv(plotted: readonly Plotted[], x: AxisKind, smoothing: 
     ]),
   ];
   for (const { line, steps, x: places, raw, value, low, high } of plotted) {
-    const what = [line.label, line.loss, line.runs.join(' '), line.metric];
+    const what = [lineName(line), line.loss, line.runs.join(' '), line.metric];
     steps.forEach((step, place) =>
       lines.push(
         csvLine([
@@ -68,9 +67,6 @@ export async function rawCsv(lines: readonly ChartLine[], signal: AbortSignal): 
   return new Blob(content, { type: 'text/csv' });
 }
 
-const labelOf = (loss: string): string =>
-  Object.hasOwn(losses, loss) ? losses[loss as LossName].label : loss;
-
 /** A chart as a picture, with its title and legend, on the colour of paper. */
 export function picture(
   canvas: HTMLCanvasElement,
@@ -88,7 +84,7 @@ export function picture(
   let [x, y] = [margin, 0];
   const entries = lines.map(({ plotted: { line, diverged }, style: look }) => {
     const seeds = line.runs.length > 1 ? `, n = ${line.runs.length}` : '';
-    const words = `${labelOf(line.loss)} ${line.label}${seeds}${diverged.length > 0 ? ', diverged' : ''}`;
+    const words = `${lineName(line)}${seeds}${diverged.length > 0 ? ', diverged' : ''}`;
     const size = 34 + measure.measureText(words).width + 12;
     if (x > margin && x + size > width - margin) [x, y] = [margin, y + row];
     const entry = { words, look, loss: line.loss, x, y };

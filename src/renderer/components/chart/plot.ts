@@ -18,7 +18,7 @@ import zoom from 'chartjs-plugin-zoom';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { formatNumber } from '../../../shared/format.ts';
 import { axisLabels, formatPlace, scaleEnds, type AxisKind, type Range } from '../../lib/axis.ts';
-import type { LineStyle } from '../../lib/chart-lines.ts';
+import { lineName, type LineStyle } from '../../lib/chart-lines.ts';
 import { extentOf, firstAtLeast, type Plotted } from '../../lib/plotted.ts';
 import { thinned } from '../../lib/series.ts';
 import { overlay, type Look } from './overlay.ts';
@@ -350,7 +350,7 @@ function tick(value: number, log: boolean, words: (value: number) => string): st
 function describePoint({ plotted, places, smoothed }: DrawnLook, index: number): string {
   const place = places[index]!;
   const { low, high, line, raw, value } = plotted;
-  const main = `${line.label}: ${formatNumber(raw[place])}`;
+  const main = `${lineName(line)}: ${formatNumber(raw[place])}`;
   const notes = [
     ...(smoothed ? [`smoothed ${formatNumber(value[place])}`] : []),
     ...(low && high && low[place] !== high[place]
