@@ -1,3 +1,5 @@
+import { lossOf } from './losses.ts';
+
 /** Point shapes a chart can draw; the names are Chart.js's. */
 export type Mark = 'circle' | 'triangle' | 'rect' | 'rectRot' | 'cross' | 'crossRot' | 'star';
 
@@ -37,7 +39,8 @@ const appearances: Readonly<Record<string, Appearance>> = {
 
 const unknown: Appearance = { ...grey, mark: 'star' };
 
-/** Colour and mark of a loss; a neutral one for a loss without an entry. */
-export function appearanceOf(loss: string): Appearance {
+/** Colour and mark of a loss or an arm, which has its loss's; neutral ones for a loss without an entry. */
+export function appearanceOf(arm: string): Appearance {
+  const loss = lossOf(arm);
   return Object.hasOwn(appearances, loss) ? appearances[loss]! : unknown;
 }

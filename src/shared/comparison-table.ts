@@ -14,6 +14,8 @@ import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
 import { verdict, verdictLine } from './verdict.ts';
 
 const width = 100;
+/** Columns of an arm's name: one with a parameter in full, or where the table leaves little room. */
+const armWidths = { wide: 24, narrow: 10 };
 
 /** Mean over seeds of one measure, with the spread between seeds. */
 export interface SeedSummary {
@@ -153,6 +155,12 @@ function layOut(columns: readonly Column[]): string[] {
   return [heading, '─'.repeat(longest), ...body];
 }
 
+/** An arm's name where there is little room: its parameters, or what fits of its loss. */
+function narrowArm(arm: string): string {
+  const [loss = '', ...parameters] = arm.split(':');
+  return shorten(parameters.length > 0 ? parameters.join(':') : loss, armWidths.narrow);
+}
+
 const shorten = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 
@@ -167,6 +175,11 @@ export function renderTable(result: ComparisonResult): string {
   const base = (measure: Measure): SeedSummary => summarise([measure.of(result.base)]);
   const severalBetas = (result.betas?.length ?? 0) > 1;
   const betaText = (beta: number | undefined): string => (beta === undefined ? '–' : formatBeta(beta));
+  const armColumn = (nameOf: (arm: string) => string): Column => ({
+    heading: 'arm',
+    align: 'left',
+    cells: ['base', ...cells.map((cell) => (cell === stage ? 'sft first' : nameOf(cell.loss)))],
+  });
   const columns: Column[] = [
     {
       heading: 'lr',
@@ -176,11 +189,7 @@ export function renderTable(result: ComparisonResult): string {
     ...(severalBetas
       ? [{ heading: 'β', align: 'left' as const, cells: ['', ...cells.map(({ beta }) => betaText(beta))] }]
       : []),
-    {
-      heading: 'arm',
-      align: 'left',
-      cells: ['base', ...cells.map((cell) => (cell === stage ? 'sft first' : shorten(cell.loss, 10)))],
-    },
+    armColumn((arm) => shorten(arm, armWidths.wide)),
     {
       heading: 'seeds',
       align: 'right',
@@ -200,6 +209,10 @@ export function renderTable(result: ComparisonResult): string {
   });
   columns.push(plain('loss', (cell) => cell.finalLoss));
   columns.push(plain('gate', (cell) => cell.finalGateOpen));
+
+  const wide = layOut(columns);
+  const narrow = columns.map((column) => (column.heading === 'arm' ? armColumn(narrowArm) : column));
+  const table = wide.every((line) => line.length <= width) ? wide : layOut(narrow);
 
   const diverged = arms.flatMap(({ runs, learningRate, beta }) =>
     runs
@@ -221,7 +234,7 @@ export function renderTable(result: ComparisonResult): string {
   const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
   const start = describeStart(result);
   const blocks = [
-    layOut(columns),
+    table,
     // One arm alone is paired with nothing.
     result.arms.length > 1 ? wrapText(describePairing(result), width) : [],
     start === undefined ? [] : wrapText(start, width),

@@ -140,6 +140,7 @@ describe('renderTable', () => {
     syntheticComparison({ seeds: [0], questions: 0 }),
     syntheticComparison({ arms: ['dpo', 'a-loss-with-a-very-long-name', 'sft'], seeds: [0, 1] }),
     syntheticComparison({ arms: ['dpo', 'minor-dpo', 'sft'], betas: [0.05, 0.125, 0.5] }),
+    syntheticComparison({ arms: ['dpo', 'kappa-dpo:kappa=0.25', 'minor-dpo'], betas: [0.05, 0.125] }),
     JSON.parse(JSON.stringify(syntheticComparison({ learningRates: [1e-7, 2.5e-6, 0.0001, 0.01] }))),
   ];
 
@@ -152,6 +153,14 @@ describe('renderTable', () => {
       );
       expect(longest).toBeLessThanOrEqual(100);
     }
+  });
+
+  it('tells arms of one loss apart', () => {
+    const arms = ['dpo', 'kappa-dpo:kappa=0.25', 'kappa-dpo:kappa=0.5'];
+    const table = renderTable(syntheticComparison({ arms, learningRates: [1e-6] }));
+    for (const arm of arms)
+      expect(table.split('\n').filter((line) => line.includes(` ${arm} `))).not.toEqual([]);
+    expect(table).not.toContain('…');
   });
 
   it('aligns its columns and puts the base first', () => {

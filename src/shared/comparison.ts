@@ -78,6 +78,7 @@ export interface SftFirst {
 /** One trained arm: one loss at one learning rate and one β from one seed. */
 export interface RunResult {
   readonly id: string;
+  /** Its arm: the loss, with parameters of its own where it has any (shared/arms.ts). */
   readonly loss: string;
   readonly learningRate: number;
   readonly seed: number;
@@ -101,7 +102,7 @@ export interface RunResult {
 }
 
 /**
- * Everything a comparison found, as plain JSON. `arms` are loss names; the first is the one the others are compared
+ * Everything a comparison found, as plain JSON. `arms` are losses, as runs name them; the first is the one the others are compared
  * against. A value that is not finite becomes `null` in JSON and is read back as missing.
  */
 export interface ComparisonResult {

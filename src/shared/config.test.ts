@@ -7,6 +7,7 @@ import {
   stepCount,
   warmupSteps,
 } from './config.ts';
+import type { RunConfigInput } from './config.ts';
 import { UsageError } from './errors.ts';
 import { describeLoss, lossNames } from './losses.ts';
 
@@ -91,6 +92,31 @@ describe('run config', () => {
   ])('refuses %j', (wrong, message) => {
     expect(() => parseRunConfig({ loss: 'dpo', ...wrong })).toThrow(UsageError);
     expect(() => parseRunConfig({ loss: 'dpo', ...wrong })).toThrow(message);
+  });
+
+  it('takes parameters of its loss alone, within their bounds, and records all that the loss has', () => {
+    expect(parseRunConfig({ loss: 'dpo' })).not.toHaveProperty('lossParameters');
+    expect(parseRunConfig({ loss: 'cdpo' }).lossParameters).toEqual({ epsilon: 0.1 });
+    expect(parseRunConfig({ loss: 'simpo', lossParameters: { gamma: 0.5 } })).toMatchObject({
+      beta: 2,
+      lossParameters: { gamma: 0.5 },
+    });
+    const refused = (input: RunConfigInput, message: string): void =>
+      expect(() => parseRunConfig(input)).toThrow(new UsageError(message));
+    refused(
+      { loss: 'dpo', lossParameters: { kappa: 1 } },
+      'lossParameters dpo has no parameter kappa; it has none',
+    );
+    refused(
+      { loss: 'dpop', lossParameters: { lambda: -1 } },
+      'lossParameters.lambda must be 0 or more, not -1',
+    );
+    refused({ loss: 'robust', lossParameters: { epsilon: NaN } }, 'lossParameters.epsilon must be a number');
+    // A config that was recorded reads back as itself.
+    for (const loss of lossNames) {
+      const config = parseRunConfig({ loss });
+      expect(parseRunConfig(JSON.parse(JSON.stringify(config)) as RunConfigInput)).toEqual(config);
+    }
   });
 
   it('refuses unknown losses, schedules and settings by name', () => {

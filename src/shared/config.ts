@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defaults } from './defaults.ts';
 import { UsageError } from './errors.ts';
 import { describeLoss, lossNames } from './losses.ts';
-import type { LossName } from './losses.ts';
+import type { LossName, LossParameter } from './losses.ts';
 
 export { defaults };
 
@@ -71,6 +71,30 @@ export const settings = {
   threads: wholeNumber(1),
 } as const;
 
+function withinBounds({ least, most, mostIncluded = true, default: value }: LossParameter) {
+  const bounded = atLeast(least);
+  return (
+    mostIncluded
+      ? bounded.max(most, { error: (issue) => `must be ${most} or less, not ${String(issue.input)}` })
+      : bounded.lt(most, { error: (issue) => `must be below ${most}, not ${String(issue.input)}` })
+  ).default(value);
+}
+
+/** Parameters of one loss's own: those it has, within their bounds, at their defaults where nothing is said. */
+export function lossParametersOf(loss: LossName): z.ZodType<Record<string, number>> {
+  const { parameters = {} } = describeLoss(loss);
+  const own = Object.keys(parameters);
+  const shape = Object.fromEntries(
+    Object.entries(parameters).map(([name, parameter]) => [name, withinBounds(parameter)]),
+  );
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `${loss} has no parameter ${issue.keys.join(', ')}; ${own.length === 0 ? 'it has none' : `it has ${own.join(', ')}`}`
+        : undefined,
+  });
+}
+
 const lora = z.strictObject({
   /** Rank of every pair of factors A [rank, in], B [out, rank]. */
   rank: settings.loraRank.default(defaults.loraRank),
@@ -80,7 +104,7 @@ const lora = z.strictObject({
   targets: settings.loraTargets.default(defaults.loraTargets),
 });
 
-/** The settings of a run but those that tell the runs of a comparison apart (loss, β, learning rate, seed). */
+/** The settings of a run but those that tell the runs of a comparison apart (loss and its parameters, β, learning rate, seed). */
 const sharedShape = {
   scheduler: settings.scheduler.default(defaults.scheduler),
   /** Below 1 a share of the steps, from 1 up a number of steps; see `warmupSteps`. */
@@ -177,12 +201,26 @@ export const RunConfig = z
   .strictObject({
     loss: settings.loss,
     beta: settings.beta.optional(),
+    /** Parameters of the loss's own, by name; see its description. */
+    lossParameters: z.record(z.string(), number()).optional(),
     learningRate: settings.learningRate.default(defaults.learningRate),
     seed: settings.seed.default(defaults.seed),
     ...sharedShape,
   })
   .superRefine(refuseContradictions)
-  .transform((config) => ({ ...fill(config), beta: config.beta ?? describeLoss(config.loss).defaultBeta }));
+  .transform((config, context) => {
+    const { lossParameters = {}, ...rest } = config;
+    const own = lossParametersOf(config.loss).safeParse(lossParameters);
+    for (const { path, message } of own.error?.issues ?? [])
+      context.addIssue({ code: 'custom', path: ['lossParameters', ...path], message });
+    const filled = own.data ?? {};
+    return {
+      ...fill(rest),
+      beta: config.beta ?? describeLoss(config.loss).defaultBeta,
+      // What has no parameters has no record of them, as in configs of earlier versions.
+      ...(Object.keys(filled).length === 0 ? {} : { lossParameters: filled }),
+    };
+  });
 export type RunConfig = z.output<typeof RunConfig>;
 export type RunConfigInput = z.input<typeof RunConfig>;
 
@@ -214,6 +252,7 @@ export function runConfigOf(
   shared: SharedSettings,
   run: {
     readonly loss: LossName;
+    readonly lossParameters?: Readonly<Record<string, number>>;
     readonly learningRate: number;
     readonly seed: number;
     readonly beta?: number;

@@ -9,7 +9,6 @@
  */
 import type { RunConfig, SharedSettings } from './config.ts';
 import type { ComparisonResult, Evaluation, SftFirst } from './comparison.ts';
-import type { LossName } from './losses.ts';
 import type {
   ComparisonDetails,
   ComparisonRequest,
@@ -234,7 +233,8 @@ export interface RunHashes {
 export interface CompareRequest {
   readonly model: string;
   readonly data: string;
-  readonly arms: readonly LossName[];
+  /** Losses, each with values of its own parameters where they are not the defaults: `parseArm` (shared/arms.ts) reads them. */
+  readonly arms: readonly string[];
   readonly learningRates: readonly number[];
   readonly seeds: readonly number[];
   /**

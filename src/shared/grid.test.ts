@@ -41,6 +41,33 @@ describe('the runs of a grid', () => {
     expect(runTitle({ config: dpo(grid())[0]! }, { betas: [0.1, 0.2] })).toBe('dpo, lr 1e-6, β 0.1, seed 3');
   });
 
+  it('are told apart by parameters of their losses, in titles and folders', () => {
+    const of = grid({
+      arms: ['dpo', 'kappa-dpo:kappa=0.25', 'kappa-dpo', 'simpo:gamma=0.5'],
+      learningRates: [1e-6],
+      seeds: [3],
+    });
+    expect(cells(of)).toEqual([
+      'dpo-lr1e-6-seed3',
+      'kappa-dpo-kappa0.25-lr1e-6-seed3',
+      'kappa-dpo-kappa0.5-lr1e-6-seed3',
+      'simpo-gamma0.5-lr1e-6-seed3',
+    ]);
+    const configs = runConfigsOf(of);
+    expect(configs.map(({ lossParameters }) => lossParameters)).toEqual([
+      undefined,
+      { kappa: 0.25 },
+      { kappa: 0.5 },
+      { gamma: 0.5 },
+    ]);
+    expect(runTitle({ config: configs[1]! }, of)).toBe('kappa-dpo:kappa=0.25, lr 1e-6, seed 3');
+  });
+
+  it('refuse an arm that is there twice, however it is written', () => {
+    const twice = grid({ arms: ['kappa-dpo', 'dpo', 'kappa-dpo:kappa=.5'] });
+    expect(() => jobRunsOf(twice)).toThrow(new UsageError('arms names kappa-dpo:kappa=0.5 twice'));
+  });
+
   it('begin each seed with its SFT, which shares all but length and learning rate', () => {
     const shared = parseSharedSettings({
       evalShare: 0.5,

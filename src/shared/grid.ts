@@ -1,3 +1,4 @@
+import { armFolder, armName, parseArm } from './arms.ts';
 import type { SftFirst } from './comparison.ts';
 import { parseRunConfig, runConfigOf, type RunConfig } from './config.ts';
 import type { CompareRequest } from './contract.ts';
@@ -15,6 +16,9 @@ export interface GridRun {
 
 /** Refuses what contradicts itself or would change nothing. @throws UsageError */
 export function refuseGrid(grid: Grid): void {
+  const arms = grid.arms.map((arm) => armName(parseArm(arm)));
+  const twice = arms.find((arm, place) => arms.indexOf(arm) !== place);
+  if (twice !== undefined) throw new UsageError(`arms names ${twice} twice`);
   refuseBetas(grid);
   if (grid.sftFirst === undefined) return;
   if (grid.shared.full) throw new UsageError('SFT first trains an adapter: it excludes full training');
@@ -77,11 +81,12 @@ export function runConfigsOf(grid: Grid): RunConfig[] {
     learningRates.flatMap((learningRate) =>
       (betas ?? [undefined]).flatMap((beta) =>
         arms
-          .filter((loss) => beta === first || usesBeta(loss))
-          .map((loss) =>
+          .filter((arm) => beta === first || usesBeta(arm))
+          .map((arm) =>
             runConfigOf(shared, {
-              ...{ loss, learningRate, seed },
-              ...(beta === undefined || !usesBeta(loss) ? {} : { beta }),
+              ...parseArm(arm),
+              ...{ learningRate, seed },
+              ...(beta === undefined || !usesBeta(arm) ? {} : { beta }),
             }),
           ),
       ),
@@ -101,17 +106,20 @@ function distinctBeta({ loss, beta }: RunConfig, { betas = [] }: Pick<Grid, 'bet
 export function runTitle({ config, role }: GridRun, grid: Pick<Grid, 'betas'>): string {
   const beta = distinctBeta(config, grid);
   return [
-    role === 'stage' ? `${config.loss} first` : config.loss,
+    role === 'stage' ? `${config.loss} first` : armName(config),
     `lr ${formatLearningRate(config.learningRate)}`,
     ...(beta === undefined ? [] : [`β ${beta}`]),
     `seed ${config.seed}`,
   ].join(', ');
 }
 
-/** The same as a folder's name: `minor-dpo-lr5e-6-seed1`, `minor-dpo-lr5e-6-beta0.05-seed1`, `sft-first-lr1e-4-seed1`. */
+/**
+ * The same as a folder's name: `minor-dpo-lr5e-6-seed1`, `minor-dpo-lr5e-6-beta0.05-seed1`, `sft-first-lr1e-4-seed1`,
+ * `kappa-dpo-kappa0.25-lr5e-6-seed1`.
+ */
 export function runFolderName({ config, role }: GridRun, grid: Pick<Grid, 'betas'>): string {
   const beta = distinctBeta(config, grid);
   const rate = formatLearningRate(config.learningRate);
-  const stage = role === 'stage' ? '-first' : '';
-  return `${config.loss}${stage}-lr${rate}${beta === undefined ? '' : `-beta${beta}`}-seed${config.seed}`;
+  const arm = role === 'stage' ? `${config.loss}-first` : armFolder(armName(config));
+  return `${arm}-lr${rate}${beta === undefined ? '' : `-beta${beta}`}-seed${config.seed}`;
 }

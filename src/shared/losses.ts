@@ -221,7 +221,15 @@ export function defaultParameters(name: LossName): Record<string, number> {
   return Object.fromEntries(Object.entries(parameters).map(([own, { default: value }]) => [own, value]));
 }
 
-/** Whether β changes what a loss learns; so it is taken to be for a loss that this version does not know. */
-export function usesBeta(name: string): boolean {
+/** The loss of an arm (shared/arms.ts): what stands before its parameters. */
+export function lossOf(arm: string): string {
+  return arm.split(':', 1)[0]!;
+}
+
+/**
+ * Whether β changes what an arm learns, by its name; so it is taken to be for a loss that this version does not know.
+ */
+export function usesBeta(arm: string): boolean {
+  const name = lossOf(arm);
   return !Object.hasOwn(losses, name) || describeLoss(name as LossName).usesBeta;
 }

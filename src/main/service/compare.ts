@@ -1,10 +1,10 @@
 import packageManifest from '../../../package.json' with { type: 'json' };
+import { armName, parseArm } from '../../shared/arms.ts';
 import type { ComparisonResult, Evaluation, RunResult } from '../../shared/comparison.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { refuseGrid, type GridRun } from '../../shared/grid.ts';
-import type { LossName } from '../../shared/losses.ts';
 import { InputError } from '../../shared/errors.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
@@ -154,7 +154,7 @@ export async function comparisonOf(
       skipped: facts.skipped,
     },
     config: describeSettings(asked),
-    arms: asked.arms,
+    arms: asked.arms.map((arm) => armName(parseArm(arm))),
     learningRates: asked.learningRates,
     ...(asked.betas === undefined ? {} : { betas: asked.betas }),
     seeds: asked.seeds,
@@ -176,7 +176,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
   const evaluation = finalEvaluation(store, run);
   return {
     id: String(run.id),
-    loss: run.loss as LossName,
+    loss: armName(member.config),
     learningRate: run.learningRate,
     seed: run.seed,
     ...(run.beta === null ? {} : { beta: run.beta }),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Evaluation } from '../../shared/comparison.ts';
+import { parseArm } from '../../shared/arms.ts';
 import { parseRunConfig, parseSharedSettings } from '../../shared/config.ts';
 import type { CompareRequest, Services } from '../../shared/contract.ts';
 import { openStore, type Store } from '../store/database.ts';
@@ -79,9 +80,18 @@ export function recordComparison(
   });
   const grid = seeds.flatMap((seed) => asked.arms.map((loss) => ({ seed, loss })));
   const runs = grid.map(({ seed, loss }, place) => {
-    const config = parseRunConfig({ loss, seed, learningRate: 5e-6 });
+    const config = parseRunConfig({ ...parseArm(loss), seed, learningRate: 5e-6 });
     const { id } = store.runs.add({
-      ...{ comparisonId, jobId, loss, seed, orderSeed: seed, learningRate: 5e-6, beta: config.beta, config },
+      ...{
+        comparisonId,
+        jobId,
+        loss: config.loss,
+        seed,
+        orderSeed: seed,
+        learningRate: 5e-6,
+        beta: config.beta,
+        config,
+      },
       ...hashes,
     });
     const points = [...metrics(place)];

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
+import { armName } from '../../shared/arms.ts';
 import type { RunStatus, RunSummary } from '../../shared/contract.ts';
-import type { LossName } from '../../shared/losses.ts';
 import type { Connection } from './connection.ts';
 import type { RunRole } from './runs.ts';
 
@@ -18,6 +18,8 @@ interface Row {
   readonly project: string;
   readonly role: RunRole;
   readonly loss: string;
+  /** JSON; null where its loss has none. */
+  readonly lossParameters: string | null;
   readonly learningRate: number;
   readonly beta: number | null;
   readonly seed: number;
@@ -38,12 +40,13 @@ const status = `CASE
   WHEN jobs.status <> 'finished' AND (runs.status = 'running' OR (runs.status = 'queued' AND jobs.status <> 'running'))
   THEN jobs.status ELSE runs.status END`;
 const select = `SELECT runs.id, job_id AS job, runs.comparison_id AS comparison, projects.name AS project, role, loss,
+    config_json ->> '$.lossParameters' AS lossParameters,
     learning_rate AS learningRate, beta, seed, ${status} AS status, last_step AS step, total_steps AS totalSteps,
     base_hash AS baseHash, data_hash AS dataHash, seconds, diverged_at AS divergedAt, runs.error,
     runs.created_at AS createdAt, runs.ended_at AS endedAt
   FROM runs JOIN projects ON projects.id = runs.project_id LEFT JOIN jobs ON jobs.id = runs.job_id`;
 
-/** Runs as a list shows them: of thousands no config is read, and no name is looked up twice. */
+/** Runs as a list shows them: of a config only the loss's parameters are read, and no name is looked up twice. */
 export class RunList {
   readonly #some: Statement<[{ project: number | null; status: string | null; limit: number }], Row>;
   readonly #byIds: Statement<[string], Row>;
@@ -91,6 +94,7 @@ export class RunList {
           comparison,
           role,
           beta,
+          lossParameters,
           totalSteps,
           baseHash,
           dataHash,
@@ -112,7 +116,12 @@ export class RunList {
           ...(job === null ? {} : { job }),
           ...(comparison === null ? {} : { comparison }),
           ...(role === 'stage' ? { role } : {}),
-          loss: row.loss as LossName,
+          loss: armName({
+            loss: row.loss,
+            ...(lossParameters === null
+              ? {}
+              : { lossParameters: JSON.parse(lossParameters) as Record<string, number> }),
+          }),
           ...(beta === null ? {} : { beta }),
           ...(totalSteps === null ? {} : { totalSteps }),
           model: models.get(baseHash) ?? baseHash.slice(0, 12),

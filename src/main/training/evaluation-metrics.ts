@@ -15,7 +15,7 @@ const mean = (values: readonly number[]): number =>
  */
 export async function evaluationMetrics(
   meter: LossMeter,
-  run: Pick<RunConfig, 'loss' | 'beta'>,
+  run: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters'>,
   pairs: readonly TrainingPair[],
   scores: readonly PairLogProbs[],
   reference: readonly PairLogProbs[],

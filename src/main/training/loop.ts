@@ -68,6 +68,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
       {
         loss: config.loss,
         beta: config.beta,
+        lossParameters: config.lossParameters,
         learningRate,
         maxGradNorm: config.maxGradNorm,
         weightDecay: config.weightDecay,

@@ -1,6 +1,7 @@
 import { runsOf, type ComparisonResult, type GridPoint, type RunResult } from '../../shared/comparison.ts';
 import type { RunSummary } from '../../shared/contract.ts';
-import { usesBeta, type LossName } from '../../shared/losses.ts';
+import { placesInLoss } from '../../shared/arms.ts';
+import { usesBeta } from '../../shared/losses.ts';
 import { mean } from '../../shared/statistics/descriptive.ts';
 import type { ChartLine } from './chart-lines.ts';
 
@@ -16,8 +17,9 @@ export function armLines(
   metrics: readonly string[],
   grouped: boolean,
 ): ChartLine[] {
-  return arms.flatMap((loss) => {
-    const ignoresBeta = point.beta === undefined || !usesBeta(loss as LossName);
+  const places = placesInLoss(arms);
+  return arms.flatMap((loss, arm) => {
+    const ignoresBeta = point.beta === undefined || !usesBeta(loss);
     const ofArm = runs.filter(
       (run) =>
         run.loss === loss &&
@@ -38,7 +40,8 @@ export function armLines(
             loss,
             runs: group.map(({ id }) => id),
             metric,
-            place: nth * metrics.length + place,
+            // Arms of one loss share its colour: each begins where the one before may end.
+            place: (places[arm]! * (grouped ? 1 : seeds.length) + nth) * metrics.length + place,
           };
         }),
       );

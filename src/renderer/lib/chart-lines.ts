@@ -1,4 +1,4 @@
-import { losses, type LossName } from '../../shared/losses.ts';
+import { lossOf, losses, type LossName } from '../../shared/losses.ts';
 
 /** What a chart draws: one metric of one run, or of all seeds of one arm. */
 export interface ChartLine {
@@ -6,7 +6,7 @@ export interface ChartLine {
   readonly key: string;
   /** Beside the loss's name in the legend: `lr 5e-6, seed 1`. */
   readonly label: string;
-  /** A loss's name, or `base`: its colour and mark. */
+  /** A loss's name, an arm's or `base`: its colour and mark. */
   readonly loss: string;
   /** Several: seeds of one arm, drawn as their mean and spread. */
   readonly runs: readonly number[];
@@ -31,10 +31,11 @@ export interface LineStyle {
 
 const dashes: readonly (readonly number[])[] = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [12, 5]];
 
-/** Styles in the order of the lines. Twelve lines of one loss differ; colours are the losses' own. */
+/** Styles in the order of the lines. Twelve lines of one loss differ, whatever its parameters; colours are the losses' own. */
 export function lineStyles(lines: readonly Pick<ChartLine, 'loss' | 'place'>[]): LineStyle[] {
   const next = new Map<string, number>();
-  return lines.map(({ loss, place: given }) => {
+  return lines.map(({ loss: arm, place: given }) => {
+    const loss = lossOf(arm);
     const place = given ?? next.get(loss) ?? 0;
     next.set(loss, place + 1);
     return {

@@ -1,8 +1,9 @@
+import { armText, parseArm } from '../../shared/arms.ts';
 import type { Work } from '../../shared/app/api.ts';
 import { defaults, parseSharedSettings, settings, type SharedSettingsInput } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { runConfigsOf } from '../../shared/grid.ts';
-import { describeLoss, lossNames, type LossName } from '../../shared/losses.ts';
+import { describeLoss, lossNames } from '../../shared/losses.ts';
 
 /** An experiment as it is being set up: every field as typed, so that it can stand in the address. */
 export const blankDraft = {
@@ -194,14 +195,16 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
   const reader = new Reader(draft);
   const model = reader.text('model', 'choose a model');
   const data = reader.text('data', 'choose a dataset');
-  const arms = reader.list<LossName>('arms', settings.loss, String);
+  const arms = reader.list('arms', armText, String);
   const learningRates = reader.list('lr', settings.learningRate);
   const betas = reader.list('beta', settings.beta);
   const seeds = reader.list('seeds', settings.seed);
   if (arms.length === 0) reader.blame('arms', `choose at least one of ${lossNames.join(', ')}`);
   if (learningRates.length === 0) reader.blame('lr', 'give at least one learning rate');
   if (seeds.length === 0) reader.blame('seeds', 'give at least one seed');
-  const needsPairs = arms.filter((arm) => describeLoss(arm ?? 'sft').needsRejected);
+  const needsPairs = arms.filter(
+    (arm) => arm !== undefined && describeLoss(parseArm(arm).loss).needsRejected,
+  );
   if (kind === 'completion' && needsPairs.length > 0)
     reader.blame(
       'arms',
@@ -260,7 +263,7 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
             whole: 'completions are trained on one run at a time: give one learning rate and one seed',
           },
         };
-      const config = { ...shared, loss: arms[0]!, learningRate: learningRates[0]!, seed: seeds[0]! };
+      const config = { ...shared, ...parseArm(arms[0]!), learningRate: learningRates[0]!, seed: seeds[0]! };
       return { problems, work: { kind: 'training', request: { ...common, config } }, runs: 1 };
     }
     const grid = { arms, learningRates, seeds, ...(betas.length === 0 ? {} : { betas }) };

@@ -1,4 +1,5 @@
 import type { RunSummary } from '../../shared/contract.ts';
+import { lossOf } from '../../shared/losses.ts';
 import { formatBeta, formatLearningRate } from '../../shared/format.ts';
 import type { ChartLine } from './chart-lines.ts';
 
@@ -91,8 +92,9 @@ export function linesOf(chart: RunChart, runs: readonly RunWords[]): ChartLine[]
   // Styles go by run, so that a run looks the same in every chart of a screen; within one run by metric.
   const places = new Map<string, number>();
   return runs.flatMap(({ id, loss }, order) => {
-    const place = places.get(loss) ?? 0;
-    places.set(loss, place + 1);
+    const kind = lossOf(loss);
+    const place = places.get(kind) ?? 0;
+    places.set(kind, place + 1);
     return chart.metrics.map(({ metric, label }, each) => ({
       key: chart.metrics.length > 1 ? `${id}:${metric}` : String(id),
       label: [varied[order], label].filter(Boolean).join(', '),

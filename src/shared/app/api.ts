@@ -138,7 +138,8 @@ export interface ExperimentRequest {
   readonly model: string;
   readonly data: string;
   readonly pairs?: number;
-  readonly arms: readonly LossName[];
+  /** As `CompareRequest` has them. */
+  readonly arms: readonly string[];
   readonly learningRates: readonly number[];
   /** Absent: each loss's own default. */
   readonly betas?: readonly number[];
@@ -180,6 +181,7 @@ export interface ForkRunRequest extends RunRequest {
   readonly step?: number;
   readonly changes: {
     readonly loss?: LossName;
+    readonly lossParameters?: Readonly<Record<string, number>>;
     readonly beta?: number;
     readonly learningRate?: number;
     readonly steps?: number;

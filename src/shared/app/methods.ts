@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { settings } from '../config.ts';
+import { writtenArm } from '../arms.ts';
 import { lossNames } from '../losses.ts';
 import { formatNames, mappableFields, type FormatName } from '../preferences.ts';
 import type { MethodName, RequestOf } from './api.ts';
@@ -49,6 +50,7 @@ const filter = z.strictObject({
 /** Any JSON object of moderate size: a config's own parser judges its fields. */
 const config = z.record(z.string().max(100), z.json());
 const loss = z.enum(lossNames);
+const arm = writtenArm.max(200);
 const numbers = list(z.number(), 100).min(1);
 
 const work = z.discriminatedUnion('kind', [
@@ -59,7 +61,7 @@ const work = z.discriminatedUnion('kind', [
       model,
       data,
       pairs: identity.exactOptional(),
-      arms: list(loss, 30).min(1),
+      arms: list(arm, 30).min(1),
       learningRates: numbers,
       betas: numbers.exactOptional(),
       seeds: list(settings.seed, 100).min(1),
@@ -186,6 +188,7 @@ export const methods = {
     step: row.exactOptional(),
     changes: z.strictObject({
       loss: loss.exactOptional(),
+      lossParameters: z.record(z.string().max(100), z.number()).exactOptional(),
       beta: settings.beta.exactOptional(),
       learningRate: settings.learningRate.exactOptional(),
       steps: settings.steps.exactOptional(),

@@ -17,7 +17,8 @@ export interface RunSummary {
   readonly project: string;
   /** It comes before the arms of its comparison, which start from what it has learnt; it is compared with nothing. */
   readonly role?: 'stage';
-  readonly loss: LossName;
+  /** Its loss, with the parameters of the loss's own where it has any: `kappa-dpo:kappa=0.25` (shared/arms.ts). */
+  readonly loss: string;
   readonly learningRate: number;
   readonly beta?: number;
   readonly seed: number;
@@ -106,6 +107,8 @@ export interface ForkRequest extends RunRequest {
   /** What differs from the run's config. */
   readonly changes: {
     readonly loss?: LossName;
+    /** Of the run's loss, or of the one it is changed to. */
+    readonly lossParameters?: Readonly<Record<string, number>>;
     readonly beta?: number;
     readonly learningRate?: number;
     /** In all, those before the fork counted. */

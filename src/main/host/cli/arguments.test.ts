@@ -33,6 +33,14 @@ describe('arguments', () => {
     expect(grid).toMatchObject({ arms: ['minor-dpo', 'dpo'], learningRates: [5e-6, 5e-5], seeds: [0, 1] });
   });
 
+  it('joins what may be given several times, and names arms by their parameters', () => {
+    const parts = `${train} --loss-parameter kappa=0.25 --loss-parameter gamma=1`;
+    expect(read(parts).parsed.options).toMatchObject({ lossParameter: ['kappa=0.25', 'gamma=1'] });
+    expect(read(train).parsed.options).toMatchObject({ lossParameter: [] });
+    const grid = read('compare --model m --data d --arms dpo,kappa-dpo:kappa=.25,kappa-dpo').parsed.options;
+    expect(grid).toMatchObject({ arms: ['dpo', 'kappa-dpo:kappa=0.25', 'kappa-dpo:kappa=0.5'] });
+  });
+
   it('fills in what is absent', () => {
     expect(read('score --model m --data d --out f').parsed.options).toMatchObject({ maxLength: 1024 });
     expect(read('generate --model m --prompt p').parsed.options).toMatchObject({
@@ -87,6 +95,8 @@ describe('arguments', () => {
     [`${train} --eval-share 1`, '--eval-share must be below 1, not 1'],
     [`${train} --lora-targets q_proj,,v_proj`, '--lora-targets has an empty entry'],
     ['train --loss ppo', `--loss must be one of ${lossNames.join(', ')}, not "ppo"`],
+    ['compare --arms dpo:kappa=1', '--arms dpo has no parameter kappa; it has none'],
+    ['compare --arms kappa-dpo,kappa-dpo:kappa=.5', '--arms names kappa-dpo:kappa=.5 twice'],
     ['compare --seeds 0,0', '--seeds names 0 twice'],
     ['compare --lr 5e-6,0.000005', '--lr names 0.000005 twice'],
     ['compare --arms dpo,ppo', `--arms must be one of ${lossNames.join(', ')}, not "ppo"`],

@@ -111,7 +111,7 @@ export function parseArguments(args: readonly string[], commands: readonly Comma
     }
     const [name, option] = found;
     const flag = `--${option.flag}`;
-    if (given.has(name)) throw new UsageError(`${flag} is given twice`);
+    if (given.has(name) && option.repeats !== true) throw new UsageError(`${flag} is given twice`);
     given.add(name);
     if (option.placeholder === undefined) {
       if (token.value !== undefined) throw new UsageError(`${flag} takes no value`);
@@ -122,7 +122,9 @@ export function parseArguments(args: readonly string[], commands: readonly Comma
     const forgotten =
       token.value === undefined || (token.inlineValue === false && token.value.startsWith('--'));
     if (forgotten) throw new UsageError(`${flag} needs a value: ${flag} ${option.placeholder}`);
-    values[name] = option.parse(token.value!);
+    const value = option.parse(token.value!);
+    // Safe: an option that repeats parses to lists.
+    values[name] = option.repeats ? [...((values[name] ?? []) as unknown[]), ...(value as unknown[])] : value;
   }
   for (const [name, option] of Object.entries(table)) if (!given.has(name)) values[name] = option.absent;
 

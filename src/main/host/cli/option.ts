@@ -10,6 +10,8 @@ export interface Option<Value> {
   /** Taken where the flag is absent. */
   readonly absent: Value;
   readonly required: boolean;
+  /** May be given several times: `parse` gives a list each time, and they are joined. */
+  readonly repeats?: boolean;
   readonly defaultText?: string;
   readonly help: string;
   readonly group: string;
@@ -57,6 +59,12 @@ export function withDefault<Value>(
 ): Option<Value> {
   const parse = parser(option.flag, option.parse);
   return { ...option, parse, required: false, defaultText: option.defaultText ?? String(option.absent) };
+}
+
+/** One that may be given several times, each time with one value. */
+export function repeated<Value>(option: Valued<Value>): Option<readonly Value[]> {
+  const parse = parser(option.flag, option.parse);
+  return { ...option, parse: (text) => [parse(text)], absent: [], required: false, repeats: true };
 }
 
 /** A flag without a value. */

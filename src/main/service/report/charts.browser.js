@@ -16,6 +16,16 @@
   const toPoints = (points) => points.map(([x, y]) => ({ x, y }));
   const clamp = (y, range) => (range ? Math.min(range[1], Math.max(range[0], y)) : y);
 
+  // Arms of one loss share its colour. Each breaks its lines in its own way, and the dashed quantity in shorter strokes.
+  const solids = [[], [12, 3], [12, 3, 2, 3], [16, 3, 2, 3, 2, 3]];
+  const dashes = [
+    [5, 4],
+    [2, 4],
+    [5, 3, 1, 3],
+    [3, 6],
+  ];
+  const dashOf = ({ dashed, place }) => (dashed ? dashes : solids)[place % solids.length];
+
   function stepDatasets(spec, armColour) {
     const datasets = [];
     for (const curve of spec.curves) {
@@ -25,7 +35,7 @@
         data: toPoints(curve.points),
         borderColor: mean ? armColour(curve.arm) : faint(armColour(curve.arm), 0.35),
         borderWidth: mean ? 2.25 : 1,
-        borderDash: curve.dashed ? [5, 4] : [],
+        borderDash: dashOf(curve),
         pointRadius: 0,
         pointHitRadius: mean ? 6 : 0,
         order: mean ? 1 : 2,

@@ -1,3 +1,4 @@
+import { placesInLoss } from '../../../shared/arms.ts';
 import { describePoint, gridPoints, measures, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, GridPoint, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
@@ -15,6 +16,8 @@ export interface Curve {
   readonly label: string;
   readonly kind: 'seed' | 'mean';
   readonly dashed: boolean;
+  /** Place of the arm among those of its loss, whose colour they share: told apart by how lines are broken. */
+  readonly place: number;
   readonly points: readonly Point[];
   /** Set where the run diverged: the curve ends in a cross. */
   readonly diverged: boolean;
@@ -152,6 +155,7 @@ function stepChart(
 ): StepChart {
   const { quantities, zero, ...texts } = about;
   const badges = new Set<string>();
+  const places = placesInLoss(result.arms);
   const curves = result.arms.flatMap((loss, arm) =>
     quantities.flatMap(({ label, of, dashed = false }): Curve[] => {
       const name = quantities.length > 1 ? `${loss} ${label}` : loss;
@@ -160,7 +164,15 @@ function stepChart(
         const diverged = cut || run.status === 'diverged';
         const last = run.divergedAt ?? (points.at(-1)?.[0] ?? 0) + 1;
         if (diverged) badges.add(`${loss}, seed ${run.seed}: diverged at step ${last}`);
-        return { arm, label: `${name}, seed ${run.seed}`, kind: 'seed', dashed, points, diverged };
+        return {
+          arm,
+          label: `${name}, seed ${run.seed}`,
+          kind: 'seed',
+          dashed,
+          place: places[arm]!,
+          points,
+          diverged,
+        };
       });
       const points = smoothedMean(seeds.map((seed) => seed.points));
       // A mean over what is left after a seed diverged would jump there: it ends with the shortest seed instead.
@@ -169,6 +181,7 @@ function stepChart(
         label: `${name}, mean`,
         kind: 'mean',
         dashed,
+        place: places[arm]!,
         points,
         diverged: false,
       };
@@ -231,7 +244,9 @@ function stepCharts(result: ComparisonResult, point: GridPoint, place: number): 
   return [
     chart(
       'log-ratios',
-      'Log-ratios to the reference: c solid, r dashed',
+      placesInLoss(result.arms).some((place) => place > 0)
+        ? 'Log-ratios to the reference: c solid or in long strokes, r in short ones'
+        : 'Log-ratios to the reference: c solid, r dashed',
       explainFall(result, point),
       known ? 'nats per answer' : 'β × nats per answer',
       [

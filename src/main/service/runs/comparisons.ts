@@ -9,6 +9,7 @@ import type {
   ReportRequest,
   ReportResult,
 } from '../../../shared/contract.ts';
+import { armName, parseArm } from '../../../shared/arms.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { verdict, verdictLine, type Verdict } from '../../../shared/verdict.ts';
 import type { ComparisonEntry } from '../../store/comparison-list.ts';
@@ -85,7 +86,7 @@ function summarise(store: Store, entry: ComparisonEntry): ComparisonSummary {
     project,
     model: store.models.findByHash(baseHash)?.name ?? lastName(model),
     data: store.datasets.findByHash(dataHash)?.name ?? lastName(data),
-    arms,
+    arms: arms.map((arm) => armName(parseArm(arm))),
     learningRates,
     ...(betas === undefined ? {} : { betas }),
     seeds,

@@ -96,13 +96,22 @@ export async function forkRun(
     );
   }
   const { beta, steps, ...changes } = request.changes;
-  const { epochs, ...config } = run.config as RunConfig;
+  const { epochs, lossParameters, ...config } = run.config as RunConfig;
+  // Another loss has others.
+  const kept = changes.loss === undefined || changes.loss === config.loss ? lossParameters : {};
+  const own = { ...kept, ...changes.lossParameters };
   const length = steps !== undefined ? { steps } : epochs === undefined ? {} : { epochs };
   const training: TrainRequest = {
     start: namedStart(library, absolute, run.baseHash),
     data: absolute.data,
     ...(asked.pairs === undefined ? {} : { pairs: asked.pairs }),
-    config: parseRunConfig({ ...config, ...length, ...changes, ...(beta === undefined ? {} : { beta }) }),
+    config: parseRunConfig({
+      ...config,
+      ...length,
+      ...changes,
+      lossParameters: own,
+      ...(beta === undefined ? {} : { beta }),
+    }),
     metrics: request.metrics,
     adapterOut: request.adapterOut,
     fork: { run: run.id, step: checkpoint.step },

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LossName } from '../../../shared/losses.ts';
+import type { RunConfig } from '../../../shared/config.ts';
 import type { PassTime, Plan, PlanPart } from '../../../shared/plan.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
 import { StepTelemetry } from '../../engine/train/telemetry.ts';
@@ -37,7 +37,7 @@ export interface CalibrationOptions {
   readonly task?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   /** Answers sample prompts at evaluations; absent where none are asked for. */
   readonly sampler?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
-  readonly config: { readonly loss: LossName; readonly beta: number };
+  readonly config: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters'>;
   readonly pairs: readonly TrainingPair[];
   readonly held: readonly TrainingPair[];
   /** Of one run, as `planBatches` gives them. */
@@ -80,14 +80,14 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
 
   const groups = options.batches.flatMap((batch) => inGroups(batch, trainer.batch));
   const trainedGroups = groups.map((places) => places.map((place) => options.pairs[place]!));
-  const telemetry = { loss: options.config.loss, beta: options.config.beta };
+  const { loss, beta, lossParameters } = options.config;
   const training = await measurePasses(
     source.config,
     trainedGroups,
     async (group) => {
       const pairs = group.map((pair) => ({ ...pair, reference: pair.reference ?? unknownReference }));
       await ignoreNonFinite(() =>
-        trainer.accumulate(policy.parameters, pairs, telemetry, new StepTelemetry(telemetry.beta)),
+        trainer.accumulate(policy.parameters, pairs, { loss, beta, lossParameters }, new StepTelemetry(beta)),
       );
     },
     { times: runs, rounds: trainingRounds, signal: options.signal },

@@ -1,7 +1,8 @@
+import { parseArm } from '../../../shared/arms.ts';
 import type { PairLogProbs } from '../../../shared/comparison.ts';
 import { stepCount, type RunConfig } from '../../../shared/config.ts';
 import { runConfigsOf } from '../../../shared/grid.ts';
-import { describeLoss, type LossName } from '../../../shared/losses.ts';
+import { describeLoss } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
@@ -67,7 +68,8 @@ export async function openConditions(
   { request, start, revision }: JobSpec & { kind: 'compare' },
 ): Promise<Conditions> {
   const { store, call } = context;
-  const { arms, shared } = request;
+  const { shared } = request;
+  const armLosses = request.arms.map((arm) => parseArm(arm).loss);
   const whole = await resolveData(store, request.data, { revision });
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train, held: heldRows, evalHash } = await holdOut(store, data, request.data, shared);
@@ -101,7 +103,7 @@ export async function openConditions(
   // SFT needs no reference to train; what it has learnt is measured against its start, and is the arms' reference.
   const isStaged = request.sftFirst !== undefined && shared.reference === undefined;
   // Held-out pairs are measured against it whatever the losses.
-  const trainsByReference = arms.some((arm) => describeLoss(arm).needsReference);
+  const trainsByReference = armLosses.some((loss) => describeLoss(loss).needsReference);
   const asTrained = trainsByReference ? all : held.pairs;
   const needed = isStaged ? held.pairs : asTrained;
   const fileOf = (of: readonly TrainingPair[]) => (place: number) =>
@@ -126,7 +128,7 @@ export async function openConditions(
           threads: shared.threads,
         });
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
-  const losses = request.sftFirst === undefined ? arms : [...new Set<LossName>(['sft', ...arms])];
+  const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
   const heldReference = only ? [] : scores.slice(-held.pairs.length);
   const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));

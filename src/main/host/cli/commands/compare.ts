@@ -1,8 +1,8 @@
 import { defaults, parseSharedSettings, settings, wholeNumber } from '../../../../shared/config.ts';
 import { UsageError } from '../../../../shared/errors.ts';
 import { formatElapsed, formatLearningRate } from '../../../../shared/format.ts';
+import { armText } from '../../../../shared/arms.ts';
 import { lossNames } from '../../../../shared/losses.ts';
-import type { LossName } from '../../../../shared/losses.ts';
 import { fewestSeeds } from '../../../../shared/verdict.ts';
 import type { CompareRequest, CompareResult } from '../../../../shared/contract.ts';
 import { defineCommand } from '../command.ts';
@@ -43,12 +43,12 @@ export const compareOptions = {
   model: requiredModel,
   data: requiredData,
   pairs: pairLimit,
-  arms: withDefault<LossName[]>({
+  arms: withDefault({
     flag: 'arms',
     placeholder: 'LIST',
-    parse: listText<LossName>(settings.loss),
+    parse: listText(armText),
     absent: ['dpo', 'minor-dpo'],
-    help: `losses to compare, of ${lossNames.join(', ')}`,
+    help: `losses to compare, of ${lossNames.join(', ')}; with parameters of their own as in kappa-dpo:kappa=0.25`,
     group: grid,
   }),
   learningRates: withDefault({

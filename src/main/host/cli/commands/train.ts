@@ -20,7 +20,13 @@ import { renderTable } from '../table.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
 import { given, optionalModel, pairLimit, requiredData } from './names.ts';
 import { describeCounts } from './score.ts';
-import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
+import {
+  lossParameter,
+  lossParametersOf,
+  refuseTogether,
+  sharedSettingsOf,
+  trainingOptions,
+} from './training-options.ts';
 
 /** Options of a training, for whatever is done with it. */
 export const trainOptions = {
@@ -40,6 +46,7 @@ export const trainOptions = {
     help: lossNames.map((name) => `${name}: ${describeLoss(name).explanation}`).join('; '),
     group: 'Training',
   }),
+  lossParameter,
   learningRate: optional({
     flag: 'lr',
     placeholder: 'X',
@@ -76,7 +83,15 @@ export const trainOptions = {
 
 /** The training that options ask for, but for its files. */
 export function trainingOf(
-  { model, init, loss, learningRate, seed, ...rest }: Omit<OptionValues<typeof trainOptions>, TrainFiles>,
+  {
+    model,
+    init,
+    loss,
+    lossParameter: parts,
+    learningRate,
+    seed,
+    ...rest
+  }: Omit<OptionValues<typeof trainOptions>, TrainFiles>,
   threads: number | undefined,
 ): Pick<TrainRequest, 'start' | 'config'> {
   const values = { model, init, loss, learningRate, seed, ...rest };
@@ -97,6 +112,7 @@ export function trainingOf(
     // Random weights have nothing for an adapter to stand on.
     ...(init === undefined ? {} : { full: true }),
     loss,
+    ...given({ lossParameters: lossParametersOf(parts) }),
     learningRate,
     seed,
   });
@@ -141,13 +157,20 @@ export function describeEvaluation(evaluation: Evaluation): string {
   );
 }
 
+/** "kappa 0.25, " */
+function parametersText({ lossParameters = {} }: TrainResult['config']): string {
+  return Object.entries(lossParameters)
+    .map(([name, value]) => `${name} ${formatNumber(value)}, `)
+    .join('');
+}
+
 function describeTraining(result: TrainResult): string {
   const { config, first, last } = result;
   const rows = watched
     .filter(([, metric]) => first[metric] !== undefined || last[metric] !== undefined)
     .map(([name, metric, format]) => [name, format(first[metric]), format(last[metric])]);
   return [
-    `${describeLoss(config.loss).label}, ${describeLoss(config.loss).usesBeta ? `beta ${formatNumber(config.beta)}, ` : ''}lr ${formatLearningRate(config.learningRate)}, ` +
+    `${describeLoss(config.loss).label}, ${parametersText(config)}${describeLoss(config.loss).usesBeta ? `beta ${formatNumber(config.beta)}, ` : ''}lr ${formatLearningRate(config.learningRate)}, ` +
       `seed ${config.seed}: ${result.steps} steps on ${describeCounts(result.counts)}`,
     `${formatParameters(result.trainedParameters)} trained parameters, ${formatElapsed(result.seconds)}, ` +
       `peak memory ${formatBytes(result.peakMemory)}`,

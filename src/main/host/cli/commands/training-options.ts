@@ -1,20 +1,53 @@
 import { defaults, settings } from '../../../../shared/config.ts';
 import type { SharedSettingsInput } from '../../../../shared/config.ts';
 import { UsageError } from '../../../../shared/errors.ts';
+import { parseParameters } from '../../../../shared/arms.ts';
 import { describeLoss, lossNames } from '../../../../shared/losses.ts';
 import type { OptionTable, OptionValues } from '../option.ts';
-import { listText, numberText, optional, textValue, toggle } from '../option.ts';
+import { listText, numberText, optional, repeated, textValue, toggle } from '../option.ts';
 import { given } from './names.ts';
 
 const training = 'Training';
 const adapterGroup = 'Adapter';
 const evaluation = 'Evaluation';
 
-/** "0.1", or each loss's own where they differ. */
+/** "0.1, simpo 2": the usual one, then the losses that have another. */
 function betaDefaults(): string {
-  const values = new Set(lossNames.map((name) => describeLoss(name).defaultBeta));
-  if (values.size === 1) return String([...values][0]);
-  return lossNames.map((name) => `${name} ${describeLoss(name).defaultBeta}`).join(', ');
+  const usual = describeLoss(lossNames[0]).defaultBeta;
+  const others = lossNames
+    .map((name) => ({ name, beta: describeLoss(name).defaultBeta }))
+    .filter(({ beta }) => beta !== usual);
+  return [String(usual), ...others.map(({ name, beta }) => `${name} ${beta}`)].join(', ');
+}
+
+/** "kappa-dpo: kappa, … (default 0.5); …" */
+function parametersHelp(): string {
+  return lossNames
+    .flatMap((name) =>
+      Object.entries(describeLoss(name).parameters ?? {}).map(
+        ([own, { explanation, default: value }]) => `${name}: ${own}, ${explanation} (default ${value})`,
+      ),
+    )
+    .join('; ');
+}
+
+/** For one run; the runs of a comparison have it in the names of their arms. */
+export const lossParameter = repeated({
+  flag: 'loss-parameter',
+  placeholder: 'NAME=VALUE',
+  parse: textValue,
+  help: `a parameter of the loss's own; may be given several times. ${parametersHelp()}`,
+  group: training,
+});
+
+/** @throws UsageError in the words of the command line */
+export function lossParametersOf(parts: readonly string[]): Record<string, number> | undefined {
+  try {
+    return parts.length === 0 ? undefined : parseParameters(parts);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`--loss-parameter ${error.message}`);
+  }
 }
 
 /** Options of one run that all runs of a comparison share. */

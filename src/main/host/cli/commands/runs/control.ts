@@ -5,6 +5,7 @@ import { defineCommand } from '../../command.ts';
 import { numberText, optional, required, textValue, toggle } from '../../option.ts';
 import { jobOptions } from '../job-options.ts';
 import { given } from '../names.ts';
+import { lossParameter, lossParametersOf } from '../training-options.ts';
 import { runNumber, runPositional, runTable } from './names.ts';
 
 export const pauseRun = defineCommand({
@@ -73,6 +74,7 @@ export const forkRun = defineCommand({
       help: 'another loss',
       group: 'Changes',
     }),
+    lossParameter: { ...lossParameter, group: 'Changes' },
     learningRate: optional({
       flag: 'lr',
       placeholder: 'X',
@@ -112,8 +114,8 @@ export const forkRun = defineCommand({
   },
   examples: ['runs fork 3 --step 100 --lr 1e-6 --metrics fork.jsonl --adapter-out fork'],
   run: async (context, { positionals, options }) => {
-    const { step: at, loss, learningRate, beta, steps, ...rest } = options;
-    const changes = given({ loss, learningRate, beta, steps });
+    const { step: at, loss, lossParameter: parts, learningRate, beta, steps, ...rest } = options;
+    const changes = given({ loss, lossParameters: lossParametersOf(parts), learningRate, beta, steps });
     const run = runNumber(positionals[0]!);
     return (await context.services()).forkRun(
       { run, changes, ...rest, ...given({ step: at }) },

@@ -65,6 +65,7 @@ export function describeRun(run: RunDetails): string {
   const lines: (readonly [string, string])[] = [
     ['learning rate', formatLearningRate(config.learningRate)],
     ['beta', formatNumber(config.beta)],
+    ...Object.entries(config.lossParameters ?? {}).map(([name, value]) => [name, String(value)] as const),
     ['steps', `${run.step} of ${run.totalSteps ?? '?'}`],
     ['time', formatElapsed(run.seconds)],
     ...(last?.loss === undefined ? [] : [['last loss', formatNumber(last.loss)] as const]),
