@@ -11,6 +11,7 @@ import {
 import { usesBeta } from './losses.ts';
 import type { MetricName } from './metrics.ts';
 import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
+import { select, selectionLines } from './selection.ts';
 import { verdict, verdictLine } from './verdict.ts';
 
 const width = 100;
@@ -232,13 +233,19 @@ export function renderTable(result: ComparisonResult): string {
   ];
   // Divergence takes every measure of a cell alike: said once, with the measure that leads.
   const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
+  const stated = (mark: string, text: string): string[] => wrapText(text, width, mark, '    ');
+  const selection = select(result);
   const start = describeStart(result);
   const blocks = [
     table,
     // One arm alone is paired with nothing.
     result.arms.length > 1 ? wrapText(describePairing(result), width) : [],
     start === undefined ? [] : wrapText(start, width),
-    verdicts.flatMap((item) => wrapText(verdictLine(item), width, item.primary ? '> ' : '  ', '    ')),
+    [
+      ...verdicts.filter(({ primary }) => primary).flatMap((item) => stated('> ', verdictLine(item))),
+      ...(selection ? selectionLines(selection).flatMap((line) => stated('> ', line)) : []),
+      ...verdicts.filter(({ primary }) => !primary).flatMap((item) => stated('  ', verdictLine(item))),
+    ],
     notes.flatMap((note) => wrapText(note, width)),
   ];
   return blocks

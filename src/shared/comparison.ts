@@ -31,6 +31,8 @@ export interface TaskEvaluation {
   readonly correct: number;
   /** Right or wrong per question, in the same order for every model of a comparison. */
   readonly perQuestion: readonly boolean[];
+  /** Of a comparison's base: a hash of each question as it is asked, in the same order. */
+  readonly promptHashes?: readonly string[];
   readonly samples?: readonly TaskSample[];
 }
 
@@ -62,6 +64,8 @@ export interface Evaluation {
   /** Mean raw margin c − r in nats, β not applied. */
   readonly meanMargin: number;
   readonly perPair?: readonly PairLogRatios[];
+  /** Of a comparison's base: a hash of each pair's prompt, in the order of every run's `perPair`. */
+  readonly promptHashes?: readonly string[];
   readonly task?: TaskEvaluation;
   /** Of a run that is evaluated as it goes, the same prompts each time; absent where logits are not finite. */
   readonly samples?: readonly PromptSample[];

@@ -70,6 +70,8 @@ import type {
 } from './contract/models.ts';
 import type { DataServices } from './contract/data.ts';
 import type { HostServices } from './contract/host.ts';
+import type { ItemComparison } from './comparison-items.ts';
+import type { Selection } from './selection.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { Plan } from './plan.ts';
@@ -273,6 +275,10 @@ export interface CompareResult {
   /** Everything found: the base, every run with its metrics and evaluation, hashes and settings. */
   readonly comparison: ComparisonResult;
   readonly verdicts: readonly Verdict[];
+  /** The arms item by item; empty where items are not counted. */
+  readonly itemComparisons: readonly ItemComparison[];
+  /** Each arm with the settings it does best with; absent where there is nothing to choose. */
+  readonly selection?: Selection;
   /** The comparison as a table in plain text, verdicts included, lines parted by "\n". */
   readonly table: string;
   readonly counts: RowCounts;

@@ -213,7 +213,9 @@ function detectableWords(detectable: number, unit: Measure['unit']): string {
 }
 
 /** What is compared with the first arm where. Of two arms that ignore β there is one comparison, whatever β: it counts once. */
-function pointsOfArms(result: ComparisonResult): { readonly point: GridPoint; readonly arm: string }[] {
+export function pointsOfArms(
+  result: ComparisonResult,
+): { readonly point: GridPoint; readonly arm: string }[] {
   const [against = '', ...others] = result.arms;
   return gridPoints(result).flatMap((point) =>
     others.flatMap((arm) => {

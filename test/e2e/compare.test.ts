@@ -161,7 +161,7 @@ describe('compare', () => {
     const grid = [...line, '--arms', 'dpo,minor-dpo,sft', '--betas', '0.1,0.5', ...outputs];
     const { code, json } = await plumbline(home, [...grid, '--json']);
     expect(code).toBe(0);
-    const { comparison, verdicts } = json<CompareResult>();
+    const { comparison, verdicts, itemComparisons, selection } = json<CompareResult>();
     const folders = [0, 1].flatMap((seed) =>
       [
         ...[
@@ -178,6 +178,16 @@ describe('compare', () => {
     expect(comparison.onlyDiffers).toEqual(['loss']);
     expect(comparison.command).toContain('--betas 0.1,0.5');
     expect(pairingProofs(comparison).map(({ paired }) => paired)).toEqual([true, true]);
+    const { promptHashes } = comparison.base;
+    expect(promptHashes).toHaveLength(comparison.base.pairs);
+    expect(new Set(promptHashes).size).toBe(comparison.base.pairs);
+    expect(itemComparisons.map(({ beta, arm, items, seeds }) => [beta, arm, items, seeds.length])).toEqual(
+      [0.1, 0.5].flatMap((beta) => [
+        [beta, 'minor-dpo', comparison.base.pairs, 2],
+        [beta, 'sft', comparison.base.pairs, 2],
+      ]),
+    );
+    expect(selection!.words).toMatch(/^too few pairs to choose/);
     expect(
       verdicts.filter(({ primary }) => primary).map((each) => [each.beta, each.arm, each.differences.length]),
     ).toEqual(

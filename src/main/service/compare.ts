@@ -1,11 +1,13 @@
 import packageManifest from '../../../package.json' with { type: 'json' };
 import { armName, parseArm } from '../../shared/arms.ts';
 import type { ComparisonResult, Evaluation, RunResult } from '../../shared/comparison.ts';
+import { itemComparisons } from '../../shared/comparison-items.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { refuseGrid, type GridRun } from '../../shared/grid.ts';
 import { InputError } from '../../shared/errors.ts';
+import { select } from '../../shared/selection.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import type { Store } from '../store/database.ts';
@@ -80,10 +82,13 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
   }
   if (absolute.report !== undefined) await reportJob(store, job, absolute.report);
   const verdicts = verdict(comparison);
+  const selection = select(comparison);
   store.comparisons.finish(job.comparisonId!, { verdict: verdicts, reportPath: absolute.report ?? null });
   return {
     comparison,
     verdicts,
+    itemComparisons: itemComparisons(comparison),
+    ...(selection ? { selection } : {}),
     table: renderTable(comparison),
     counts: sourcesOf(job).facts!.counts,
     ...(asked.report === undefined ? {} : { report: asked.report }),

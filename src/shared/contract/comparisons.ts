@@ -1,4 +1,5 @@
 import type { ComparisonResult } from '../comparison.ts';
+import type { Selection } from '../selection.ts';
 import type { Verdict } from '../verdict.ts';
 import type { RunStatus, RunSummary } from './runs.ts';
 
@@ -45,4 +46,6 @@ export interface ComparisonDetails extends ComparisonSummary {
   readonly result?: ComparisonResult;
   /** Over the runs that have ended; empty where none has. */
   readonly verdictList: readonly Verdict[];
+  /** As in `CompareResult`. */
+  readonly selection?: Selection;
 }

@@ -60,6 +60,7 @@ export const comparison: CompareResult = {
     onlyDiffers: ['loss'],
   },
   verdicts,
+  itemComparisons: [],
   table: 'arm  accuracy\ndpo  50%\n\n> lr 5e-6: too few seeds to tell',
   counts,
   report: 'r.html',

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
+import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
+import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
-import type { VerdictOutcome } from '../../../shared/verdict.ts';
+import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
 import { chartGroups } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
+import { itemsSection } from './items.ts';
 import { styleSheet } from './style.ts';
 import { lossName, pairingTable, resultsTable, runsTable, samplesTables } from './tables.ts';
 import { html, Markup, scriptJson } from './template.ts';
@@ -17,12 +20,13 @@ export interface ReportScripts {
   readonly drawing: string;
 }
 
-const signs: Readonly<Record<VerdictOutcome, string>> = {
+const signs: Readonly<Record<VerdictOutcome | SelectedVerdict['outcome'], string>> = {
   higher: '▲',
   lower: '▼',
   'no-difference': '≈',
   'too-few-seeds': '?',
   diverged: '✕',
+  'no-choice': '?',
 };
 
 const listed = (names: readonly string[]): string =>
@@ -34,17 +38,23 @@ function question(result: ComparisonResult): string {
   return `${others.length === 1 ? 'Is' : 'Are'} ${listed(others)} better than ${first}?`;
 }
 
-function verdictSection(result: ComparisonResult): Markup {
-  const verdicts = verdict(result);
-  const item = (verdict: (typeof verdicts)[number], lead: boolean): Markup =>
+function verdictSection(verdicts: readonly Verdict[], selection: Selection | undefined): Markup {
+  const entry = (outcome: keyof typeof signs, line: string, lead: boolean): Markup =>
     html`<li>
-      <span class="sign ${verdict.outcome === 'diverged' && 'alarm'}" aria-hidden="true"
-        >${signs[verdict.outcome]}</span
-      ><span class="${lead && 'lead'}">${verdictLine(verdict)}</span>
+      <span class="sign ${outcome === 'diverged' && 'alarm'}" aria-hidden="true">${signs[outcome]}</span
+      ><span class="${lead && 'lead'}">${line}</span>
     </li>`;
+  const item = (verdict: Verdict, lead: boolean): Markup =>
+    entry(verdict.outcome, verdictLine(verdict), lead);
   const others = verdicts.filter(({ primary }) => !primary);
   return html`<ul class="verdicts" id="verdicts">
       ${verdicts.filter(({ primary }) => primary).map((verdict) => item(verdict, true))}
+      ${
+        selection &&
+        selectionLines(selection).map((line, place) =>
+          entry(selection.verdicts[place]?.outcome ?? 'no-choice', line, false),
+        )
+      }
     </ul>
     ${
       others.length > 0 &&
@@ -58,7 +68,8 @@ function verdictSection(result: ComparisonResult): Markup {
     <p class="quiet">
       From paired differences over seeds: Student’s t interval, corrected by Holm’s method where several
       learning rates, values of β or arms are compared; below three seeds nothing is claimed. The claim holds
-      for these held-out items. A larger margin is not by itself better: a loss can gain it by making both
+      for these held-out items. What would have been found is reckoned from the spread measured, which few
+      seeds tell only roughly. A larger margin is not by itself better: a loss can gain it by making both
       answers less likely.
     </p>`;
 }
@@ -154,6 +165,9 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
   const title = question(result);
   const start = describeStart(result);
   const samples = samplesTables(result);
+  const verdicts = verdict(result);
+  const selection = select(result);
+  const items = itemComparisons(result);
   const marks = result.arms.map((loss) => appearanceOf(loss).mark);
   const page = html`<!doctype html>
     <html lang="en">
@@ -179,9 +193,10 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           ${start !== undefined && html`<p class="quiet">${start}</p>`}
         </header>
         <main>
-          ${verdictSection(result)}
+          ${verdictSection(verdicts, selection)}
           <h2>Results</h2>
-          ${resultsTable(result)} ${runsTable(result)} ${chartSections(result, groups)}
+          ${resultsTable(result)} ${itemsSection(result, items)} ${runsTable(result)}
+          ${chartSections(result, groups)}
           ${
             samples &&
             html`<h2>Answers side by side</h2>
@@ -193,6 +208,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           <pre><code>${result.command}</code></pre>
         </main>
         ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
+        ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items }))}
         ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks }))}
         ${rawElement('<script>', scripts.library)} ${rawElement('<script>', scripts.drawing)}
       </body>

@@ -57,6 +57,22 @@ describe('the page', () => {
     expect(page).toContain('dpo diverged on 3 of 3 seeds, minor-dpo diverged on 3 of 3 seeds');
   });
 
+  it('has what was chosen on validation, and the arms question by question', () => {
+    const result = syntheticComparison({ steps: 4, diverge: false, questions: 60, seeds: [0, 1, 2, 3] });
+    const page = reportPage(result, scripts).replace(/\s+/g, ' ');
+    expect(page).toContain('Each arm with the settings it does best with on 30 validation questions');
+    expect(page).toContain('bootstrap interval over 60 questions and 4 seeds');
+    const text = /<script type="application\/json" id="statistics">(.*?)<\/script>/.exec(page)![1]!;
+    const { verdicts, selection, itemComparisons } = JSON.parse(text) as Record<string, object[]>;
+    expect(verdicts![0]).toHaveProperty('detectable');
+    expect(selection).toHaveProperty('verdicts.0.chosen.arm.learningRate');
+    // Two measures at two learning rates.
+    expect(itemComparisons).toHaveLength(4);
+    expect(
+      page.match(/<td class="number">[01]\.\d{3}<\/td>|&lt; 0\.001<\/td>/g)!.length,
+    ).toBeGreaterThanOrEqual(2 * 4 * 4);
+  });
+
   it('raises an alarm where the arms were not paired', () => {
     const result = syntheticComparison({ steps: 4 });
     const runs = result.runs.map((run, place) => (place === 0 ? { ...run, adapterStartHash: 'other' } : run));

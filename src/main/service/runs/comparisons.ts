@@ -11,6 +11,7 @@ import type {
 } from '../../../shared/contract.ts';
 import { armName, parseArm } from '../../../shared/arms.ts';
 import { InputError } from '../../../shared/errors.ts';
+import { select } from '../../../shared/selection.ts';
 import { verdict, verdictLine, type Verdict } from '../../../shared/verdict.ts';
 import type { ComparisonEntry } from '../../store/comparison-list.ts';
 import type { Store } from '../../store/database.ts';
@@ -38,11 +39,13 @@ export async function showComparison(
   const { store } = library;
   const entry = requireComparison(store, id);
   const result = await comparisonOf(store, store.jobs.get(entry.job)!, endMetrics, signal);
+  const selection = result && result.runs.length > 0 ? select(result) : undefined;
   return {
     ...summarise(store, entry),
     members: summariesOf(library, store.runs.list({ jobId: entry.job })),
     ...(result ? { result } : {}),
     verdictList: result && result.runs.length > 0 ? verdict(result) : [],
+    ...(selection ? { selection } : {}),
   };
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { evaluatePairs } from '../../../shared/comparison.ts';
 import { stepCount } from '../../../shared/config.ts';
 import type { JobSpec } from '../job.ts';
@@ -75,8 +76,20 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
 }
 
 async function evaluateBase({ send, call }: WorkContext, conditions: Conditions): Promise<void> {
-  const { task, heldReference, baseParameters } = conditions;
-  const evaluation = evaluatePairs(heldReference);
-  const answered = await task?.evaluate(baseParameters, underName(call, 'base'));
+  const { task, held, heldReference, baseParameters } = conditions;
+  const evaluation = {
+    ...evaluatePairs(heldReference),
+    promptHashes: held.pairs.map(({ prompt }) => promptHash(prompt)),
+  };
+  const answered = task && {
+    ...(await task.evaluate(baseParameters, underName(call, 'base'))),
+    promptHashes: task.prompts.map(promptHash),
+  };
   send({ kind: 'base-evaluation', evaluation: answered ? { ...evaluation, task: answered } : evaluation });
+}
+
+/** Tells prompts apart by their token ids; 64 bits are enough for that. */
+function promptHash(prompt: Int32Array): string {
+  const bytes = new Uint8Array(prompt.buffer, prompt.byteOffset, prompt.byteLength);
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 }
