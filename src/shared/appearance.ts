@@ -44,3 +44,12 @@ export function appearanceOf(arm: string): Appearance {
   const loss = lossOf(arm);
   return Object.hasOwn(appearances, loss) ? appearances[loss]! : unknown;
 }
+
+/**
+ * Places of arms among those that have their colour, from 0: charts without marks tell them apart by how lines are broken.
+ * Arms of one loss share it, and so do some losses.
+ */
+export function placesInColour(arms: readonly string[]): number[] {
+  const colours = arms.map((arm) => appearanceOf(arm).light);
+  return colours.map((colour, place) => colours.slice(0, place).filter((other) => other === colour).length);
+}

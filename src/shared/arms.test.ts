@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { armFolder, armName, armText, parseArm, placesInLoss } from './arms.ts';
+import { armFolder, armName, armText, parseArm } from './arms.ts';
 import { UsageError } from './errors.ts';
 import { describeLoss, lossNames } from './losses.ts';
 
@@ -48,11 +48,5 @@ describe('an arm', () => {
   it('has a name for folders that every system can hold', () => {
     expect(armFolder('kappa-dpo:kappa=0.25')).toBe('kappa-dpo-kappa0.25');
     for (const loss of lossNames) expect(armFolder(armName(parseArm(loss)))).toMatch(/^[\w.+-]+$/);
-  });
-
-  it('has a place among those of its loss', () => {
-    expect(placesInLoss(['dpo', 'kappa-dpo:kappa=0.25', 'kappa-dpo:kappa=0.5', 'dpop:lambda=50'])).toEqual([
-      0, 0, 1, 0,
-    ]);
   });
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { lossParametersOf } from './config.ts';
 import { UsageError } from './errors.ts';
-import { lossNames, lossOf, type LossName } from './losses.ts';
+import { lossNames, type LossName } from './losses.ts';
 
 /** What is compared: a loss with values of its own parameters. */
 export interface Arm {
@@ -73,14 +73,4 @@ export const armText: z.ZodType<string, string> = writtenArm.transform((text) =>
 /** An arm's name for a folder, which on some systems can hold no colon: `kappa-dpo-kappa0.25`. */
 export function armFolder(name: string): string {
   return name.replaceAll(':', '-').replaceAll('=', '');
-}
-
-/**
- * Places of arms among those of their loss, from 0: arms of one loss share its colour and mark, and charts tell them apart
- * by how their lines are broken.
- */
-export function placesInLoss(arms: readonly string[]): number[] {
-  return arms.map(
-    (arm, place) => arms.slice(0, place).filter((other) => lossOf(other) === lossOf(arm)).length,
-  );
 }

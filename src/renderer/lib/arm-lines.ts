@@ -1,6 +1,6 @@
 import { runsOf, type ComparisonResult, type GridPoint, type RunResult } from '../../shared/comparison.ts';
 import type { RunSummary } from '../../shared/contract.ts';
-import { placesInLoss } from '../../shared/arms.ts';
+import { placesInColour } from '../../shared/appearance.ts';
 import { usesBeta } from '../../shared/losses.ts';
 import { mean } from '../../shared/statistics/descriptive.ts';
 import type { ChartLine } from './chart-lines.ts';
@@ -17,7 +17,7 @@ export function armLines(
   metrics: readonly string[],
   grouped: boolean,
 ): ChartLine[] {
-  const places = placesInLoss(arms);
+  const places = placesInColour(arms);
   return arms.flatMap((loss, arm) => {
     const ignoresBeta = point.beta === undefined || !usesBeta(loss);
     const ofArm = runs.filter(
@@ -40,7 +40,7 @@ export function armLines(
             loss,
             runs: group.map(({ id }) => id),
             metric,
-            // Arms of one loss share its colour: each begins where the one before may end.
+            // Arms of one colour: each begins where the one before may end.
             place: (places[arm]! * (grouped ? 1 : seeds.length) + nth) * metrics.length + place,
           };
         }),

@@ -2,7 +2,7 @@
 /* global Chart, document, window, getComputedStyle, matchMedia */
 (() => {
   'use strict';
-  const { groups, marks } = JSON.parse(document.getElementById('charts').textContent);
+  const { groups, marks, dashes } = JSON.parse(document.getElementById('charts').textContent);
   const specs = groups.flatMap((group) => group.charts);
   const root = document.documentElement;
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
@@ -16,15 +16,10 @@
   const toPoints = (points) => points.map(([x, y]) => ({ x, y }));
   const clamp = (y, range) => (range ? Math.min(range[1], Math.max(range[0], y)) : y);
 
-  // Arms of one loss share its colour. Each breaks its lines in its own way, and the dashed quantity in shorter strokes.
-  const solids = [[], [12, 3], [12, 3, 2, 3], [16, 3, 2, 3, 2, 3]];
-  const dashes = [
-    [5, 4],
-    [2, 4],
-    [5, 3, 1, 3],
-    [3, 6],
-  ];
-  const dashOf = ({ dashed, place }) => (dashed ? dashes : solids)[place % solids.length];
+  const dashOf = ({ dashed, place }) => {
+    const patterns = dashed ? dashes.dashed : dashes.solid;
+    return patterns[place % patterns.length];
+  };
 
   function stepDatasets(spec, armColour) {
     const datasets = [];

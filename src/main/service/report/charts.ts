@@ -1,4 +1,4 @@
-import { placesInLoss } from '../../../shared/arms.ts';
+import { placesInColour } from '../../../shared/appearance.ts';
 import { describePoint, gridPoints, measures, runsOf } from '../../../shared/comparison.ts';
 import type { ComparisonResult, GridPoint, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
@@ -16,7 +16,7 @@ export interface Curve {
   readonly label: string;
   readonly kind: 'seed' | 'mean';
   readonly dashed: boolean;
-  /** Place of the arm among those of its loss, whose colour they share: told apart by how lines are broken. */
+  /** Place of the arm among those of its colour: told apart by how lines are broken. */
   readonly place: number;
   readonly points: readonly Point[];
   /** Set where the run diverged: the curve ends in a cross. */
@@ -66,6 +66,20 @@ export interface ScatterChart extends ChartBase {
     readonly points: readonly Point[];
   }[];
 }
+
+/**
+ * Lengths of strokes and gaps by the place of an arm among those of its colour, in pixels: of a solid quantity, and of a
+ * dashed one in shorter strokes.
+ */
+export const lineDashes = {
+  solid: [[], [12, 3], [12, 3, 2, 3], [16, 3, 2, 3, 2, 3]],
+  dashed: [
+    [5, 4],
+    [2, 4],
+    [5, 3, 1, 3],
+    [3, 6],
+  ],
+} as const;
 
 export type Chart = StepChart | DotChart | ScatterChart;
 
@@ -155,7 +169,7 @@ function stepChart(
 ): StepChart {
   const { quantities, zero, ...texts } = about;
   const badges = new Set<string>();
-  const places = placesInLoss(result.arms);
+  const places = placesInColour(result.arms);
   const curves = result.arms.flatMap((loss, arm) =>
     quantities.flatMap(({ label, of, dashed = false }): Curve[] => {
       const name = quantities.length > 1 ? `${loss} ${label}` : loss;
@@ -244,7 +258,7 @@ function stepCharts(result: ComparisonResult, point: GridPoint, place: number): 
   return [
     chart(
       'log-ratios',
-      placesInLoss(result.arms).some((place) => place > 0)
+      placesInColour(result.arms).some((place) => place > 0)
         ? 'Log-ratios to the reference: c solid or in long strokes, r in short ones'
         : 'Log-ratios to the reference: c solid, r dashed',
       explainFall(result, point),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appearanceOf } from '../../../shared/appearance.ts';
+import { appearanceOf, placesInColour } from '../../../shared/appearance.ts';
 import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
@@ -7,7 +7,7 @@ import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
-import { chartGroups } from './charts.ts';
+import { chartGroups, lineDashes } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
 import { itemsSection } from './items.ts';
 import { styleSheet } from './style.ts';
@@ -115,15 +115,28 @@ function setupSection(result: ComparisonResult): Markup {
 }
 
 function chartSections(result: ComparisonResult, groups: readonly ChartGroup[]): Markup[] {
-  const legend = (names: readonly string[]): Markup =>
+  const places = placesInColour(result.arms);
+  const sharesColours = places.some((place) => place > 0);
+  /** How an arm's lines are broken, where only that tells some apart. */
+  const sample = (loss: string): Markup => {
+    const arm = result.arms.indexOf(loss);
+    const strokes = lineDashes.solid[places[arm]! % lineDashes.solid.length]!;
+    return html`<svg class="dash arm-${arm}" viewBox="0 0 40 8" aria-hidden="true">
+      <path d="M0 4h40" stroke-dasharray="${strokes.join(' ')}" />
+    </svg>`;
+  };
+  const legend = (names: readonly string[], withLines: boolean): Markup =>
     html`<ul class="legend">
-      ${names.map((loss) => html`<li>${lossName(result, loss)}</li>`)}
+      ${names.map((loss) => html`<li>${lossName(result, loss)}${withLines && sample(loss)}</li>`)}
     </ul>`;
   return groups.map(
     ({ heading, intro, charts, showsBase }) =>
       html`<h2>${heading}</h2>
         <p class="quiet">${intro}</p>
-        ${legend(showsBase ? [...result.arms, 'base'] : result.arms)}
+        ${legend(
+          showsBase ? [...result.arms, 'base'] : result.arms,
+          sharesColours && charts.some(({ kind }) => kind === 'steps'),
+        )}
         <div class="charts">
           ${charts.map(
             (chart) =>
@@ -209,7 +222,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         </main>
         ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
         ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items }))}
-        ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks }))}
+        ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks, dashes: lineDashes }))}
         ${rawElement('<script>', scripts.library)} ${rawElement('<script>', scripts.drawing)}
       </body>
     </html> `;

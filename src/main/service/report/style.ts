@@ -64,6 +64,7 @@ figcaption { flex: 1; }
 figcaption p { margin: 0.1rem 0 0.4rem; }
 .canvas { position: relative; height: 17rem; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; margin: 0.5rem 0; padding: 0; list-style: none; }
+.dash { width: 2.5em; height: 0.5em; margin-left: 0.4em; vertical-align: 0.1em; fill: none; stroke: currentColor; stroke-width: 2.25; }
 .mark { width: 0.85em; height: 0.85em; margin-right: 0.4em; vertical-align: -0.06em; fill: currentColor; stroke: currentColor; stroke-width: 2; }
 .loss { color: var(--ink); white-space: nowrap; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
