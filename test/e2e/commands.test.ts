@@ -234,7 +234,9 @@ describe('train', () => {
       expect(adapter(`${loss}-again`).equals(adapter(loss))).toBe(true);
       const timeless = (name: string): unknown[] =>
         readLines<Record<string, unknown>>(at(`${name}.jsonl`)).map((line) =>
-          Object.fromEntries(Object.entries(line).filter(([key]) => !/^(throughput|memory)\//.test(key))),
+          Object.fromEntries(
+            Object.entries(line).filter(([key]) => !/^(throughput|time|memory)\//.test(key)),
+          ),
         );
       expect(timeless(`${loss}-again`)).toEqual(timeless(loss));
     },

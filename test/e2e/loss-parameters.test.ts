@@ -128,3 +128,37 @@ describe('losses without a reference', () => {
     }
   });
 });
+
+describe('MinorSFT, which has a reference but looks at no rejected answer', () => {
+  it('starts at c = 0, exactly, beside DPO as well as by itself and with every weight', async () => {
+    const { comparison } = (
+      await succeed(home, ['compare', ...shared, '--arms', 'dpo,minor-sft', '--seeds', 1, '--json'])
+    ).json<CompareResult>();
+    const own = comparison.runs[1]!;
+    expect(own.loss).toBe('minor-sft');
+    const firsts = [own.metrics[0]!];
+    for (const full of [[], ['--full']]) {
+      const file = at(`minor-sft${full.length}.jsonl`);
+      await succeed(home, [
+        ...['train', '--model', at('tiny'), '--data', at('pairs.jsonl'), '--batch-size', 4, '--lr', '1e-3'],
+        ...[
+          '--loss',
+          'minor-sft',
+          '--metrics',
+          file,
+          '--adapter-out',
+          at(`minor-sft${full.length}`),
+          ...full,
+        ],
+      ]);
+      firsts.push(readLines<StepMetrics>(file)[0]!);
+    }
+    for (const first of firsts) {
+      expect(first['rewards/chosen']).toBe(0);
+      expect(first).not.toHaveProperty(['rewards/rejected']);
+      expect(first).not.toHaveProperty(['gate/open']);
+    }
+    // Slope −1/|y_w| at the start: SFT averaged over the answer, so it moves c up.
+    expect(own.metrics.at(-1)!['rewards/chosen']).toBeGreaterThan(0);
+  });
+});
