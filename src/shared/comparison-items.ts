@@ -147,7 +147,7 @@ function intervalWords(
   seeds: number,
 ): string {
   const end = (value: number): string => signedAmount(value, 'share').split(' ')[0]!;
-  const caution = seeds < fewestForBootstrap ? `; with so few seeds rather too narrow` : '';
+  const caution = seeds < fewestForBootstrap ? '; with so few seeds it may be too narrow' : '';
   return `${arm} − ${against}: ${signedAmount(estimate, 'share')}, for new ${noun} too ${end(low)} to ${end(high)} (95 % bootstrap interval over ${items} ${noun} and ${plural(seeds, 'seed')}${caution})`;
 }
 

@@ -24,9 +24,9 @@ export function itemsSection(
     </ul>
     <p class="quiet">
       The intervals resample seeds and questions, so they hold for other questions of this kind too; with
-      fewer than eight seeds they are too narrow. McNemar’s test counts the questions that one of two models
-      alone answers rightly. It tells these two models of one seed apart and says nothing of another seed: the
-      verdict is drawn from the seeds.
+      fewer than eight seeds they may be too narrow. McNemar’s test counts the questions that one of two
+      models alone answers rightly. It tells these two models of one seed apart and says nothing of another
+      seed: the verdict is drawn from the seeds.
     </p>
     <div class="scroll">
       <table>
