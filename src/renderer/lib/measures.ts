@@ -11,7 +11,6 @@ import { summariseCells } from '../../shared/comparison-table.ts';
 /** Points of a chart; see components/chart/PointChart. */
 export interface Points {
   readonly title: string;
-  readonly note?: string;
   readonly groups: readonly {
     readonly label: string;
     readonly loss: string;
@@ -74,7 +73,6 @@ export function measureCharts(result: ComparisonResult): Points[] {
 export function pairChart(result: ComparisonResult, point: GridPoint): Points {
   return {
     title: `Held-out pairs at ${describePoint(point)}`,
-    note: 'One point per pair and seed. Below the diagonal c > r: the pair counts as right. Left of 0 the chosen answer has become less likely than under the reference, below 0 the rejected one.',
     groups: result.arms.map((loss) => ({
       label: loss,
       loss,

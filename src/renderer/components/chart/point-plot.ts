@@ -127,13 +127,19 @@ function scalesOf(
     x: {
       ...common,
       type: 'linear',
-      ...(categories ? { min: -0.5, max: categories.length - 0.5 } : { grace: '5%' }),
+      ...(categories
+        ? {
+            min: -0.5,
+            max: categories.length - 0.5,
+            afterBuildTicks: (scale) => void (scale.ticks = categories.map((_, value) => ({ value }))),
+          }
+        : { grace: '5%' }),
       title: { display: true, text: xLabel, color: ink, font },
       ticks: {
         color: ink,
         font,
         ...(categories
-          ? { stepSize: 1, callback: (value) => categories[Number(value)] ?? '' }
+          ? { callback: (value) => categories[Number(value)] ?? '' }
           : { callback: (value) => formatNumber(Number(value)).replace('-', '−') }),
       },
     },
