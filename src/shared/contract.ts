@@ -24,6 +24,10 @@ import type {
   LogRequest,
   LogResult,
   MoveJobRequest,
+  PairStepsRequest,
+  PairStepsResult,
+  PairTelemetryRequest,
+  PairTelemetryResult,
   QueueResult,
   RemoveRunRequest,
   RemoveRunResult,
@@ -372,6 +376,9 @@ export interface Services extends DataServices, HostServices {
   /** Metrics of several runs for charts, decimated, in one batch. */
   runSeries(request: SeriesRequest, call?: CallOptions): Promise<SeriesResult>;
   runMetrics(request: RunMetricsRequest): Promise<RunMetricsResult>;
+  /** c, r and gate of pairs, those trained on or those held out. Rejects where that is more than can be shown at once. */
+  pairTelemetry(request: PairTelemetryRequest, call?: CallOptions): Promise<PairTelemetryResult>;
+  pairSteps(request: PairStepsRequest, call?: CallOptions): Promise<PairStepsResult>;
   /** The end of what the run's process has said. */
   runLog(request: LogRequest): Promise<LogResult>;
   removeRun(request: RemoveRunRequest): Promise<RemoveRunResult>;

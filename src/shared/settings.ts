@@ -32,6 +32,12 @@ export const programSettings = {
     values: 'none or the name of a metric',
     help: 'metric by which the best checkpoint is kept as well; low is best where its name ends in loss, else high',
   },
+  keepPairs: {
+    schema: most(wholeNumber(0), 16_384),
+    default: 64,
+    values: 'a whole number from 0 to 16384',
+    help: "mebibytes kept of c and r of a run's pairs, step by step: training and held-out pairs each; 0 keeps none",
+  },
   checkpointSeconds: {
     schema: most(wholeNumber(1), 86_400),
     default: 60,

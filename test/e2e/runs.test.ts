@@ -75,10 +75,21 @@ describe('a training that was interrupted and resumed', () => {
     await succeed(at('whole-home'), trainTo('whole'));
   });
 
+  /** What is kept of the first run's pairs, also where steps were taken again. */
+  function pairsOf(name: string): object {
+    return inStore(at(`${name}-home`), ({ pairTelemetry }) => {
+      const kept = [...pairTelemetry.steps(1, 'train')];
+      expect(kept.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, place) => place + 1));
+      expect([...pairTelemetry.damaged()]).toEqual([]);
+      return [kept, [...pairTelemetry.steps(1, 'eval')]];
+    });
+  }
+
   function expectSame(name: string): void {
     expect(exactMetrics(at(`${name}.jsonl`))).toEqual(exactMetrics(at('whole.jsonl')));
     expect(readLines(at(`${name}.jsonl`))).toHaveLength(steps);
     expect(adapterBytes(name).equals(adapterBytes('whole'))).toBe(true);
+    expect(pairsOf(name)).toEqual(pairsOf('whole'));
   }
 
   it('tells how long each step took, which gives its pairs per second', () => {

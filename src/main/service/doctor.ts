@@ -48,6 +48,7 @@ export async function doctor(
       store = openStore(places.database, { readOnly: true });
       const check = new RecordCheck(store, call);
       check.jobs();
+      check.pairs();
       await check.models();
       await check.checkpoints(places.checkpointFolder);
       await check.adapters();

@@ -26,6 +26,7 @@ import { addProject, listProjects, removeProject, renameProject } from './projec
 import { listComparisons, reportOf, showComparison } from './runs/comparisons.ts';
 import { pauseRun, stopRun, watchRun } from './runs/control.ts';
 import { runLog } from './runs/log.ts';
+import { pairSteps, pairTelemetry } from './runs/pairs.ts';
 import { runMetrics, runSeries } from './runs/series.ts';
 import { listRuns, runEvaluations, showRun } from './runs/show.ts';
 import {
@@ -133,6 +134,8 @@ export function createServices({
     forkRun: (request, call = {}) => forkRun(library, request, call),
     runSeries: (request, call = {}) => runSeries(library, request, call),
     runMetrics: async (request) => runMetrics(library, request),
+    pairTelemetry: (request, call = {}) => pairTelemetry(library, request, call),
+    pairSteps: (request, call = {}) => pairSteps(library, request, call),
     runLog: (request) => runLog(library, request),
     removeRun: async (request) => removeRun(library, request),
     exportRun: (request, call = {}) => exportRun(library, request, call),

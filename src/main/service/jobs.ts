@@ -179,7 +179,11 @@ async function superviseClaimed(library: Library, job: Job, call: CallOptions): 
       ...call,
       log,
       checkpointFolder: library.checkpointFolder,
-      retention: { last: settings.keepCheckpoints, bestBy: settings.keepBestBy },
+      retention: {
+        last: settings.keepCheckpoints,
+        bestBy: settings.keepBestBy,
+        pairBytes: settings.keepPairs * 2 ** 20,
+      },
       onWorker: careForWorker(settings),
       startProcess: library.startProcess,
     });

@@ -30,6 +30,8 @@ export interface JobSettings {
   readonly keepCheckpoints: number;
   /** Metric by which the best checkpoint is kept as well. */
   readonly keepBestBy?: string | undefined;
+  /** Mebibytes of c and r of a run's pairs that are kept, those trained on and those held out each. */
+  readonly keepPairs: number;
   readonly checkpointSeconds: number;
   /** Of training processes. */
   readonly priority: 'normal' | 'low';

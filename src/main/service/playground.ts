@@ -3,7 +3,6 @@ import type {
   GeneratedPiece,
   GenerateTextRequest,
   GenerateTextResult,
-  Policy,
   ScoreTextRequest,
   ScoreTextResult,
 } from '../../shared/contract.ts';
@@ -11,7 +10,7 @@ import type { StartPlace } from '../training/job.ts';
 import type { PolicyPlace } from '../training/playground.ts';
 import type { Players } from '../training/players.ts';
 import { findModel, type Library } from './library.ts';
-import { basePlace, explainCheckpoint, policyOfRun } from './policies.ts';
+import { basePlace, explainCheckpoint, policyOfRun, referenceOfRun, type RunPolicy } from './policies.ts';
 
 /** Continues a prompt under the base or a checkpoint, in the process of its model. */
 export async function generateText(
@@ -39,17 +38,20 @@ export function scoreText(
 
 async function under<Result>(
   library: Library,
-  policy: Policy,
+  policy: ScoreTextRequest['policy'],
   call: CallOptions,
   work: (start: StartPlace, place: PolicyPlace) => Promise<Result>,
 ): Promise<Result> {
   call.signal?.throwIfAborted();
   if ('model' in policy)
     return work(basePlace(await findModel(library, policy.model, call)), { kind: 'base' });
-  const ofRun = await policyOfRun(library, policy, call);
+  const ofRun = await ('run' in policy
+    ? policyOfRun(library, policy, call)
+    : referenceOfRun(library, policy.referenceOf, call));
+  if (ofRun.place.kind !== 'checkpoint') return work(ofRun.start, ofRun.place);
   try {
     return await work(ofRun.start, ofRun.place);
   } catch (error) {
-    explainCheckpoint(library, ofRun, error);
+    explainCheckpoint(library, ofRun as RunPolicy, error);
   }
 }

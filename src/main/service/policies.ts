@@ -69,6 +69,36 @@ export async function policyOfRun(
   };
 }
 
+/**
+ * What c and r of a run are measured against: its start, which is the base, an adapter or the SFT before it, or what its config
+ * names as the reference.
+ * @throws InputError as `policyOfRun`, and where the start is on record no more: random weights
+ */
+export async function referenceOfRun(
+  library: Library,
+  id: number,
+  call: CallOptions,
+): Promise<RunPolicy | { readonly start: StartPlace; readonly place: PolicyPlace }> {
+  const run = requireRun(library, id);
+  const { reference, initAdapter } = run.config as RunConfig;
+  const start = await startOfRun(library, id, call);
+  if (reference !== undefined && reference !== 'base')
+    return { start, place: { kind: 'adapter', folder: reference } };
+  if (start.kind === 'fresh')
+    throw new InputError(
+      `run ${id} began with random weights, which are not kept: nothing to measure it against`,
+    );
+  if (reference === 'base') return { start, place: { kind: 'base' } };
+  const stage = library.store.runs
+    .list(run.jobId === null ? { comparisonId: run.comparisonId ?? -1 } : { jobId: run.jobId })
+    .find((each) => each.role === 'stage' && each.seed === run.seed && each.id !== id);
+  if (stage && run.role !== 'stage') return policyOfRun(library, { run: stage.id }, call);
+  return {
+    start,
+    place: initAdapter === undefined ? { kind: 'base' } : { kind: 'adapter', folder: initAdapter },
+  };
+}
+
 /** A model's place, without the rest of its record. */
 export function basePlace({
   name,

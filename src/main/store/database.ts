@@ -16,6 +16,7 @@ import { migrations as allMigrations } from './migrations/index.ts';
 import { ModelFiles } from './model-files.ts';
 import { Models } from './models.ts';
 import { ReferenceLogProbsCache } from './reference-log-probs.ts';
+import { PairTelemetry } from './pair-telemetry.ts';
 import { Projects } from './projects.ts';
 import { RunList } from './run-list.ts';
 import { Runs } from './runs.ts';
@@ -37,6 +38,7 @@ export interface Store {
   readonly runs: Runs;
   readonly checkpoints: Checkpoints;
   readonly metrics: Metrics;
+  readonly pairTelemetry: PairTelemetry;
   readonly evaluations: Evaluations;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
@@ -85,6 +87,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       runs: new Runs(connection),
       checkpoints: new Checkpoints(connection),
       metrics: new Metrics(connection),
+      pairTelemetry: new PairTelemetry(connection),
       evaluations: new Evaluations(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),

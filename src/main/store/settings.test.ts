@@ -24,6 +24,7 @@ describe('settings', () => {
       runsAtOnce: 1,
       keepCheckpoints: 2,
       keepBestBy: null,
+      keepPairs: 64,
       checkpointSeconds: 60,
       priority: 'low',
       keepAwake: true,

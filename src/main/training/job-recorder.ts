@@ -5,6 +5,7 @@ import type { Checkpoint } from '../store/checkpoints.ts';
 import type { Store } from '../store/database.ts';
 import type { Job } from '../store/jobs.ts';
 import type { StepMetrics } from '../../shared/metrics.ts';
+import { pairStep, type PairStep } from '../../shared/pair-telemetry.ts';
 import { checkpointPath } from './checkpoint.ts';
 import type { JobFacts, Sources, WorkerMessage } from './job.ts';
 
@@ -13,6 +14,8 @@ export interface Retention {
   readonly last: number;
   /** The metric by which the best one stays as well; those whose name ends in `loss` are best low, others high. */
   readonly bestBy?: string | undefined;
+  /** Bytes that c and r of a run's pairs may take, those trained on and those held out each; default: any number. */
+  readonly pairBytes?: number | undefined;
 }
 
 /** What a job's record says of what it reads, as far as that is known. */
@@ -30,6 +33,7 @@ export class JobRecorder {
   readonly #checkpointFolder: string;
   readonly #retention: Retention;
   #steps: StepMetrics[] = [];
+  #pairs: PairStep[] = [];
   #runId: number | undefined;
   #since = performance.now();
   /** The last step told of. */
@@ -53,6 +57,7 @@ export class JobRecorder {
     switch (message.kind) {
       case 'step':
         this.#steps.push(message.metrics);
+        if (message.pairs) this.#pairs.push(message.pairs);
         this.lastStep = message.metrics.step;
         break;
       case 'sources':
@@ -106,18 +111,27 @@ export class JobRecorder {
     const steps = this.#steps;
     this.#store.transaction(() => {
       this.#store.metrics.append(runId, steps);
+      this.#store.pairTelemetry.append(runId, 'train', this.#pairs, this.#retention.pairBytes);
       this.#store.runs.advance(runId, steps.at(-1)!.step, (now - this.#since) / 1000);
     });
     this.#steps = [];
+    this.#pairs = [];
     this.#since = now;
   }
 
   /** In one transaction with the steps before it: where an evaluation is on record, so is all that led to it. */
-  #keepEvaluation({ runId, step, evaluation, metrics }: WorkerMessage & { kind: 'evaluation' }): void {
+  #keepEvaluation({
+    runId,
+    step,
+    evaluation,
+    metrics,
+    pairs = pairStep(step, evaluation?.perPair ?? []),
+  }: WorkerMessage & { kind: 'evaluation' }): void {
     const store = this.#store;
     store.transaction(() => {
       this.flush();
       if (metrics) store.metrics.append(runId, [{ ...metrics, step }]);
+      if (pairs) store.pairTelemetry.append(runId, 'eval', [pairs], this.#retention.pairBytes);
       if (!evaluation) return;
       const { baseHash, dataHash } = store.runs.get(runId)!;
       store.evaluations.put({ runId, baseHash, dataHash, step, result: evaluation });

@@ -2,6 +2,7 @@ import type { Evaluation } from '../../shared/comparison.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CompareRequest, ProgressEvent, RowCounts, TrainRequest } from '../../shared/contract.ts';
 import type { EvaluationMetrics, StepMetrics } from '../../shared/metrics.ts';
+import type { PairStep } from '../../shared/pair-telemetry.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { CachedScore } from './reference.ts';
 
@@ -116,7 +117,13 @@ export type WorkerMessage =
       /** Steps done before, by a checkpoint. */
       readonly fromStep: number;
     }
-  | { readonly kind: 'step'; readonly runId: number; readonly metrics: StepMetrics }
+  | {
+      readonly kind: 'step';
+      readonly runId: number;
+      readonly metrics: StepMetrics;
+      /** Absent where the loss has no reference. */
+      readonly pairs?: PairStep | undefined;
+    }
   | {
       readonly kind: 'checkpoint';
       readonly runId: number;
@@ -132,6 +139,8 @@ export type WorkerMessage =
       readonly evaluation?: Evaluation;
       /** Of a run that is evaluated as it goes. */
       readonly metrics?: EvaluationMetrics;
+      /** The held-out pairs one by one; absent where `evaluation` has them. */
+      readonly pairs?: PairStep | undefined;
     }
   | {
       readonly kind: 'run-end';

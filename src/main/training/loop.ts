@@ -6,6 +6,7 @@ import { Random } from '../engine/train/random.ts';
 import { scheduleFactor } from '../engine/train/schedule.ts';
 import {
   NonFiniteError,
+  type StepResult,
   type Trainer,
   type TrainingPair,
   type TrainingState,
@@ -39,7 +40,8 @@ export interface LoopOptions {
   readonly pairs: readonly TrainingPair[];
   readonly batches: readonly (readonly number[])[];
   readonly config: RunConfig;
-  readonly onStep?: ((metrics: StepMetrics, totalSteps: number) => void) | undefined;
+  readonly onStep?:
+    ((metrics: StepMetrics, totalSteps: number, pairs: StepResult['pairs']) => void) | undefined;
   /** After `onStep`, with the step's numbers in the state; the next step waits for it. */
   readonly afterStep?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -76,7 +78,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     );
     seen += batch.length;
     const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
-    options.onStep?.(step, batches.length);
+    options.onStep?.(step, batches.length, result.pairs);
     await options.afterStep?.();
   }
 }

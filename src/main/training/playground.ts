@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import type { RunConfig } from '../../shared/config.ts';
 import type { GeneratedPiece, GenerateSettings, ScoreTextResult } from '../../shared/contract.ts';
 import { InputError } from '../../shared/errors.ts';
+import type { Text } from '../../shared/preferences.ts';
 import { Generator, type Generated } from '../engine/generate/generator.ts';
 import { tokenizeChat } from '../engine/tokens/chat-template.ts';
 import { tokenizeCompletions } from '../engine/tokens/pairs.ts';
@@ -20,9 +21,9 @@ export type PolicyPlace =
 
 export type Prompt = Omit<GenerateSettings, 'threads'>;
 export interface Completion {
-  readonly prompt: string;
+  readonly prompt: Text;
   readonly chat: boolean;
-  readonly completion: string;
+  readonly completion: Text;
 }
 
 export interface PlaygroundOptions {
@@ -254,12 +255,12 @@ function completionIds(
   tokenizer: Tokenizer,
   { prompt, completion, chat }: Completion,
 ): { readonly prompt: Int32Array; readonly completion: Int32Array } {
-  if (chat) requireTemplate(tokenizer);
-  const texts = chat
-    ? {
-        prompt: [{ role: 'user' as const, content: prompt }],
-        completion: [{ role: 'assistant' as const, content: completion }],
-      }
+  const isChat = chat || typeof prompt !== 'string' || typeof completion !== 'string';
+  if (isChat) requireTemplate(tokenizer);
+  const asMessages = (text: Text, role: 'user' | 'assistant'): Text =>
+    typeof text === 'string' ? [{ role, content: text }] : text;
+  const texts = isChat
+    ? { prompt: asMessages(prompt, 'user'), completion: asMessages(completion, 'assistant') }
     : { prompt, completion };
   const { completions, skipped } = tokenizeCompletions(
     [{ kind: 'completion', index: 0, ...texts }],

@@ -38,6 +38,10 @@ import type {
   ModelDetails,
   ModelRequest,
   MoveJobRequest,
+  PairStepsRequest,
+  PairStepsResult,
+  PairTelemetryRequest,
+  PairTelemetryResult,
   PlanResult,
   PreviewDataResult,
   ProjectRequest,
@@ -265,6 +269,8 @@ export interface AppApi {
   /** Names of the metrics that any of these runs has. */
   runMetrics(request: RunMetricsRequest): RunMetricsResult;
   runEvaluations(request: RunRequest): RunEvaluations;
+  pairTelemetry(request: PairTelemetryRequest): PairTelemetryResult;
+  pairSteps(request: PairStepsRequest): PairStepsResult;
   runLog(request: LogRequest): LogResult;
   listQueue(request: Nothing): QueueState;
   moveJob(request: MoveJobRequest): QueueState;

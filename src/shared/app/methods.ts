@@ -94,6 +94,7 @@ const policy = z.union([
   z.strictObject({ model }),
   z.strictObject({ run: identity, step: row.exactOptional() }),
 ]);
+const messages = list(z.strictObject({ role: short, content: text }), 1000).min(1);
 const runStatus = z.enum([
   'queued',
   'running',
@@ -205,6 +206,14 @@ export const methods = {
   }),
   runMetrics: z.strictObject({ runs: list(identity, 1000) }),
   runEvaluations: run,
+  pairTelemetry: z.strictObject({
+    runs: list(identity, 64),
+    side: z.enum(['train', 'eval']),
+    row: row.exactOptional(),
+    from: row.exactOptional(),
+    to: row.exactOptional(),
+  }),
+  pairSteps: z.strictObject({ runs: list(identity, 64) }),
   runLog: z.strictObject({ run: identity, lines: count(2000) }),
   listQueue: nothing,
   moveJob: z.strictObject({
@@ -227,7 +236,12 @@ export const methods = {
     topP: z.number().gt(0).max(1),
     seed: settings.seed,
   }),
-  scoreText: z.strictObject({ policy, prompt: text, chat: z.boolean(), completion: text }),
+  scoreText: z.strictObject({
+    policy: z.union([policy, z.strictObject({ referenceOf: identity })]),
+    prompt: z.union([text, messages]),
+    chat: z.boolean(),
+    completion: z.union([text, messages]),
+  }),
 
   listProjects: nothing,
   addProject: project,

@@ -1,3 +1,5 @@
+import type { Text } from '../preferences.ts';
+
 /** A base model, or a checkpoint of a run. */
 export type Policy =
   | { readonly model: string }
@@ -33,11 +35,13 @@ export interface GeneratedPiece {
 }
 
 export interface ScoreTextRequest {
-  readonly policy: Policy;
-  readonly prompt: string;
-  /** Prompt and completion are messages of user and assistant; else they are one text, ended by the end token. */
+  /** Also what c and r of a run are measured against. */
+  readonly policy: Policy | { readonly referenceOf: number };
+  /** Messages are rendered through the chat template, as the completion's then must be. */
+  readonly prompt: Text;
+  /** Texts are messages of user and assistant; else they are one text, ended by the end token. */
   readonly chat: boolean;
-  readonly completion: string;
+  readonly completion: Text;
 }
 export interface ScoreTextResult {
   /**

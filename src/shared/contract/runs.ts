@@ -2,6 +2,7 @@ import type { Evaluation, PromptSample } from '../comparison.ts';
 import type { RunConfig } from '../config.ts';
 import type { LossName } from '../losses.ts';
 import type { StepMetrics } from '../metrics.ts';
+import type { GateChange, PairSide } from '../pair-telemetry.ts';
 import type { Outcome, Plan } from '../plan.ts';
 
 export type RunStatus =
@@ -54,6 +55,8 @@ export interface RunDetails extends RunSummary {
     readonly order?: string;
     readonly start?: string;
   };
+  /** Of its imported dataset, as the run read it. */
+  readonly revision?: number;
   readonly last?: StepMetrics;
   /** The last one so far. */
   readonly evaluation?: Evaluation;
@@ -199,6 +202,53 @@ export interface Series {
 export interface SeriesResult {
   /** Of every run and metric that has values in the range, run by run in the order asked for. */
   readonly series: readonly Series[];
+}
+/** c and r of pairs over a run's steps. */
+export interface PairTelemetryRequest {
+  /** At most 64. */
+  readonly runs: readonly number[];
+  readonly side: PairSide;
+  /** Only this row of the data. */
+  readonly row?: number;
+  /** First and last step, inclusive. */
+  readonly from?: number;
+  readonly to?: number;
+}
+/** One pair at the steps at which it was looked at; all lists are of one length. */
+export interface PairHistory {
+  /** The row's place in its data. */
+  readonly row: number;
+  /** Ascending. A batch's pairs are as the step found them; a held-out pair is as it was after so many steps. */
+  readonly steps: readonly number[];
+  /** Log-ratios to the reference in nats. */
+  readonly c: readonly number[];
+  /** Absent where the loss looks at no rejected answer. */
+  readonly r?: readonly number[];
+  /** Among these steps. */
+  readonly gate: readonly GateChange[];
+}
+export interface PairTelemetryResult {
+  /** In the order asked for; of a run without any the list is empty. */
+  readonly runs: readonly {
+    readonly run: number;
+    /** By ascending row. */
+    readonly pairs: readonly PairHistory[];
+  }[];
+}
+export interface PairStepsRequest {
+  /** At most 64. */
+  readonly runs: readonly number[];
+}
+/** At which steps pairs of a run were looked at, as far as that is on record. */
+export interface PairStepsResult {
+  /** In the order asked for. */
+  readonly runs: readonly {
+    readonly run: number;
+    /** The first and the last step whose batch is kept. */
+    readonly train?: { readonly first: number; readonly last: number };
+    /** Of each evaluation, ascending. */
+    readonly eval: readonly number[];
+  }[];
 }
 export interface RunMetricsRequest {
   readonly runs: readonly number[];

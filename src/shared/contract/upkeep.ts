@@ -12,7 +12,7 @@ export interface DoctorRequest {
 export interface DoctorFinding {
   /** `warning`: nothing is broken, but a person should know. */
   readonly severity: 'broken' | 'warning';
-  readonly kind: 'database' | 'model' | 'checkpoint' | 'adapter' | 'job';
+  readonly kind: 'database' | 'model' | 'checkpoint' | 'adapter' | 'job' | 'pairs';
   /** Name of a model, "run 3, step 40", "job 2", or the database's file. */
   readonly name: string;
   readonly message: string;

@@ -105,6 +105,8 @@ export async function run(args: readonly string[], overrides: Partial<Services> 
     forkRun: untried,
     runSeries: untried,
     runMetrics: untried,
+    pairTelemetry: untried,
+    pairSteps: untried,
     runLog: untried,
     removeRun: untried,
     inspectModel: untried,

@@ -49,6 +49,15 @@ export class RecordCheck {
     }
   }
 
+  /** c and r of pairs that are not what was written. */
+  pairs(): void {
+    for (const { runId, side, firstStep } of this.#store.pairTelemetry.damaged()) {
+      const which = side === 'train' ? 'training' : 'held-out';
+      const message = `c and r of ${which} pairs from step ${firstStep} on are damaged; the run itself is not`;
+      this.#add('warning', 'pairs', `run ${runId}`, message);
+    }
+  }
+
   async models(): Promise<void> {
     for (const model of this.#store.models.list()) {
       this.#call.signal?.throwIfAborted();

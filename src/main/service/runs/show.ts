@@ -67,6 +67,7 @@ export function showRun(library: Library, id: number): RunDetails {
       ...(run.orderHash === null ? {} : { order: run.orderHash }),
       ...(run.adapterStartHash === null ? {} : { start: run.adapterStartHash }),
     },
+    ...(request?.revision === undefined ? {} : { revision: request.revision }),
     ...(last === undefined ? {} : { last }),
     ...(evaluation ? { evaluation } : {}),
     checkpoints: store.checkpoints.listOfRun(id).map(({ step, size, sha256, createdAt }) => ({

@@ -4,6 +4,14 @@ import { jobs } from './0002-jobs.ts';
 import { datasets } from './0003-datasets.ts';
 import { metricRollups } from './0004-metric-rollups.ts';
 import { runRoles } from './0005-run-roles.ts';
+import { pairTelemetry } from './0006-pair-telemetry.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [firstSchema, jobs, datasets, metricRollups, runRoles];
+export const migrations: readonly Migration[] = [
+  firstSchema,
+  jobs,
+  datasets,
+  metricRollups,
+  runRoles,
+  pairTelemetry,
+];

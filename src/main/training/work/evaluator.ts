@@ -8,6 +8,7 @@ import {
 import { evaluationSteps, type RunConfig } from '../../../shared/config.ts';
 import type { CallOptions } from '../../../shared/contract.ts';
 import type { EvaluationMetrics } from '../../../shared/metrics.ts';
+import { pairStep } from '../../../shared/pair-telemetry.ts';
 import { repeating } from '../../../shared/repetition.ts';
 import { LossMeter } from '../../engine/train/loss-meter.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
@@ -114,6 +115,7 @@ export class RunEvaluator {
       runId: this.#run.id,
       step,
       metrics,
+      pairs: pairStep(step, evaluatePairs(scores, reference).perPair!),
       ...(scores.every(isFiniteScore) ? { evaluation: { ...measures, ...(samples && { samples }) } } : {}),
     });
     return true;

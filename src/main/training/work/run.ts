@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { evaluatePairs, type Evaluation, type TaskEvaluation } from '../../../shared/comparison.ts';
 import { runFolderName, runTitle, type Grid, type GridRun } from '../../../shared/grid.ts';
 import type { CallOptions, CompareRequest } from '../../../shared/contract.ts';
-import type { StepMetrics } from '../../../shared/metrics.ts';
+import { pairStep } from '../../../shared/pair-telemetry.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
-import { planBatches, runUntilDivergence, type Divergence } from '../loop.ts';
+import { planBatches, runUntilDivergence, type Divergence, type LoopOptions } from '../loop.ts';
 import { policyHash, savePolicy, startPolicy, type Policy } from '../model.ts';
 import { orderHash } from '../prepare.ts';
 import { underName } from '../progress.ts';
@@ -61,8 +61,8 @@ export async function runOne(
   const fromStep = state.optimizer.step;
   send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
   const checkpointer = checkpointerOf(context, run, facts, state);
-  const onStep = (step: StepMetrics, totalSteps: number): void => {
-    send({ kind: 'step', runId: run.id, metrics: step });
+  const onStep: LoopOptions['onStep'] = (step, totalSteps, stepPairs) => {
+    send({ kind: 'step', runId: run.id, metrics: step, pairs: pairStep(step.step, stepPairs) });
     call.onProgress({ kind: 'step', run: name, metrics: step, totalSteps });
     call.onProgress({
       kind: 'progress',

@@ -1,13 +1,13 @@
 import { evaluatePairs } from '../../../shared/comparison.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { describeLoss } from '../../../shared/losses.ts';
-import type { StepMetrics } from '../../../shared/metrics.ts';
+import { pairStep } from '../../../shared/pair-telemetry.ts';
 import { Scorer } from '../../engine/train/scorer.ts';
 import { NonFiniteError } from '../../engine/train/trainer.ts';
 import type { JobSpec } from '../job.ts';
 import { resolveData } from '../data.ts';
 import { holdOut } from '../held-out.ts';
-import { planBatches, runOrExplain } from '../loop.ts';
+import { planBatches, runOrExplain, type LoopOptions } from '../loop.ts';
 import {
   parameterCount,
   policyHash,
@@ -132,8 +132,8 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const fromStep = state.optimizer.step;
   send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
   const checkpointer = checkpointerOf(context, run, facts, state);
-  const onStep = (metrics: StepMetrics, totalSteps: number): void => {
-    send({ kind: 'step', runId: run.id, metrics });
+  const onStep: LoopOptions['onStep'] = (metrics, totalSteps, stepPairs) => {
+    send({ kind: 'step', runId: run.id, metrics, pairs: pairStep(metrics.step, stepPairs) });
     call.onProgress({ kind: 'step', metrics, totalSteps });
   };
   const evaluator =

@@ -26,6 +26,7 @@ import { exportRun, forkRun, pauseRun, removeRun, reportRun, resumeRun, stopRun 
 import { runEvaluations } from './runs/evaluations.ts';
 import { listRuns, showRun, watchRun } from './runs/list.ts';
 import { logRun } from './runs/log.ts';
+import { runPairs } from './runs/pairs.ts';
 import { score } from './score.ts';
 import { serve } from './serve.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
@@ -67,6 +68,7 @@ export const commands: readonly Command[] = [
   listRuns,
   showRun,
   runEvaluations,
+  runPairs,
   watchRun,
   logRun,
   pauseRun,
