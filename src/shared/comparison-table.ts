@@ -156,6 +156,34 @@ function layOut(columns: readonly Column[]): string[] {
   return [heading, '─'.repeat(longest), ...body];
 }
 
+const headings: Readonly<Record<Measure['name'], string>> = {
+  task: 'task %',
+  preference: 'pref %',
+  c: 'c',
+  r: 'r',
+  margin: 'c − r',
+  kl: 'KL/token',
+  length: 'tokens',
+  cut: 'cut %',
+  repetition: 'repeat %',
+  repeating: 'looping %',
+  lengthCorrelation: 'length r',
+  shorterChosen: 'shorter %',
+  longerChosen: 'longer %',
+};
+
+/** What the measures of answers are taken of. */
+export function answersNote({ base, runs }: ComparisonResult): string {
+  const found = [base, ...runs.map(({ evaluation }) => evaluation)];
+  const kl = found.find((evaluation) => evaluation?.klToReference)?.klToReference;
+  const decoding = found.find((evaluation) => evaluation?.generation)?.generation?.decoding;
+  const of = decoding === 'greedy' ? 'the greedy answers to the task' : 'samples after held-out prompts';
+  const klWords = kl
+    ? `KL/token: KL of the policy to its reference over the whole vocabulary, in nats per token, on ${kl.samples} of its own samples at temperature 1; `
+    : '';
+  return `${klWords}of ${of}: tokens: mean length; cut: share cut at the longest; repeat: share of runs of four tokens that stood there before; looping: share of answers where that is above one half.`;
+}
+
 /** An arm's name where there is little room: its parameters, or what fits of its loss. */
 function narrowArm(arm: string): string {
   const [loss = '', ...parameters] = arm.split(':');
@@ -197,12 +225,16 @@ export function renderTable(result: ComparisonResult): string {
       cells: ['', ...cells.map(({ finished, runs }) => `${finished}/${runs.length}`)],
     },
   ];
-  const headings = { task: 'task %', preference: 'pref %', c: 'c', r: 'r', margin: 'c − r' };
-  for (const measure of measures) {
-    const summaries = [base(measure), ...cells.map((cell) => cell.measures[measure.name])];
-    if (summaries.every(({ seeds }) => seeds === 0)) continue;
-    columns.push(spreadColumn(headings[measure.name], formatSummaries(summaries, measure.unit)));
-  }
+  const measured = (group: Measure['group']): Column[] =>
+    measures.flatMap((measure) => {
+      if (measure.group !== group) return [];
+      const summaries = [base(measure), ...cells.map((cell) => cell.measures[measure.name])];
+      if (summaries.every(({ seeds }) => seeds === 0)) return [];
+      return [spreadColumn(headings[measure.name], formatSummaries(summaries, measure.unit))];
+    });
+  const named = columns.slice(0, -1);
+  columns.push(...measured('held-out'));
+  const answers = measured('answers');
   const plain = (heading: string, of: (cell: (typeof cells)[number]) => SeedSummary): Column => ({
     heading,
     align: 'right',
@@ -211,9 +243,11 @@ export function renderTable(result: ComparisonResult): string {
   columns.push(plain('loss', (cell) => cell.finalLoss));
   columns.push(plain('gate', (cell) => cell.finalGateOpen));
 
-  const wide = layOut(columns);
-  const narrow = columns.map((column) => (column.heading === 'arm' ? armColumn(narrowArm) : column));
-  const table = wide.every((line) => line.length <= width) ? wide : layOut(narrow);
+  const fitted = (wide: readonly Column[]): string[] => {
+    const lines = layOut(wide);
+    if (lines.every((line) => line.length <= width)) return lines;
+    return layOut(wide.map((column) => (column.heading === 'arm' ? armColumn(narrowArm) : column)));
+  };
 
   const diverged = arms.flatMap(({ runs, learningRate, beta }) =>
     runs
@@ -226,6 +260,7 @@ export function renderTable(result: ComparisonResult): string {
   const notes = [
     'Mean over finished seeds ± standard deviation. task: exact match; pref: held-out pairs with c > r; c, r: log-ratio to the reference in nats per answer; loss, gate (share of pairs with r > 0): training, last tenth of the steps. Losses of different arms are not comparable.' +
       (stage ? ' c and r of SFT first are to what it started from.' : ''),
+    ...(answers.length === 0 ? [] : [answersNote(result)]),
     ...diverged.map(
       (run) =>
         `Diverged: ${run.loss} at ${run.point}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
@@ -237,7 +272,8 @@ export function renderTable(result: ComparisonResult): string {
   const selection = select(result);
   const start = describeStart(result);
   const blocks = [
-    table,
+    fitted(columns),
+    answers.length === 0 ? [] : fitted([...named, ...answers]),
     // One arm alone is paired with nothing.
     result.arms.length > 1 ? wrapText(describePairing(result), width) : [],
     start === undefined ? [] : wrapText(start, width),

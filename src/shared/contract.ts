@@ -262,6 +262,11 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /**
+   * After how many prompts every final policy's own samples are drawn, to measure its KL to the reference: the task's
+   * questions, else held-out prompts; 0 for none, 32 if absent.
+   */
+  readonly driftPrompts?: number;
   /** The project it belongs to, by its name. */
   readonly project?: string;
   /** Optimizer steps between two checkpoints; default: by time. */

@@ -16,4 +16,5 @@ export const defaults = {
   loraTargets: 'all-linear',
   samplePrompts: 3,
   sampleTokens: 64,
+  driftPrompts: 32,
 } as const;

@@ -1,4 +1,4 @@
-import { describePoint, gridPoints, measures, runsOf } from './comparison.ts';
+import { describePoint, gridPoints, measures, runsOf, unitWords } from './comparison.ts';
 import type { ComparisonResult, GridPoint, Measure } from './comparison.ts';
 import { formatMeasured } from './format.ts';
 import { usesBeta } from './losses.ts';
@@ -108,7 +108,9 @@ export const plural = (count: number, noun: string): string => `${count} ${noun}
 
 /** A size with its unit: shares become points. */
 export function amount(value: number, unit: Measure['unit']): string {
-  return unit === 'share' ? `${(value * 100).toFixed(1)} points` : `${formatMeasured(value)} nats`;
+  return unit === 'share'
+    ? `${(value * 100).toFixed(1)} points`
+    : `${formatMeasured(value)} ${unitWords[unit]}`;
 }
 
 export function signedAmount(value: number, unit: Measure['unit']): string {

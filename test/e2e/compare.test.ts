@@ -80,6 +80,49 @@ describe('compare', () => {
     expect([base.meanChosenLogRatio, base.meanRejectedLogRatio, base.ties]).toEqual([0, 0, 4]);
   });
 
+  it('measures the final answers, their KL to the reference and the bias by length, and shows them', () => {
+    const { runs, base } = result.comparison;
+    expect(base.generation).toMatchObject({ answers: 2, decoding: 'greedy' });
+    expect(base.klToReference).toBeUndefined();
+    for (const { evaluation } of runs) {
+      const { klToReference, generation, lengthBias } = evaluation!;
+      expect(klToReference).toMatchObject({ samples: 2 });
+      expect(klToReference!.tokens).toBeLessThanOrEqual(2 * 4);
+      expect(klToReference!.perToken).toBeGreaterThan(0);
+      expect(generation!.meanTokens).toBeLessThanOrEqual(4);
+      // Every rejected answer of these sums is the longer one.
+      expect([lengthBias!.shorter.pairs, lengthBias!.longer.pairs]).toEqual([4, 0]);
+      expect(lengthBias!.shorter.accuracy).toBe(evaluation!.preferenceAccuracy);
+    }
+    expect(result.table).toContain('KL/token');
+  });
+
+  it('finds no KL at all where nothing was learnt, and draws as many samples as are asked for', async () => {
+    const { code, json } = await plumbline(home, [
+      ...[
+        'compare',
+        '--model',
+        at('tiny'),
+        '--data',
+        at('pairs.jsonl'),
+        '--batch-size',
+        4,
+        '--eval-share',
+        0.25,
+      ],
+      ...['--lr', 0, '--seeds', 0, '--lora-r', 4, '--kl-prompts', 3, '--json'],
+    ]);
+    expect(code).toBe(0);
+    const { comparison } = json<CompareResult>();
+    expect(comparison.command).toContain('--kl-prompts 3');
+    for (const { evaluation } of comparison.runs) {
+      expect(evaluation!.klToReference).toMatchObject({ samples: 3, perToken: 0, standardError: 0 });
+      // The same draws from the same distributions.
+      expect(evaluation!.generation).toEqual(comparison.base.generation);
+    }
+    expect(comparison.base.generation).toMatchObject({ answers: 3, decoding: 'sampled' });
+  });
+
   it('equals train with the same settings', async () => {
     const outputs = ['--metrics', at('alone.jsonl'), '--adapter-out', at('alone')];
     const settings = ['--batch-size', 4, '--eval-share', 0.25, '--lr', 1e-2, '--seed', 1, '--lora-r', 4];

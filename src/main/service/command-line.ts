@@ -25,6 +25,7 @@ export function commandOf(request: CompareRequest): string {
     ['--sample-tokens', unless(shared.sampleTokens, defaults.sampleTokens)],
     ['--task-data', request.taskData],
     ['--task-tokens', request.taskTokens],
+    ['--kl-prompts', unless(request.driftPrompts, defaults.driftPrompts)],
     ['--beta', shared.beta],
     ['--scheduler', unless(shared.scheduler, defaults.scheduler)],
     ['--warmup', unless(shared.warmup, defaults.warmup)],

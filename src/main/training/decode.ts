@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Text } from '../../shared/preferences.ts';
-import { Generator } from '../engine/generate/generator.ts';
+import { repetition } from '../../shared/repetition.ts';
+import { Generator, type GenerateOptions, type Reader } from '../engine/generate/generator.ts';
 import { NonFiniteLogitsError } from '../engine/generate/sampling.ts';
 import { tokenizePrompt } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
@@ -39,6 +40,16 @@ export interface Answer {
   readonly text: string;
   /** Ids of all that was generated, one that ended the answer included. */
   readonly tokens: readonly number[];
+  /** Whether it was cut at the longest. */
+  readonly isCut: boolean;
+  /** Of its tokens but one that ends it, as shared/repetition.ts defines it. */
+  readonly repetition: number;
+}
+
+/** An answer drawn at temperature 1. */
+export interface SampledAnswer extends Answer {
+  /** KL to the policy that reads along, in nats at each token; absent where none does. */
+  readonly divergences?: readonly number[];
 }
 
 /** The same prompts answered greedily by one policy after another, in one session and one order. */
@@ -97,13 +108,38 @@ export class Answerer {
    * @returns one answer per prompt
    * @throws NonFiniteLogitsError where the policy gives no numbers; the signal's reason where that is aborted
    */
-  async answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<Answer[]> {
+  answer(parameters: Float32Array | undefined, options: WorkOptions): Promise<Answer[]> {
+    return this.#generate(parameters, options, { temperature: 0 });
+  }
+
+  /**
+   * As `answer`, drawn at temperature 1 by the same random streams for every policy.
+   * @param against a policy that reads along, as `GenerateOptions.against`
+   */
+  sample(
+    parameters: Float32Array | undefined,
+    against: Reader | undefined,
+    options: WorkOptions,
+  ): Promise<SampledAnswer[]> {
+    return this.#generate(parameters, options, { temperature: 1, against });
+  }
+
+  /** A policy of this session's shape that reads along. */
+  reader(parameters: Float32Array | undefined): Reader {
+    return { generator: this.#generator, parameters };
+  }
+
+  async #generate(
+    parameters: Float32Array | undefined,
+    options: WorkOptions,
+    how: Pick<GenerateOptions, 'temperature' | 'against'>,
+  ): Promise<SampledAnswer[]> {
     let done = 0;
     const end = new Set(endTokens(this.#model));
     const generated = await this.#generator.generate(this.prompts, {
       parameters,
       maxTokens: this.#maxTokens,
-      temperature: 0,
+      ...how,
       topP: 1,
       seed: 0,
       eosTokenIds: [...end],
@@ -114,9 +150,12 @@ export class Answerer {
         options.onProgress?.(done, this.prompts.length);
       },
     });
-    return generated.map(({ tokens }) => ({
+    return generated.map(({ tokens, finish, divergences }) => ({
       text: this.#model.tokenizer.decode(tokens, { skipSpecialTokens: true }).trim(),
       tokens,
+      isCut: finish === 'length',
+      repetition: repetition(tokens.filter((token) => !end.has(token))),
+      ...(divergences ? { divergences } : {}),
     }));
   }
 

@@ -1,8 +1,7 @@
 import type { PromptSample } from '../../shared/comparison.ts';
 import type { DataRow } from '../../shared/preferences.ts';
-import { repetition } from '../../shared/repetition.ts';
 import { promptKey } from '../../shared/row-texts.ts';
-import { Answerer, endTokens, NonFiniteLogitsError } from './decode.ts';
+import { Answerer, NonFiniteLogitsError } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { TrainingPair } from './prepare.ts';
 import type { WorkOptions } from './work.ts';
@@ -11,13 +10,11 @@ import type { WorkOptions } from './work.ts';
 export class Sampler {
   readonly #answerer: Answerer;
   readonly #texts: readonly string[];
-  readonly #end: ReadonlySet<number>;
   readonly #starts = new Map<string, readonly PromptSample[] | undefined>();
 
-  private constructor(answerer: Answerer, texts: readonly string[], end: ReadonlySet<number>) {
+  private constructor(answerer: Answerer, texts: readonly string[]) {
     this.#answerer = answerer;
     this.#texts = texts;
-    this.#end = end;
   }
 
   /**
@@ -41,7 +38,7 @@ export class Sampler {
     const texts = distinct.map(({ index }) => promptKey(rows.get(index)!));
     const prompts = distinct.map(({ prompt }) => prompt);
     const answerer = await Answerer.openFor(model, trainable, prompts, { maxTokens: sampleTokens, threads });
-    return new Sampler(answerer, texts, new Set(endTokens(model)));
+    return new Sampler(answerer, texts);
   }
 
   /** Token ids of each prompt. */
@@ -60,11 +57,11 @@ export class Sampler {
   ): Promise<readonly PromptSample[] | undefined> {
     try {
       const answers = await this.#answerer.answer(parameters, options);
-      return answers.map(({ text, tokens }, place) => ({
+      return answers.map(({ text, tokens, repetition }, place) => ({
         prompt: this.#texts[place]!,
         output: text,
         tokens: tokens.length,
-        repetition: repetition(tokens.filter((token) => !this.#end.has(token))),
+        repetition,
       }));
     } catch (error) {
       if (options.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
@@ -93,7 +90,7 @@ export class Sampler {
 }
 
 /** The first pairs with so many different prompts, token by token. */
-function firstPrompts(pairs: readonly TrainingPair[], count: number): TrainingPair[] {
+export function firstPrompts(pairs: readonly TrainingPair[], count: number): TrainingPair[] {
   const first = new Map<string, TrainingPair>();
   for (const pair of pairs) {
     if (first.size >= count) break;

@@ -1,5 +1,6 @@
-import type { TaskEvaluation } from '../../shared/comparison.ts';
+import type { Evaluation, TaskEvaluation } from '../../shared/comparison.ts';
 import { InputError } from '../../shared/errors.ts';
+import { generationMeasures } from '../../shared/generation-measures.ts';
 import { splitImplicitPrompt } from '../../shared/implicit-prompt.ts';
 import { sha256OfFile } from '../formats/files.ts';
 import { readQuestions, type Question } from '../formats/questions.ts';
@@ -13,6 +14,11 @@ import { isExactMatch } from './tasks.ts';
 
 /** Answers shown side by side in a report. */
 const samplesKept = 12;
+
+/** What answering a task's questions finds. */
+export interface TaskFindings extends Required<Pick<Evaluation, 'generation'>> {
+  readonly task: TaskEvaluation;
+}
 
 /** Exact match on questions by greedy generation: the same questions, session and order for every model. */
 export class TaskRunner {
@@ -42,11 +48,11 @@ export class TaskRunner {
    * @param parameters trained numbers; absent for the base
    * @throws NonFiniteLogitsError (training/decode) where they have diverged
    */
-  async evaluate(parameters: Float32Array | undefined, call: CallOptions): Promise<TaskEvaluation> {
+  async evaluate(parameters: Float32Array | undefined, call: CallOptions): Promise<TaskFindings> {
     const answers = await this.#answerer.answer(parameters, asBar(call, 'answering questions', 'answers'));
     const outputs = answers.map(({ text }) => text);
     const perQuestion = outputs.map((output, place) => isExactMatch(output, this.#questions[place]!.answer));
-    return {
+    const task: TaskEvaluation = {
       questions: perQuestion.length,
       correct: perQuestion.filter(Boolean).length,
       perQuestion,
@@ -57,6 +63,12 @@ export class TaskRunner {
         correct: perQuestion[place]!,
       })),
     };
+    const measured = answers.map(({ tokens, isCut, repetition }) => ({
+      tokens: tokens.length,
+      isCut,
+      repetition,
+    }));
+    return { task, generation: generationMeasures(measured, 'greedy') };
   }
 
   /** As `Answerer.rehearse` (training/decode). */

@@ -3,6 +3,7 @@ import {
   gridPoints,
   measures,
   runsOf,
+  unitWords,
   type ComparisonResult,
   type GridPoint,
 } from '../../shared/comparison.ts';
@@ -62,7 +63,7 @@ export function measureCharts(result: ComparisonResult): Points[] {
         groups,
         categories: points.map((point) => describePoint(point).replace(/^lr /, '')),
         xLabel: points.some(({ beta }) => beta !== undefined) ? 'learning rate, β' : 'learning rate',
-        yLabel: measure.unit === 'share' ? '%' : 'nats per answer',
+        yLabel: measure.unit === 'nats' ? 'nats per answer' : unitWords[measure.unit],
         ...(base === undefined ? {} : { lines: [{ y: base * scale, label: 'base' }] }),
       },
     ];

@@ -3,6 +3,7 @@ import type { ModelSource } from '../models/family.ts';
 import type { Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
 import { breathe, Decoder } from './decoder.ts';
+import { divergenceOf } from './divergence.ts';
 import { drawToken, likeliest, logProbOf, type SamplingOptions } from './sampling.ts';
 
 export interface GeneratorOptions {
@@ -29,7 +30,16 @@ export interface GenerateOptions extends SamplingOptions {
    * computes the token's log-prob in nats, at temperature 1 whatever it was drawn at; to be called at once or never.
    */
   readonly onToken?: (sequence: number, tokenId: number, logProb: () => number) => void;
+  /** A policy that reads along: how far what is generated lies from it is measured at every token. */
+  readonly against?: Reader | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A policy of the same vocabulary, on a generator of the same batch (the same one, if it has that shape). */
+export interface Reader {
+  readonly generator: Generator;
+  /** As `GenerateOptions.parameters`. */
+  readonly parameters: Float32Array | undefined;
 }
 
 export interface Generated {
@@ -37,6 +47,11 @@ export interface Generated {
   readonly tokens: number[];
   /** `length`: maxTokens, or the generator's maxLength, was reached first. */
   readonly finish: 'end' | 'length';
+  /**
+   * Where a policy reads along: KL(generating ‖ reading) in nats over the whole vocabulary at each new token's place, at
+   * temperature 1 whatever it was drawn at.
+   */
+  readonly divergences?: number[];
 }
 
 /** Tokens whose logits are held at once when a text is scored: 128 × 49,152 × 4 bytes = 25 MB. */
@@ -47,6 +62,7 @@ interface Sequence {
   readonly prompt: Int32Array;
   readonly tokens: number[];
   readonly random: Random;
+  readonly divergences: number[];
   readonly mostTokens: number;
   finish?: 'end' | 'length';
 }
@@ -85,7 +101,11 @@ export class Generator {
     for (let start = 0; start < byLength.length; start += batch) {
       await this.#generateBatch(byLength.slice(start, start + batch), options);
     }
-    return sequences.map(({ tokens, finish }) => ({ tokens, finish: finish! }));
+    return sequences.map(({ tokens, finish, divergences }) => ({
+      tokens,
+      finish: finish!,
+      ...(options.against ? { divergences } : {}),
+    }));
   }
 
   #begin(prompt: Int32Array, index: number, { maxTokens, seed }: GenerateOptions): Sequence {
@@ -101,6 +121,7 @@ export class Generator {
       index,
       prompt,
       tokens: [],
+      divergences: [],
       random: new Random(seed, `generate/${index}`),
       mostTokens: Math.min(maxTokens, maxLength - prompt.length),
     };
@@ -111,22 +132,28 @@ export class Generator {
     const longest = Math.max(...sequences.map(({ prompt }) => prompt.length));
     const mostTokens = Math.max(...sequences.map((sequence) => sequence.mostTokens));
     // The last token is never read.
-    const decoding = this.#decoder.begin(options.parameters, longest + mostTokens - 1);
+    const capacity = longest + mostTokens - 1;
+    const decoding = this.#decoder.begin(options.parameters, capacity);
+    const { against } = options;
+    const reading = against && against.generator.#decoder.begin(against.parameters, capacity);
     const nothing = new Int32Array();
     const prompts = Array.from({ length: batch }, (_, place) => sequences[place]?.prompt ?? nothing);
     let logits = await decoding.readPrompts(prompts, options.signal);
+    let others = await reading?.readPrompts(prompts, options.signal);
     for (;;) {
       sequences.forEach((sequence, place) => {
         if (sequence.finish) return;
-        const row = logits.subarray(place * config.vocabularySize, (place + 1) * config.vocabularySize);
+        const [from, to] = [place * config.vocabularySize, (place + 1) * config.vocabularySize];
+        const row = logits.subarray(from, to);
+        if (others) sequence.divergences.push(divergenceOf(row, others.subarray(from, to)));
         take(sequence, row, options);
       });
       if (sequences.every(({ finish }) => finish)) return;
       await breathe(options.signal);
       // A finished sequence only fills its place.
-      logits = await decoding.readTokens(
-        Array.from({ length: batch }, (_, place) => sequences[place]?.tokens.at(-1) ?? 0),
-      );
+      const tokens = Array.from({ length: batch }, (_, place) => sequences[place]?.tokens.at(-1) ?? 0);
+      logits = await decoding.readTokens(tokens);
+      others = await reading?.readTokens(tokens);
     }
   }
 

@@ -1,5 +1,5 @@
 import { placesInColour } from '../../../shared/appearance.ts';
-import { describePoint, gridPoints, measures, runsOf } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, measures, runsOf, unitWords } from '../../../shared/comparison.ts';
 import type { ComparisonResult, GridPoint, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
@@ -328,7 +328,7 @@ function dotCharts(result: ComparisonResult, beta: number | undefined, place: nu
         title: measure.label.charAt(0).toUpperCase() + measure.label.slice(1),
         note: '',
         xLabel: 'learning rate',
-        yLabel: measure.unit === 'share' ? '%' : 'nats per answer',
+        yLabel: measure.unit === 'nats' ? 'nats per answer' : unitWords[measure.unit],
         categories: result.learningRates.map(formatLearningRate),
         groups,
         base: base === undefined ? undefined : rounded(base * scale),

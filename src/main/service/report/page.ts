@@ -11,7 +11,7 @@ import { chartGroups, lineDashes } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
 import { itemsSection } from './items.ts';
 import { styleSheet } from './style.ts';
-import { lossName, pairingTable, resultsTable, runsTable, samplesTables } from './tables.ts';
+import { lossName, pairingTable, resultsTables, runsTable, samplesTables } from './tables.ts';
 import { html, Markup, scriptJson } from './template.ts';
 
 /** The scripts a report carries: Chart.js, and the one that draws with it. */
@@ -208,7 +208,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         <main>
           ${verdictSection(verdicts, selection)}
           <h2>Results</h2>
-          ${resultsTable(result)} ${itemsSection(result, items)} ${runsTable(result)}
+          ${resultsTables(result)} ${itemsSection(result, items)} ${runsTable(result)}
           ${chartSections(result, groups)}
           ${
             samples &&

@@ -1,9 +1,14 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
 import type { Mark } from '../../../shared/appearance.ts';
 import { describePoint, gridPoints, measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
-import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
-import { formatSummaries, summariseCells, summariseSftFirst } from '../../../shared/comparison-table.ts';
-import type { SeedSummary } from '../../../shared/comparison-table.ts';
+import type { ComparisonResult, Measure, RunResult } from '../../../shared/comparison.ts';
+import {
+  answersNote,
+  formatSummaries,
+  summariseCells,
+  summariseSftFirst,
+} from '../../../shared/comparison-table.ts';
+import type { CellSummary, SeedSummary } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
 import { usesBeta } from '../../../shared/losses.ts';
 import { html, Markup } from './template.ts';
@@ -34,37 +39,74 @@ const hasSeveralBetas = ({ betas = [] }: ComparisonResult): boolean => betas.len
 const betaText = ({ beta }: { readonly beta?: number }): string =>
   beta === undefined ? '–' : formatBeta(beta);
 
-const headings = { task: 'task, %', preference: 'preference, %', c: 'c', r: 'r', margin: 'c − r' };
+const headings: Readonly<Record<Measure['name'], string>> = {
+  task: 'task, %',
+  preference: 'preference, %',
+  c: 'c',
+  r: 'r',
+  margin: 'c − r',
+  kl: 'KL per token',
+  length: 'tokens',
+  cut: 'cut, %',
+  repetition: 'repetition, %',
+  repeating: 'looping, %',
+  lengthCorrelation: 'correlation',
+  shorterChosen: 'chosen shorter, %',
+  longerChosen: 'chosen longer, %',
+};
 
-/** The main table: the base, then every arm at every learning rate and β, mean over finished seeds ± standard deviation. */
-export function resultsTable(result: ComparisonResult): Markup {
+/** Each group of measures in a table of its own. */
+const groups: readonly {
+  readonly group: Measure['group'];
+  readonly id: string;
+  readonly heading: string;
+  readonly note: (result: ComparisonResult) => string;
+}[] = [
+  {
+    group: 'held-out',
+    id: 'results',
+    heading: '',
+    note: () =>
+      'Mean over finished seeds ± standard deviation. Task: exact match. Preference: held-out pairs with c > r. c, r: mean log-ratio to the reference, nats per answer. Train loss and gate (share of pairs with r > 0): last tenth of the steps; losses of different arms are not comparable.',
+  },
+  { group: 'answers', id: 'answers', heading: 'What they answer', note: answersNote },
+  {
+    group: 'length',
+    id: 'length-bias',
+    heading: 'Held-out preferences and length',
+    note: () =>
+      'Correlation of c − r with the difference in length (chosen less rejected, in tokens), and preference accuracy where the chosen answer is shorter, and longer. A loss that learns length is right where chosen is longer and wrong where it is shorter.',
+  },
+];
+
+/** The base, then every arm at every learning rate and β, mean over finished seeds ± standard deviation: a table per group of measures. */
+export function resultsTables(result: ComparisonResult): Markup {
+  return html`${groups.map((each) => resultsTable(result, each))}`;
+}
+
+function resultsTable(
+  result: ComparisonResult,
+  { group, id, heading, note }: (typeof groups)[number],
+): Markup | undefined {
   const stage = summariseSftFirst(result);
   const cells = [...(stage ? [stage] : []), ...summariseCells(result)];
   const severalBetas = hasSeveralBetas(result);
   const baseValue = (value: number | undefined): SeedSummary =>
     value === undefined ? { seeds: 0 } : { seeds: 1, mean: value };
+  const own = measures.filter((measure) => measure.group === group);
+  const training = group === 'held-out' ? trainingColumns(cells) : [];
   const columns = [
-    ...measures.map((measure) => ({
+    ...own.map((measure) => ({
       heading: headings[measure.name],
       name: measure.name as string,
       unit: measure.unit,
       summaries: [baseValue(measure.of(result.base)), ...cells.map((cell) => cell.measures[measure.name])],
     })),
-    {
-      heading: 'train loss',
-      name: 'loss',
-      unit: 'nats' as const,
-      summaries: [baseValue(undefined), ...cells.map((cell) => cell.finalLoss)],
-    },
-    {
-      heading: 'gate open',
-      name: 'gate',
-      unit: 'nats' as const,
-      summaries: [baseValue(undefined), ...cells.map((cell) => cell.finalGateOpen)],
-    },
+    ...training,
   ]
     .filter(({ summaries }) => summaries.some(({ seeds }) => seeds > 0))
     .map((column) => ({ ...column, texts: formatSummaries(column.summaries, column.unit) }));
+  if (columns.length === 0) return undefined;
   const row = (lead: Markup, place: number, first: boolean): Markup =>
     html`<tr ${first && new Markup('class="first"')}>
       ${lead}
@@ -75,13 +117,10 @@ export function resultsTable(result: ComparisonResult): Markup {
       )}
     </tr>`;
   const blank = html`<td></td>`;
-  return html`<p class="quiet">
-      Mean over finished seeds ± standard deviation. Task: exact match. Preference: held-out pairs with c &gt;
-      r. c, r: mean log-ratio to the reference, nats per answer. Train loss and gate (share of pairs with r
-      &gt; 0): last tenth of the steps; losses of different arms are not comparable.
-    </p>
+  return html`${heading !== '' && html`<h3>${heading}</h3>`}
+    <p class="quiet">${note(result)}</p>
     <div class="scroll">
-      <table id="results">
+      <table id="${id}">
         <thead>
           <tr>
             <th>lr</th>
@@ -122,6 +161,24 @@ export function resultsTable(result: ComparisonResult): Markup {
         </tbody>
       </table>
     </div>`;
+}
+
+function trainingColumns(cells: readonly CellSummary[]) {
+  const none: SeedSummary = { seeds: 0 };
+  return [
+    {
+      heading: 'train loss',
+      name: 'loss',
+      unit: 'nats' as const,
+      summaries: [none, ...cells.map((cell) => cell.finalLoss)],
+    },
+    {
+      heading: 'gate open',
+      name: 'gate',
+      unit: 'nats' as const,
+      summaries: [none, ...cells.map((cell) => cell.finalGateOpen)],
+    },
+  ];
 }
 
 /** Every run on its own: what the means above are made of. */

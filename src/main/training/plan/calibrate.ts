@@ -37,6 +37,8 @@ export interface CalibrationOptions {
   readonly task?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   /** Answers sample prompts at evaluations; absent where none are asked for. */
   readonly sampler?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
+  /** Draws samples of every run's end; absent where none are asked for. */
+  readonly drift?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   readonly config: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters'>;
   readonly pairs: readonly TrainingPair[];
   readonly held: readonly TrainingPair[];
@@ -127,6 +129,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   // Few tokens and many times: what the first ones take, before memory is mapped, would be counted each time.
   await options.sampler?.rehearse(base, { ...rehearse, seconds: 0 });
   const sampling = await options.sampler?.rehearse(base, rehearse);
+  const drifting = await options.drift?.rehearse(base, rehearse);
 
   const update = measureUpdate(trainer.size);
   const steps = options.batches.length * runs;
@@ -153,12 +156,15 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       amount: training.total + runs * groups.length * update.perPass + steps * update.perStep,
     },
     { name: 'evaluation', amount: scoring?.total ?? 0 },
-    { name: 'answers', amount: (rehearsal?.allSeconds ?? 0) * answerings },
+    {
+      name: 'answers',
+      amount: (rehearsal?.allSeconds ?? 0) * answerings + driftPasses * (drifting?.allSeconds ?? 0) * runs,
+    },
     { name: 'samples', amount: (sampling?.allSeconds ?? 0) * (options.samplings ?? 0) },
     { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
   ];
   const answering = task ?? options.sampler;
-  const memory = memoryParts(options, before, after, [rehearsal, sampling]);
+  const memory = memoryParts(options, before, after, [rehearsal, sampling, drifting, drifting]);
   const peak = sum(memory);
   return {
     memory: {
@@ -194,6 +200,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   };
 }
 
+/** Samples are read by the reference as they are drawn. */
+const driftPasses = 2;
 /** A forward pass takes about this share of one with its gradient. */
 const forwardShare = 0.4;
 /** Stands for log-probs not known yet: the time does not depend on them. */

@@ -4,7 +4,7 @@ import { stepCount } from '../../../shared/config.ts';
 import type { JobSpec } from '../job.ts';
 import { planBatches } from '../loop.ts';
 import { parameterCount, policyHash } from '../model.ts';
-import { countsOf, underName } from '../progress.ts';
+import { asBar, countsOf, underName } from '../progress.ts';
 import { openConditions, type Conditions } from './conditions.ts';
 import { settleSources, type WorkContext } from './context.ts';
 import { settlePlan } from './plan.ts';
@@ -46,6 +46,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       trainer: conditions.sessions.trainer,
       scorer: conditions.sessions.scorer,
       task: conditions.task,
+      drift: conditions.drift,
       sampler: conditions.onTheWay?.sampler,
       config: arm,
       pairs: conditions.pairs,
@@ -76,16 +77,28 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
 }
 
 async function evaluateBase({ send, call }: WorkContext, conditions: Conditions): Promise<void> {
-  const { task, held, heldReference, baseParameters } = conditions;
+  const { task, drift, held, heldReference, baseParameters } = conditions;
   const evaluation = {
     ...evaluatePairs(heldReference),
     promptHashes: held.pairs.map(({ prompt }) => promptHash(prompt)),
   };
-  const answered = task && {
-    ...(await task.evaluate(baseParameters, underName(call, 'base'))),
-    promptHashes: task.prompts.map(promptHash),
-  };
-  send({ kind: 'base-evaluation', evaluation: answered ? { ...evaluation, task: answered } : evaluation });
+  const named = underName(call, 'base');
+  const answered = await task?.evaluate(baseParameters, named);
+  // What its answers are like is known from the task; without one they are drawn as every run's are.
+  const drawn = answered
+    ? undefined
+    : await drift?.measure(baseParameters, undefined, asBar(named, 'drawing samples', 'answers'));
+  send({
+    kind: 'base-evaluation',
+    evaluation: {
+      ...evaluation,
+      ...drawn,
+      ...(answered && {
+        generation: answered.generation,
+        task: { ...answered.task, promptHashes: task!.prompts.map(promptHash) },
+      }),
+    },
+  });
 }
 
 /** Tells prompts apart by their token ids; 64 bits are enough for that. */

@@ -1,6 +1,6 @@
 import { parseArm } from '../../../shared/arms.ts';
 import type { PairLogProbs } from '../../../shared/comparison.ts';
-import { stepCount, type RunConfig } from '../../../shared/config.ts';
+import { defaults, stepCount, type RunConfig } from '../../../shared/config.ts';
 import { runConfigsOf } from '../../../shared/grid.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
@@ -14,7 +14,8 @@ import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
 import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
-import { Sampler } from '../sampler.ts';
+import { DriftMeter } from '../drift.ts';
+import { firstPrompts, Sampler } from '../sampler.ts';
 import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
 import { openMeter, type HeldOut } from './evaluator.ts';
@@ -47,6 +48,8 @@ export interface Conditions {
   readonly taskHash: string | undefined;
   readonly sessions: SharedSessions;
   readonly task: TaskRunner | undefined;
+  /** Of each run's last evaluation; absent where it is not asked for. */
+  readonly drift: DriftMeter | undefined;
   /** For evaluations on the way; absent where there are none. */
   readonly onTheWay: HeldOut | undefined;
   /** What changes where pairs are measured against another reference of the same shape; computes what is not known yet. */
@@ -128,6 +131,22 @@ export async function openConditions(
           threads: shared.threads,
         });
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
+  const driftPrompts = request.driftPrompts ?? defaults.driftPrompts;
+  const drifting = task
+    ? task.prompts.slice(0, driftPrompts)
+    : firstPrompts(
+        held.pairs.filter(({ prompt }) => prompt.length > 0),
+        driftPrompts,
+      ).map(({ prompt }) => prompt);
+  const drift =
+    drifting.length === 0
+      ? undefined
+      : await DriftMeter.open(model, policy.trainable, reference, drifting, {
+          maxTokens: task
+            ? (request.taskTokens ?? defaultTaskTokens)
+            : (shared.sampleTokens ?? defaults.sampleTokens),
+          threads: shared.threads,
+        });
   const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
   const heldReference = only ? [] : scores.slice(-held.pairs.length);
@@ -156,6 +175,7 @@ export async function openConditions(
     heldReference,
     sessions,
     task,
+    drift,
     onTheWay,
     async measuredAgainst(other, label) {
       const found = await referenceLogProbs(referenceCache(context), model, other, asTrained, engine, {
@@ -175,6 +195,7 @@ export async function openConditions(
     async release() {
       await sessions.release();
       await task?.release();
+      await drift?.release();
       await sampler?.release();
       await meter?.release();
     },

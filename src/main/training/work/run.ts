@@ -1,16 +1,18 @@
 import { join } from 'node:path';
-import { evaluatePairs, type Evaluation, type TaskEvaluation } from '../../../shared/comparison.ts';
+import { evaluatePairs, type Evaluation } from '../../../shared/comparison.ts';
 import { runFolderName, runTitle, type Grid, type GridRun } from '../../../shared/grid.ts';
 import type { CallOptions, CompareRequest } from '../../../shared/contract.ts';
+import { lengthBias } from '../../../shared/length-bias.ts';
 import { pairStep } from '../../../shared/pair-telemetry.ts';
+import { predictedTokens } from '../../engine/train/packing.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
 import { planBatches, runUntilDivergence, type Divergence, type LoopOptions } from '../loop.ts';
 import { policyHash, savePolicy, startPolicy, type Policy } from '../model.ts';
 import { orderHash } from '../prepare.ts';
-import { underName } from '../progress.ts';
+import { asBar, underName } from '../progress.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
-import type { TaskRunner } from '../task.ts';
+import type { TaskFindings, TaskRunner } from '../task.ts';
 import type { Conditions } from './conditions.ts';
 import { checkpointerOf, resumeState, type WorkContext } from './context.ts';
 import { RunEvaluator } from './evaluator.ts';
@@ -50,7 +52,7 @@ export async function runOne(
 ): Promise<RunOutcome> {
   const { send, call } = context;
   const { config } = run;
-  const { model, pairs, held, task } = conditions;
+  const { model, pairs, held, task, drift, reference } = conditions;
   const { trainer, scorer } = conditions.sessions;
   const name = runTitle(run, grid);
   const tell = (text: string): void => call.onProgress({ kind: 'note', text: `${name}: ${text}` });
@@ -96,15 +98,23 @@ export async function runOne(
   const scores = await scorePairs(scorer, state.parameters, held.pairs, { signal: call.signal });
   const found = await evaluator?.find(step, state.parameters, scores);
   if (scores.every(isFiniteScore)) {
-    let evaluation: Evaluation = evaluatePairs(scores, conditions.heldReference);
+    const measured = evaluatePairs(scores, conditions.heldReference);
+    const lengths = held.pairs.map((pair) => ({
+      chosen: predictedTokens(pair, pair.chosen),
+      rejected: predictedTokens(pair, pair.rejected),
+    }));
+    let evaluation: Evaluation = { ...measured, lengthBias: lengthBias(measured.perPair!, lengths) };
     if (found?.samples) evaluation = { ...evaluation, samples: found.samples };
-    const answers = task && (await evaluateTask(task, state.parameters, underName(call, name)));
-    if (answers) {
-      evaluation = { ...evaluation, task: answers };
-    } else if (task) {
+    const named = underName(call, name);
+    const answers = task && (await evaluateTask(task, state.parameters, named));
+    if (task && !answers) {
       diverged ??= { step, problem: "its answers' logits are not finite" };
       tell("its answers' logits are not finite; no task");
     }
+    const against = { parameters: reference?.parameters };
+    const drawn = await drift?.measure(state.parameters, against, asBar(named, 'drawing samples', 'answers'));
+    if (drift && !drawn) tell("its samples' logits are not finite; no KL");
+    evaluation = { ...evaluation, ...drawn, ...answers };
     send({ kind: 'evaluation', runId: run.id, step, evaluation, ...(found && { metrics: found.metrics }) });
   } else {
     if (found) send({ kind: 'evaluation', runId: run.id, step, metrics: found.metrics });
@@ -128,7 +138,7 @@ async function evaluateTask(
   task: TaskRunner,
   parameters: Float32Array,
   call: CallOptions,
-): Promise<TaskEvaluation | undefined> {
+): Promise<TaskFindings | undefined> {
   try {
     return await task.evaluate(parameters, call);
   } catch (error) {

@@ -114,6 +114,14 @@ export const compareOptions = {
     help: 'longest answer to a question, in tokens; with --task-data',
     group: 'Evaluation',
   }),
+  driftPrompts: optional({
+    flag: 'kl-prompts',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(0)),
+    defaultText: String(defaults.driftPrompts),
+    help: 'prompts after which each final policy is sampled for its KL to the reference; 0: none',
+    group: 'Evaluation',
+  }),
   report: optional({
     flag: 'report',
     placeholder: 'F.html',
@@ -145,6 +153,7 @@ export function comparisonOf(
     seeds,
     taskData,
     taskTokens,
+    driftPrompts,
     report,
     out,
     sftFirst: learningRate,
@@ -175,7 +184,7 @@ export function comparisonOf(
     learningRates,
     seeds,
     shared,
-    ...given({ betas, sftFirst, pairs, report, out, taskData }),
+    ...given({ betas, sftFirst, pairs, report, out, taskData, driftPrompts }),
     ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
   };
 }
