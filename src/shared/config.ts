@@ -31,7 +31,7 @@ function choice<const T extends readonly [string, ...string[]]>(names: T) {
 const text = z.string({ error: 'must be text' }).min(1, { error: 'must not be empty' });
 
 /** The largest seed: seeds are unsigned 32-bit numbers. */
-const largestSeed = 2 ** 32 - 1;
+export const largestSeed = 2 ** 32 - 1;
 
 /** One schema per setting, shared by run configs, the command line and forms, so that a limit is stated once. */
 export const settings = {

@@ -74,6 +74,7 @@ import type {
 } from './contract/models.ts';
 import type { DataServices } from './contract/data.ts';
 import type { HostServices } from './contract/host.ts';
+import type { JudgingServices } from './contract/judging.ts';
 import type { ItemComparison } from './comparison-items.ts';
 import type { Selection } from './selection.ts';
 import type { Verdict } from './verdict.ts';
@@ -83,6 +84,7 @@ import type { Plan } from './plan.ts';
 export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
 export type * from './contract/host.ts';
+export type * from './contract/judging.ts';
 export type * from './contract/playground.ts';
 export type * from './contract/models.ts';
 export type * from './contract/runs.ts';
@@ -337,7 +339,7 @@ export interface QueuedResult {
   readonly runs: readonly number[];
 }
 
-export interface Services extends DataServices, HostServices {
+export interface Services extends DataServices, HostServices, JudgingServices {
   addModel(request: AddModelRequest, call?: CallOptions): Promise<AddModelResult>;
   listModels(): Promise<ListModelsResult>;
   inspectModel(request: ModelRequest): Promise<ModelDetails>;

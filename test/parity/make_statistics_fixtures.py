@@ -147,6 +147,13 @@ def main():
             for level in [0.9, 0.95]
             for ci in [stats.binomtest(k, n).proportion_ci(level, method="wilson")]
         ],
+        "clopper_pearson": [
+            {"successes": k, "trials": n, "level": level, "low": float(ci.low), "high": float(ci.high),
+             "p": float(stats.binomtest(k, n).pvalue)}
+            for (k, n) in [*counts, (8, 10), (31, 50), (1, 20), (4200, 5000)]
+            for level in [0.9, 0.95]
+            for ci in [stats.binomtest(k, n).proportion_ci(level, method="exact")]
+        ],
         "mcnemar": [mcnemar(b, c) for (b, c) in discordant],
         "noncentral_student": [
             {"t": t, "df": df, "noncentrality": shift, "p": float(stats.nct.cdf(t, df, shift))}

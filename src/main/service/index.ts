@@ -21,6 +21,17 @@ import { addModel, isKnown, listModels, type Library } from './library.ts';
 import { inspectModel, removeModel, renameModel } from './models.ts';
 import { takeModel } from './take-model.ts';
 import { recoverOrphans } from './jobs.ts';
+import {
+  judgingResult,
+  listJudgings,
+  prepareJudging,
+  removeJudging,
+  showJudging,
+  startJudging,
+  undoVote,
+  vote,
+} from './judging/judging.ts';
+import { judgingToData } from './judging/to-data.ts';
 import { plan } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
 import { listComparisons, reportOf, showComparison } from './runs/comparisons.ts';
@@ -148,6 +159,15 @@ export function createServices({
     generate: (request, call = {}) => generate(library, request, call),
     generateText: (request, call = {}) => generateText(library, players, request, call),
     scoreText: (request, call = {}) => scoreText(library, players, request, call),
+    startJudging: (request, call = {}) => startJudging(library, request, call),
+    listJudgings: async (request) => listJudgings(library, request),
+    showJudging: async (request) => showJudging(library, request),
+    prepareJudging: (request, call = {}) => prepareJudging(library, players, request, call),
+    vote: async (request) => vote(library, request),
+    undoVote: async (request) => undoVote(library, request),
+    judgingResult: async (request) => judgingResult(library, request),
+    judgingToData: async (request) => judgingToData(library, request),
+    removeJudging: async (request) => removeJudging(library, request),
     addProject: async ({ name }) => addProject(library.store, name),
     listProjects: async () => listProjects(library.store),
     renameProject: async (request) => renameProject(library.store, request),

@@ -20,7 +20,7 @@ export async function generateText(
   call: CallOptions & { readonly onPiece?: ((piece: GeneratedPiece) => void) | undefined },
 ): Promise<GenerateTextResult> {
   const started = performance.now();
-  const played = await under(library, policy, call, (start, place) =>
+  const played = await underPolicy(library, policy, call, (start, place) =>
     players.generate(start, place, request, call),
   );
   return { ...played, seconds: (performance.now() - started) / 1000 };
@@ -33,10 +33,11 @@ export function scoreText(
   { policy, ...request }: ScoreTextRequest,
   call: CallOptions,
 ): Promise<ScoreTextResult> {
-  return under(library, policy, call, (start, place) => players.score(start, place, request, call));
+  return underPolicy(library, policy, call, (start, place) => players.score(start, place, request, call));
 }
 
-async function under<Result>(
+/** Lets `work` use a policy as it lies on disk. @throws InputError where it is not there, with what else there is */
+export async function underPolicy<Result>(
   library: Library,
   policy: ScoreTextRequest['policy'],
   call: CallOptions,

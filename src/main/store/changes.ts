@@ -10,6 +10,9 @@ const listed = {
   projects: 'SELECT id, name FROM projects',
   settings: 'SELECT name, value_json FROM settings',
   comparisons: 'SELECT id, status, verdict_json IS NULL FROM comparisons',
+  judgings: `SELECT id, name, revealed_at IS NULL,
+    (SELECT count(first_output) || '/' || coalesce(group_concat(vote), '') FROM judging_items
+      WHERE judging_id = judgings.id) FROM judgings`,
   queue: `SELECT id, status, position FROM jobs
     WHERE status IN ('queued', ${activeStatuses.map((status) => `'${status}'`).join(', ')})`,
 } as const;

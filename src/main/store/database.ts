@@ -10,6 +10,7 @@ import { DatasetSearch } from './dataset-search.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { Jobs } from './jobs.ts';
+import { Judgings } from './judgings.ts';
 import { Metrics } from './metrics.ts';
 import { migrate, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
@@ -44,6 +45,7 @@ export interface Store {
   readonly modelFiles: ModelFiles;
   readonly settings: Settings;
   readonly projects: Projects;
+  readonly judgings: Judgings;
   readonly runList: RunList;
   readonly changes: Changes;
   /** Makes several writes one: all of them are kept, or none where `work` throws. `work` must not be async. */
@@ -93,6 +95,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       modelFiles: new ModelFiles(connection),
       settings: new Settings(connection),
       projects: new Projects(connection),
+      judgings: new Judgings(connection),
       runList: new RunList(connection),
       changes: new Changes(connection),
       transaction: (work) => connection.write(work),

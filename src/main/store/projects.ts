@@ -26,6 +26,7 @@ export class Projects {
   readonly #byName: Statement<[string], Project>;
   readonly #rename: Statement<[string, number]>;
   readonly #uses: Statement<[number, number], number>;
+  readonly #judgings: Statement<[number], number>;
   readonly #delete: Statement<[number]>;
 
   constructor(connection: Connection) {
@@ -39,6 +40,9 @@ export class Projects {
       .prepare<[number, number], number>(
         `SELECT (SELECT count(*) FROM runs WHERE project_id = ?) + (SELECT count(*) FROM jobs WHERE project_id = ?)`,
       )
+      .pluck();
+    this.#judgings = connection
+      .prepare<[number], number>('SELECT count(*) FROM judgings WHERE project_id = ?')
       .pluck();
     this.#delete = connection.prepare('DELETE FROM projects WHERE id = ?');
   }
@@ -69,13 +73,17 @@ export class Projects {
     });
   }
 
-  /** @throws InputError where runs belong to it, and for the one that is always there */
+  /** @throws InputError where runs or judgings belong to it, and for the one that is always there */
   remove(id: number): void {
     if (id === defaultProject) throw new InputError('the first project stays; it can be renamed');
     this.#connection.write(() => {
       if (this.#uses.get(id, id)! > 0)
         throw new InputError(
           'runs belong to this project; remove them first (plumbline runs list --project)',
+        );
+      if (this.#judgings.get(id)! > 0)
+        throw new InputError(
+          'judgings belong to this project; remove them first (plumbline judge list --project)',
         );
       this.#delete.run(id);
     });

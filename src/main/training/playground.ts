@@ -19,7 +19,10 @@ export type PolicyPlace =
   | { readonly kind: 'adapter'; readonly folder: string }
   | { readonly kind: 'checkpoint'; readonly config: RunConfig; readonly checkpoint: CheckpointPlace };
 
-export type Prompt = Omit<GenerateSettings, 'threads'>;
+export interface Prompt extends Omit<GenerateSettings, 'threads' | 'prompt'> {
+  /** Text to continue, or a user's message where `chat`; a conversation goes through the chat template anyhow. */
+  readonly prompt: Text;
+}
 export interface Completion {
   readonly prompt: Text;
   readonly chat: boolean;
@@ -246,9 +249,10 @@ function requireTemplate(tokenizer: Tokenizer): void {
 }
 
 function promptIds(tokenizer: Tokenizer, { prompt, chat }: Pick<Prompt, 'prompt' | 'chat'>): number[] {
-  if (!chat) return tokenizer.encode(prompt);
+  if (typeof prompt === 'string' && !chat) return tokenizer.encode(prompt);
   requireTemplate(tokenizer);
-  return tokenizeChat(tokenizer, [{ role: 'user', content: prompt }], { addGenerationPrompt: true });
+  const messages = typeof prompt === 'string' ? [{ role: 'user', content: prompt }] : prompt;
+  return tokenizeChat(tokenizer, messages, { addGenerationPrompt: true });
 }
 
 function completionIds(

@@ -108,7 +108,7 @@ export function start(): void {
       if (again)
         receive({
           kind: 'changed',
-          topics: ['runs', 'queue', 'comparisons', 'data', 'models', 'projects', 'settings'],
+          topics: ['runs', 'queue', 'comparisons', 'judgings', 'data', 'models', 'projects', 'settings'],
         });
     },
     onMessage: receive,

@@ -21,6 +21,13 @@ import type {
   EditDataRequest,
   GenerateTextRequest,
   GenerateTextResult,
+  JudgingRequest,
+  JudgingResult,
+  JudgingResultRequest,
+  JudgingSummary,
+  JudgingToDataRequest,
+  JudgingToDataResult,
+  JudgingView,
   LeaksRequest,
   LeaksResult,
   LengthsRequest,
@@ -28,6 +35,8 @@ import type {
   ListComparisonsRequest,
   ListComparisonsResult,
   ListDataResult,
+  ListJudgingsRequest,
+  ListJudgingsResult,
   ListModelsResult,
   ListProjectsResult,
   ListRunsRequest,
@@ -43,6 +52,7 @@ import type {
   PairTelemetryRequest,
   PairTelemetryResult,
   PlanResult,
+  PrepareJudgingRequest,
   PreviewDataResult,
   ProjectRequest,
   ProjectResult,
@@ -50,6 +60,8 @@ import type {
   QueueResult,
   RemoveDataRequest,
   RemoveDataResult,
+  RemoveJudgingRequest,
+  RemoveJudgingResult,
   RemoveModelRequest,
   RemoveModelResult,
   RemoveRunRequest,
@@ -74,9 +86,12 @@ import type {
   SettingsResult,
   ShowDataRequest,
   ShowDataResult,
+  ShowJudgingRequest,
   SplitDataRequest,
   SplitDataResult,
+  StartJudgingRequest,
   UndoDataResult,
+  VoteRequest,
 } from '../contract.ts';
 import type { LossName } from '../losses.ts';
 import type { ColumnMap, FormatName } from '../preferences.ts';
@@ -86,6 +101,12 @@ export type {
   ComparisonSummary,
   GenerateTextRequest,
   GenerateTextResult,
+  JudgedPolicy,
+  JudgingItemView,
+  JudgingPrompts,
+  JudgingResult,
+  JudgingSummary,
+  JudgingView,
   LogRequest,
   LogResult,
   ModelDetails,
@@ -285,6 +306,19 @@ export interface AppApi {
 
   generateText(request: GenerateTextRequest): GenerateTextResult;
   scoreText(request: ScoreTextRequest): ScoreTextResult;
+
+  /** Draws prompts and sides; no answer of a judging's methods tells of sides before `judgingResult`. */
+  startJudging(request: StartJudgingRequest): JudgingSummary;
+  listJudgings(request: ListJudgingsRequest): ListJudgingsResult;
+  showJudging(request: ShowJudgingRequest): JudgingView;
+  /** Generates answers that are not there yet. */
+  prepareJudging(request: PrepareJudgingRequest): JudgingSummary;
+  vote(request: VoteRequest): JudgingView;
+  undoVote(request: JudgingRequest): JudgingView;
+  /** Tells the sides; votes stand from then on. */
+  judgingResult(request: JudgingResultRequest): JudgingResult;
+  judgingToData(request: JudgingToDataRequest): JudgingToDataResult;
+  removeJudging(request: RemoveJudgingRequest): RemoveJudgingResult;
 
   listProjects(request: Nothing): ListProjectsResult;
   addProject(request: ProjectRequest): ProjectResult;

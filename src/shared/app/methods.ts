@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { settings } from '../config.ts';
 import { writtenArm } from '../arms.ts';
+import { votes } from '../judging.ts';
 import { lossNames } from '../losses.ts';
 import { formatNames, mappableFields, type FormatName } from '../preferences.ts';
 import type { MethodName, RequestOf } from './api.ts';
@@ -95,6 +96,13 @@ const policy = z.union([
   z.strictObject({ run: identity, step: row.exactOptional() }),
 ]);
 const messages = list(z.strictObject({ role: short, content: text }), 1000).min(1);
+const sampling = {
+  chat: z.boolean(),
+  maxTokens: count(100_000),
+  temperature: z.number().min(0).max(100),
+  topP: z.number().gt(0).max(1),
+};
+const judging = z.strictObject({ judging: identity });
 const runStatus = z.enum([
   'queued',
   'running',
@@ -230,10 +238,7 @@ export const methods = {
   generateText: z.strictObject({
     policy,
     prompt: text,
-    chat: z.boolean(),
-    maxTokens: count(100_000),
-    temperature: z.number().min(0).max(100),
-    topP: z.number().gt(0).max(1),
+    ...sampling,
     seed: settings.seed,
   }),
   scoreText: z.strictObject({
@@ -242,6 +247,28 @@ export const methods = {
     chat: z.boolean(),
     completion: z.union([text, messages]),
   }),
+
+  startJudging: z.strictObject({
+    project: short.exactOptional(),
+    name: short.exactOptional(),
+    policies: z.tuple([policy, policy]),
+    prompts: z.union([
+      z.strictObject({ data, side: z.enum(['all', 'train', 'eval']) }),
+      z.strictObject({ comparison: identity }),
+      z.strictObject({ texts: list(text, 10_000) }),
+    ]),
+    most: count(100_000).exactOptional(),
+    ...sampling,
+    seed: settings.seed.exactOptional(),
+  }),
+  listJudgings: z.strictObject({ project: short.exactOptional() }),
+  showJudging: z.strictObject({ judging: identity, item: row.exactOptional() }),
+  prepareJudging: z.strictObject({ judging: identity, ahead: count(100_000).exactOptional() }),
+  vote: z.strictObject({ judging: identity, item: row, vote: z.enum(votes).nullable() }),
+  undoVote: judging,
+  judgingResult: z.strictObject({ judging: identity, early: z.boolean().exactOptional() }),
+  judgingToData: z.strictObject({ judging: identity, name: short.exactOptional() }),
+  removeJudging: z.strictObject({ judging: identity, confirmed: z.boolean() }),
 
   listProjects: nothing,
   addProject: project,

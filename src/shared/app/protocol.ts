@@ -23,7 +23,16 @@ export interface CallError {
 }
 
 /** What a page may have to read anew. */
-export const topics = ['runs', 'queue', 'comparisons', 'data', 'models', 'projects', 'settings'] as const;
+export const topics = [
+  'runs',
+  'queue',
+  'comparisons',
+  'judgings',
+  'data',
+  'models',
+  'projects',
+  'settings',
+] as const;
 export type Topic = (typeof topics)[number];
 
 export type HostMessage =

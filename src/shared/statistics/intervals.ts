@@ -1,5 +1,5 @@
 import { mean, sampleStandardDeviation } from './descriptive.ts';
-import { normalQuantile, studentQuantile, studentUpperTail } from './special.ts';
+import { betaQuantile, normalQuantile, studentQuantile, studentUpperTail } from './special.ts';
 
 /** A confidence interval; `level` is its coverage, 0.95 for 95 %. */
 export interface Interval {
@@ -65,6 +65,26 @@ export function wilsonInterval(successes: number, trials: number, level = 0.95):
     estimate: share,
     low: successes === 0 ? 0 : centre - halfWidth,
     high: successes === trials ? 1 : centre + halfWidth,
+    level,
+  };
+}
+
+/**
+ * Clopper and Pearson's exact interval of a share: it covers the true share at least as often as it says, and the more
+ * trials the closer to that.
+ * @throws RangeError unless 0 ≤ successes ≤ trials and trials > 0
+ */
+export function clopperPearsonInterval(successes: number, trials: number, level = 0.95): Interval {
+  if (!(trials > 0 && successes >= 0 && successes <= trials)) {
+    throw new RangeError(`no share: ${successes} of ${trials}`);
+  }
+  const tail = (1 - level) / 2;
+  const failures = trials - successes;
+  return {
+    estimate: successes / trials,
+    low: successes === 0 ? 0 : betaQuantile(tail, successes, failures + 1),
+    // As one less the lower bound of the failures, which keeps its digits near 1.
+    high: failures === 0 ? 1 : 1 - betaQuantile(tail, failures, successes + 1),
     level,
   };
 }

@@ -57,6 +57,18 @@ export function regularisedIncompleteBeta(x: number, a: number, b: number): numb
   return incompleteBeta(x, 1 - x, a, b);
 }
 
+/** Quantile of the beta distribution: the x with I_x(a, b) = probability, for 0 < probability < 1, by halving a bracket. */
+export function betaQuantile(probability: number, a: number, b: number): number {
+  let [low, high] = [0, 1];
+  // Doubles between 0 and 1: a bracket that cannot be halved any more is at the last bit.
+  for (;;) {
+    const x = (low + high) / 2;
+    if (x <= low || x >= high) return x;
+    if (regularisedIncompleteBeta(x, a, b) < probability) low = x;
+    else high = x;
+  }
+}
+
 /** P(T > t) for Student's t with the given degrees of freedom; keeps its digits far in the tail. */
 export function studentUpperTail(t: number, degreesOfFreedom: number): number {
   if (Number.isNaN(t)) return Number.NaN;

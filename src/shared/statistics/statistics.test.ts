@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import fixtures from '../../../test/parity/fixtures/statistics.json' with { type: 'json' };
 import { crossedBootstrapInterval, pairedBootstrapIntervals } from './bootstrap.ts';
 import { mean, pairedDifferences, quantileOfSorted, sampleStandardDeviation } from './descriptive.ts';
-import { studentInterval, wilsonInterval } from './intervals.ts';
+import { clopperPearsonInterval, studentInterval, wilsonInterval } from './intervals.ts';
 import { detectableDifference, noncentralStudentCdf, pairedPower } from './power.ts';
 import { randomGenerator, xoshiro128StarStar } from './random.ts';
 import { holm, mcNemar, mcNemarOfCounts } from './significance.ts';
@@ -55,6 +55,14 @@ describe('against SciPy and statsmodels', () => {
   it('Wilson intervals', () => {
     for (const { successes, trials, level, low, high } of fixtures.wilson) {
       const interval = wilsonInterval(successes, trials, level);
+      expectEqual(interval.low, low, `low of ${successes}/${trials}`);
+      expectEqual(interval.high, high, `high of ${successes}/${trials}`);
+    }
+  });
+
+  it('Clopper–Pearson intervals', () => {
+    for (const { successes, trials, level, low, high } of fixtures.clopper_pearson) {
+      const interval = clopperPearsonInterval(successes, trials, level);
       expectEqual(interval.low, low, `low of ${successes}/${trials}`);
       expectEqual(interval.high, high, `high of ${successes}/${trials}`);
     }
@@ -129,6 +137,15 @@ describe('statistics', () => {
   it('counts discordant items only', () => {
     const test = mcNemar([true, true, false, false, true], [true, false, true, false, false]);
     expect([test.onlyFirst, test.onlySecond]).toEqual([2, 1]);
+  });
+
+  it('gives shares at the edge the exact bound that algebra gives', () => {
+    // Of no success in n, (1 − p)ⁿ = 0.025 at the upper bound.
+    expect(clopperPearsonInterval(0, 12).high).toBeCloseTo(1 - 0.025 ** (1 / 12), 12);
+    expect(clopperPearsonInterval(12, 12).low).toBeCloseTo(0.025 ** (1 / 12), 12);
+    expect([clopperPearsonInterval(0, 12).low, clopperPearsonInterval(12, 12).high]).toEqual([0, 1]);
+    expect(() => clopperPearsonInterval(0, 0)).toThrow(RangeError);
+    expect(() => clopperPearsonInterval(4, 3)).toThrow(RangeError);
   });
 
   it('interpolates quantiles as NumPy does', () => {

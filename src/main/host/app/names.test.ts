@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { MethodName, RequestOf } from '../../../shared/app/api.ts';
 import { methodNames, methods } from '../../../shared/app/methods.ts';
-import type { Services } from '../../../shared/contract.ts';
+import type { Policy, Services } from '../../../shared/contract.ts';
 import { createServices } from '../../service/index.ts';
 import { createBridge, type Bridge } from './bridge.ts';
 import { recorded, TestPage } from './testing.ts';
@@ -80,6 +80,9 @@ const works = [
   experiment({ task: { data: file } }),
 ];
 
+const judgement = { chat: false, maxTokens: 1, temperature: 0, topP: 1 };
+const two = (first: Policy, second: Policy): readonly [Policy, Policy] => [first, second];
+
 /** Of every method whose request can name something: requests that name a path there. */
 const withPaths: { readonly [Method in MethodName]?: readonly RequestOf<Method>[] } = {
   inspectModel: [{ model: modelFolder }],
@@ -108,6 +111,13 @@ const withPaths: { readonly [Method in MethodName]?: readonly RequestOf<Method>[
   listComparisons: [{ project: file }],
   generateText: [{ policy: { model: modelFolder }, ...generation }],
   scoreText: [{ policy: { model: modelFolder }, ...score }],
+  startJudging: [
+    { policies: two({ model: modelFolder }, { run: 1 }), prompts: { texts: ['p'] }, ...judgement },
+    { policies: two({ run: 1 }, { model: modelFolder }), prompts: { texts: ['p'] }, ...judgement },
+    { policies: two({ run: 1 }, { run: 2 }), prompts: { data: file, side: 'all' }, ...judgement },
+    { policies: two({ run: 1 }, { run: 2 }), prompts: { texts: ['p'] }, project: file, ...judgement },
+  ],
+  listJudgings: [{ project: file }],
 };
 
 /** Names of all properties that a schema knows, at any depth. */
@@ -168,6 +178,7 @@ describe('names that are paths', () => {
       for (const [method, request] of [
         ['addModel', { file: 'none', name }],
         ['addData', { file: 'none', name }],
+        ['judgingToData', { judging: 1, name }],
       ] as const) {
         const answer = await ask(method, request);
         expect(answer.kind === 'failed' && answer.error.message).toContain('a name must hold no slashes');

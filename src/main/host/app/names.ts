@@ -14,7 +14,12 @@ const words = { model: 'model', data: 'dataset', project: 'project' } as const;
 /** Settings that name files of the machine, and what a page may say there. */
 const pathSettings: Readonly<Record<string, readonly unknown[]>> = { initAdapter: [], reference: ['base'] };
 /** Fields that give a thing its name. */
-const newNames: Readonly<Record<string, string>> = { addModel: 'name', addData: 'name', renameModel: 'to' };
+const newNames: Readonly<Record<string, string>> = {
+  addModel: 'name',
+  addData: 'name',
+  renameModel: 'to',
+  judgingToData: 'name',
+};
 /** What somebody could take for a path once nothing bears the name any more. */
 const pathLike = /[/\\]|^\.{1,2}$|^~/;
 
@@ -47,9 +52,12 @@ export async function checkNames(services: Services, method: string, request: un
 function objectsWithNames(request: Fields): Fields[] {
   const part = (of: Fields, name: string): Fields => (of[name] ?? {}) as Fields;
   const work = part(part(request, 'work'), 'request');
+  const policies = (request['policies'] ?? []) as readonly Fields[];
   return [
     request,
     part(request, 'policy'),
+    ...policies,
+    part(request, 'prompts'),
     work,
     part(work, 'shared'),
     part(work, 'config'),

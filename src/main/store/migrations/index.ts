@@ -5,6 +5,7 @@ import { datasets } from './0003-datasets.ts';
 import { metricRollups } from './0004-metric-rollups.ts';
 import { runRoles } from './0005-run-roles.ts';
 import { pairTelemetry } from './0006-pair-telemetry.ts';
+import { judgings } from './0007-judgings.ts';
 
 /** Every migration, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   metricRollups,
   runRoles,
   pairTelemetry,
+  judgings,
 ];

@@ -2,6 +2,7 @@ import type { Handlers } from '../handler.ts';
 import { appHandlers } from './app.ts';
 import { comparisonHandlers } from './comparisons.ts';
 import { dataHandlers } from './data.ts';
+import { judgingHandlers } from './judging.ts';
 import { modelHandlers } from './models.ts';
 import { playgroundHandlers } from './playground.ts';
 import { queueHandlers } from './queue.ts';
@@ -17,5 +18,6 @@ export const handlers: Handlers = {
   ...queueHandlers,
   ...comparisonHandlers,
   ...playgroundHandlers,
+  ...judgingHandlers,
   ...upkeepHandlers,
 };

@@ -18,6 +18,17 @@ import { searchData, showData } from './data/show.ts';
 import { demo } from './demo.ts';
 import { diagnostics, doctor } from './doctor.ts';
 import { generate } from './generate.ts';
+import {
+  exportJudging,
+  judgeVote,
+  listJudgings,
+  newJudging,
+  prepareJudging,
+  removeJudging,
+  resultOfJudging,
+  showJudging,
+  undoJudging,
+} from './judge/index.ts';
 import { addModel, listModels, removeModel, renameModel, showModel } from './models.ts';
 import { planCompare, planTrain } from './plan.ts';
 import { addProject, listProjects, removeProject, renameProject } from './projects.ts';
@@ -84,6 +95,15 @@ export const commands: readonly Command[] = [
   moveQueue,
   runQueue,
   generate,
+  newJudging,
+  listJudgings,
+  showJudging,
+  prepareJudging,
+  judgeVote,
+  undoJudging,
+  resultOfJudging,
+  exportJudging,
+  removeJudging,
   addProject,
   listProjects,
   renameProject,

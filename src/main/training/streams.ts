@@ -1,0 +1,2 @@
+/** Random streams by seed and purpose, for services that draw something themselves. */
+export { Random } from '../engine/train/random.ts';
