@@ -3,23 +3,12 @@
  * not fetched, the same page is opened over loopback instead.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.ts';
+import { findElectron } from './find-electron.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-
-/** Electron's program as its package notes it, without asking the package itself: that would download. */
-function findElectron(): { readonly program: string } | { readonly why: string } {
-  const folder = dirname(fileURLToPath(import.meta.resolve('electron/package.json')));
-  const elsewhere = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
-  const note = join(folder, 'path.txt');
-  const name = existsSync(note) ? readFileSync(note, 'utf8').trim() : undefined;
-  if (elsewhere === undefined && name === undefined) return { why: '"npx install-electron" fetches it' };
-  const program = join(elsewhere ?? join(folder, 'dist'), name ?? 'electron');
-  return existsSync(program) ? { program } : { why: `${program} is missing` };
-}
 
 const given = process.argv.slice(2);
 await build({ stale: true });

@@ -1,6 +1,7 @@
 import type { Topic } from '../../shared/app/protocol.ts';
 import { CallFailed } from '../api/client.svelte.ts';
 import { versions } from './live.svelte.ts';
+import { waitAtStart } from './usable.ts';
 
 export interface Resource<Value> {
   /** The last that was loaded; stays while the next one loads. */
@@ -27,8 +28,10 @@ export function resource<Value>(
     for (const topic of topics) versions.get(topic);
     void again;
     const controller = new AbortController();
+    const come = waitAtStart();
     loading = true;
-    load(controller.signal).then(
+    const asked = load(controller.signal);
+    asked.then(
       (loaded) => {
         if (controller.signal.aborted) return;
         value = loaded;
@@ -42,6 +45,7 @@ export function resource<Value>(
         loading = false;
       },
     );
+    asked.then(come, come);
     return () => controller.abort();
   });
   return {

@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plumbline, scratchFolder, sums, writeLines, writeTinyModel } from '../support.ts';
-import { hasChromium, openApp, patient, type App } from './support.ts';
+import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch.path, name);
@@ -24,7 +24,7 @@ function writeMistaken(): string {
   return file;
 }
 
-describe.skipIf(!hasChromium)('the data screens', () => {
+describe.skipIf(!canOpenApp)('the data screens', () => {
   let app: App;
   let page: Page;
   const heading = (): Locator => page.locator('main h1');
@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium)('the data screens', () => {
   });
 
   it('take a file whose columns must be named, and tell its mistakes by row', async () => {
-    await page.setInputFiles('input[type=file]', writeMistaken());
+    await app.pick(writeMistaken(), 'Import a file…');
     await page.getByText('No format was recognised').waitFor();
     await choose('Prompt', 'question');
     await choose('Chosen', 'good');
@@ -114,7 +114,7 @@ describe.skipIf(!hasChromium)('the data screens', () => {
   it('refuse a file that holds no data, with its reason', async () => {
     await app.show('#/data');
     writeFileSync(at('words.txt'), 'nothing of the kind');
-    await page.setInputFiles('input[type=file]', at('words.txt'));
+    await app.pick(at('words.txt'), 'Import a file…');
     const refusal = page.getByRole('alert').first();
     await refusal.waitFor();
     expect(await refusal.innerText()).toContain('words.txt');
@@ -123,16 +123,7 @@ describe.skipIf(!hasChromium)('the data screens', () => {
   it('take a file that is dropped on them, and tell its format', async () => {
     await app.show('#/data');
     await page.getByRole('button', { name: 'Import a file…' }).waitFor();
-    await page.evaluate(`(() => {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([${JSON.stringify(
-        sums(3)
-          .map((pair) => JSON.stringify(pair))
-          .join('\n'),
-      )}], 'dropped.jsonl'));
-      for (const type of ['dragenter', 'dragover', 'drop'])
-        document.querySelector('main').dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
-    })()`);
+    await app.drop(writeLines(at('dropped.jsonl'), sums(3)));
     await expect.poll(() => heading().innerText(), patient).toBe('Import dropped.jsonl');
     await page.getByText('3 rows can be used').waitFor();
     expect(await page.getByLabel('How the rows are read').innerText()).toContain('trl (recognised)');
@@ -314,12 +305,9 @@ describe.skipIf(!hasChromium)('the data screens', () => {
   it('export what is not excluded, and remove', async () => {
     await app.show('#/data/other');
     await grid().waitFor();
-    const arriving = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Export JSONL' }).click();
-    const download = await arriving;
-    expect(download.suggestedFilename()).toBe('other.jsonl');
-    await download.saveAs(at('exported.jsonl'));
-    const lines = readFileSync(at('exported.jsonl'), 'utf8').trimEnd().split('\n');
+    const { name, text } = await app.saved(() => page.getByRole('button', { name: 'Export JSONL' }).click());
+    expect(name).toBe('other.jsonl');
+    const lines = text.trimEnd().split('\n');
     expect(lines).toHaveLength(5);
     expect(JSON.parse(lines[0]!)).toMatchObject(sums(30)[20]!);
 

@@ -1,17 +1,17 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComparisonDetails } from '../../../src/shared/app/api.ts';
 import { plumbline, scratchFolder } from '../support.ts';
-import { hasChromium, openApp, patient, type App } from './support.ts';
+import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
 const home = join(scratch.path, 'home');
 /** Eight trainings of the bundled model, on whatever machine this is. */
 const wholeExample = 900_000;
 
-describe.skipIf(!hasChromium)('the bundled example, from first start', () => {
+describe.skipIf(!canOpenApp)('the bundled example, from first start', () => {
   let app: App;
   let page: Page;
   const heading = (name: string | RegExp): Promise<void> =>
@@ -26,11 +26,8 @@ describe.skipIf(!hasChromium)('the bundled example, from first start', () => {
   /** What is saved when a menu's entry is chosen. */
   const saved = async (menu: string, entry: string): Promise<string> => {
     await page.getByRole('button', { name: menu, exact: true }).click();
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('menuitem', { name: entry }).click(),
-    ]);
-    return readFileSync(await download.path(), 'utf8');
+    const { text } = await app.saved(() => page.getByRole('menuitem', { name: entry }).click());
+    return text;
   };
   /** Pixels that something was drawn on, of the chart with a title. */
   const inked = (title: string): Promise<number> =>
@@ -137,9 +134,9 @@ describe.skipIf(!hasChromium)('the bundled example, from first start', () => {
     const frame = page.frameLocator('iframe');
     await frame.getByRole('heading', { level: 1 }).waitFor();
     await frame.locator('html[data-charts]').waitFor({ state: 'attached' });
-    const [download] = await Promise.all([page.waitForEvent('download'), press('Save it')]);
-    expect(download.suggestedFilename()).toMatch(/\.html$/);
-    expect(readFileSync(await download.path(), 'utf8')).toMatch(/^<!doctype html>[\s\S]+<\/html>\s*$/);
+    const report = await app.saved(() => press('Save it'));
+    expect(report.name).toMatch(/\.html$/);
+    expect(report.text).toMatch(/^<!doctype html>[\s\S]+<\/html>\s*$/);
     const text = (await frame.locator('main').innerText()).replace(/\s+/g, ' ');
     for (const { words, primary } of details.verdictList) if (primary) expect(text).toContain(words);
     expect(app.complaints).toEqual([]);

@@ -4,15 +4,23 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { openDesktop, whyNoDesktop } from './desktop.ts';
 
 const executable = process.env['PLUMBLINE_CHROMIUM'] ?? '/usr/bin/chromium';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** Set by `npm run test:electron`: the program itself is driven, in place of its page in a browser. */
+const isDesktop = process.env['PLUMBLINE_TEST_ELECTRON'] !== undefined;
+const why = isDesktop
+  ? whyNoDesktop()
+  : existsSync(executable)
+    ? undefined
+    : `no Chromium at ${executable} (set PLUMBLINE_CHROMIUM)`;
+
 /** Whether these tests can run here; says so where they cannot. */
-export const hasChromium = existsSync(executable);
-if (!hasChromium)
-  console.log(`tests of the app skipped: no Chromium at ${executable} (set PLUMBLINE_CHROMIUM)`);
+export const canOpenApp = why === undefined;
+if (why !== undefined) console.log(`tests of the app skipped: ${why}`);
 
 /** A busy machine draws late; how long it takes is not what is tested. */
 export const patient = { timeout: 30_000 };
@@ -21,20 +29,78 @@ export interface App {
   readonly page: Page;
   /** What the console and uncaught errors have said. */
   readonly complaints: string[];
-  readonly address: string;
   /** Shows an address within the app, such as `#/data`. */
   show(hash: string): Promise<void>;
   /** What axe-core finds on the page as it is now, in light and in dark: empty where nothing is wrong. */
   findings(): Promise<string[]>;
+  /** Chooses a file where the page asks for one: in its dialog, which `button` opens on the desktop, or as an upload. */
+  pick(file: string, button: string): Promise<void>;
+  /** Drops a file on the page's content. */
+  drop(file: string): Promise<void>;
+  /** What `press` saves: its proposed name and its text. */
+  saved(press: () => Promise<void>): Promise<{ readonly name: string; readonly text: string }>;
   /** Ends the server as Ctrl-C does, and the browser. */
   close(): Promise<void>;
 }
 
-/** Starts `plumbline serve` on a home folder and opens its page. The page must have been built. */
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Opens the app on a home folder: over loopback in a browser, or in Electron. It must have been built. */
 export async function openApp(
   home: string,
-  { width = 1400, height = 900 }: { readonly width?: number; readonly height?: number } = {},
+  { width = 1400, height = 900 }: Partial<Size> = {},
 ): Promise<App> {
+  if (!isDesktop) return openInBrowser(home, { width, height });
+  const desktop = await openDesktop(home, { width, height });
+  const { page } = desktop;
+  const app = appOf(page);
+  await page.waitForSelector('main h1');
+  return {
+    ...app,
+    pick: (file, button) =>
+      desktop.pick(file, () => page.getByRole('button', { name: button, exact: true }).click()),
+    saved: (press) => desktop.saved(press),
+    close: () => desktop.close(),
+  };
+}
+
+/** What is the same in every host. */
+function appOf(page: Page): Pick<App, 'page' | 'complaints' | 'show' | 'drop' | 'findings'> {
+  page.setDefaultTimeout(patient.timeout);
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.stack ?? error.message));
+  return {
+    page,
+    complaints,
+    async show(hash) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+    },
+    async drop(file) {
+      // Only a file that was chosen has a place on the disk, which the desktop asks for.
+      await page.evaluate(
+        `document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'to-drop', hidden: true }))`,
+      );
+      await page.setInputFiles('#to-drop', file);
+      await page.evaluate(`(() => {
+        const input = document.getElementById('to-drop');
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(input.files[0]);
+        input.remove();
+        for (const type of ['dragenter', 'dragover', 'drop'])
+          document.querySelector('main').dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+      })()`);
+    },
+    findings: () => axeFindings(page),
+  };
+}
+
+async function openInBrowser(home: string, { width, height }: Size): Promise<App> {
   const { server, address } = await startServer(home);
   let browser: Browser | undefined;
   try {
@@ -51,23 +117,17 @@ export async function openApp(
       ],
     });
     const page = await browser.newPage({ viewport: { width, height }, colorScheme: 'light' });
-    page.setDefaultTimeout(patient.timeout);
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message));
+    const app = appOf(page);
     await page.goto(address);
     await page.waitForSelector('main h1');
     const opened = browser;
     return {
-      page,
-      complaints,
-      address,
-      async show(hash) {
-        await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      ...app,
+      pick: (file) => page.setInputFiles('input[type=file]', file),
+      async saved(press) {
+        const [download] = await Promise.all([page.waitForEvent('download'), press()]);
+        return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') };
       },
-      findings: () => axeFindings(page),
       async close() {
         await opened.close();
         await stop(server);

@@ -13,7 +13,7 @@ import {
   writeTinyModel,
 } from '../support.ts';
 import { succeed } from '../succeed.ts';
-import { hasChromium, openApp, patient, type App } from './support.ts';
+import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch.path, name);
@@ -21,7 +21,7 @@ const home = at('home');
 /** Long enough to be met at work. */
 const steps = 1500;
 
-describe.skipIf(!hasChromium)('work that is set up, interrupted and taken up on screen', () => {
+describe.skipIf(!canOpenApp)('work that is set up, interrupted and taken up on screen', () => {
   let app: App;
   let page: Page;
   const heading = (name: string | RegExp): Promise<void> =>
