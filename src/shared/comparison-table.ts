@@ -10,22 +10,16 @@ import {
 } from './format.ts';
 import { usesBeta } from './losses.ts';
 import type { MetricName } from './metrics.ts';
-import { mean, sampleStandardDeviation } from './statistics/descriptive.ts';
+import { mean } from './statistics/descriptive.ts';
+import { summarise, type SeedSummary } from './summaries.ts';
 import { select, selectionLines } from './selection.ts';
 import { verdict, verdictLine } from './verdict.ts';
+
+export type { SeedSummary };
 
 const width = 100;
 /** Columns of an arm's name: one with a parameter in full, or where the table leaves little room. */
 const armWidths = { wide: 24, narrow: 10 };
-
-/** Mean over seeds of one measure, with the spread between seeds. */
-export interface SeedSummary {
-  /** Finished runs that have the measure. */
-  readonly seeds: number;
-  readonly mean?: number;
-  /** Sample standard deviation; absent below two seeds. */
-  readonly standardDeviation?: number;
-}
 
 /** One arm at one learning rate and β, over its finished runs. */
 export interface CellSummary {
@@ -39,15 +33,6 @@ export interface CellSummary {
   /** Mean over the last tenth of the steps. */
   readonly finalLoss: SeedSummary;
   readonly finalGateOpen: SeedSummary;
-}
-
-function summarise(values: readonly (number | undefined)[]): SeedSummary {
-  const known = values.filter((value) => value !== undefined);
-  return {
-    seeds: known.length,
-    ...(known.length > 0 && { mean: mean(known) }),
-    ...(known.length > 1 && { standardDeviation: sampleStandardDeviation(known) }),
-  };
 }
 
 /** A metric at the end of a run: mean over the last tenth of its steps, since single batches are noisy. */

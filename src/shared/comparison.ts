@@ -1,3 +1,4 @@
+import type { LossValue } from './cross-loss.ts';
 import { formatBeta, formatLearningRate } from './format.ts';
 import type { GenerationMeasures, KlToReference } from './generation-measures.ts';
 import type { LengthBias } from './length-bias.ts';
@@ -75,6 +76,8 @@ export interface Evaluation {
   readonly klToReference?: KlToReference;
   /** Of a comparison's runs, at the last evaluation. */
   readonly lengthBias?: LengthBias;
+  /** Of a comparison's arms and base: what every arm's loss says of it. */
+  readonly losses?: readonly LossValue[];
   /** Of a run that is evaluated as it goes, the same prompts each time; absent where logits are not finite. */
   readonly samples?: readonly PromptSample[];
 }

@@ -97,30 +97,22 @@ describe('compare', () => {
     expect(result.table).toContain('KL/token');
   });
 
-  it('finds no KL at all where nothing was learnt, and draws as many samples as are asked for', async () => {
-    const { code, json } = await plumbline(home, [
-      ...[
-        'compare',
-        '--model',
-        at('tiny'),
-        '--data',
-        at('pairs.jsonl'),
-        '--batch-size',
-        4,
-        '--eval-share',
-        0.25,
-      ],
-      ...['--lr', 0, '--seeds', 0, '--lora-r', 4, '--kl-prompts', 3, '--json'],
-    ]);
-    expect(code).toBe(0);
-    const { comparison } = json<CompareResult>();
-    expect(comparison.command).toContain('--kl-prompts 3');
-    for (const { evaluation } of comparison.runs) {
-      expect(evaluation!.klToReference).toMatchObject({ samples: 3, perToken: 0, standardError: 0 });
-      // The same draws from the same distributions.
-      expect(evaluation!.generation).toEqual(comparison.base.generation);
+  it('holds every policy against every loss', () => {
+    const { runs, base } = result.comparison;
+    // At c = r = 0 both are −log ½.
+    expect(base.losses!.map(({ arm }) => arm)).toEqual(['dpo', 'minor-dpo']);
+    for (const { loss } of base.losses!) expect(loss).toBeCloseTo(Math.LN2, 6);
+    for (const { evaluation } of runs) {
+      const beta = 0.1;
+      const soft = (logit: number): number => Math.log(1 + Math.exp(-logit));
+      const { perPair = [], losses = [] } = evaluation!;
+      const wanted = [({ r }: { r: number }) => r, ({ r }: { r: number }) => Math.max(0, r)].map(
+        (pushed) =>
+          perPair.reduce((sum, pair) => sum + soft(beta * (pair.c - pushed(pair))), 0) / perPair.length,
+      );
+      losses.forEach(({ loss }, place) => expect(loss).toBeCloseTo(wanted[place]!, 4));
     }
-    expect(comparison.base.generation).toMatchObject({ answers: 3, decoding: 'sampled' });
+    expect(readFileSync(at('report.html'), 'utf8')).toContain('Every policy under every loss');
   });
 
   it('equals train with the same settings', async () => {

@@ -9,6 +9,7 @@ import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
 import { chartGroups, lineDashes } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
+import { crossLossSection } from './cross-losses.ts';
 import { itemsSection } from './items.ts';
 import { styleSheet } from './style.ts';
 import { lossName, pairingTable, resultsTables, runsTable, samplesTables } from './tables.ts';
@@ -208,8 +209,8 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         <main>
           ${verdictSection(verdicts, selection)}
           <h2>Results</h2>
-          ${resultsTables(result)} ${itemsSection(result, items)} ${runsTable(result)}
-          ${chartSections(result, groups)}
+          ${resultsTables(result)} ${itemsSection(result, items)} ${crossLossSection(result)}
+          ${runsTable(result)} ${chartSections(result, groups)}
           ${
             samples &&
             html`<h2>Answers side by side</h2>

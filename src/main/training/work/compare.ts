@@ -77,9 +77,10 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
 }
 
 async function evaluateBase({ send, call }: WorkContext, conditions: Conditions): Promise<void> {
-  const { task, drift, held, heldReference, baseParameters } = conditions;
+  const { task, drift, held, heldReference, crossLosses, baseParameters } = conditions;
   const evaluation = {
     ...evaluatePairs(heldReference),
+    losses: await crossLosses.measure(held.pairs, heldReference, heldReference),
     promptHashes: held.pairs.map(({ prompt }) => promptHash(prompt)),
   };
   const named = underName(call, 'base');

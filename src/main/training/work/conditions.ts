@@ -14,6 +14,7 @@ import { holdOut, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
 import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
+import { CrossLossMeter } from '../cross-loss.ts';
 import { DriftMeter } from '../drift.ts';
 import { firstPrompts, Sampler } from '../sampler.ts';
 import { resolveQuestions, TaskRunner } from '../task.ts';
@@ -50,6 +51,7 @@ export interface Conditions {
   readonly task: TaskRunner | undefined;
   /** Of each run's last evaluation; absent where it is not asked for. */
   readonly drift: DriftMeter | undefined;
+  readonly crossLosses: CrossLossMeter;
   /** For evaluations on the way; absent where there are none. */
   readonly onTheWay: HeldOut | undefined;
   /** What changes where pairs are measured against another reference of the same shape; computes what is not known yet. */
@@ -89,7 +91,8 @@ export async function openConditions(
   tellWarmup(shared, stepCount(shared, training.pairs.length), call);
 
   // The shape of the policy and its reference are the same in every run; only the numbers change with the seed.
-  const [config] = runConfigsOf(request) as [RunConfig];
+  const configs = runConfigsOf(request) as [RunConfig, ...RunConfig[]];
+  const [config] = configs;
   refuseHopeless(context, {
     source: model.source,
     trainable: trainableOf(model, config),
@@ -150,6 +153,7 @@ export async function openConditions(
   const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
   const heldReference = only ? [] : scores.slice(-held.pairs.length);
+  const crossLosses = await CrossLossMeter.open(configs, shared.threads);
   const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: held.pairs, rows: heldRows }, shared));
@@ -176,6 +180,7 @@ export async function openConditions(
     sessions,
     task,
     drift,
+    crossLosses,
     onTheWay,
     async measuredAgainst(other, label) {
       const found = await referenceLogProbs(referenceCache(context), model, other, asTrained, engine, {
@@ -195,6 +200,7 @@ export async function openConditions(
     async release() {
       await sessions.release();
       await task?.release();
+      await crossLosses.release();
       await drift?.release();
       await sampler?.release();
       await meter?.release();

@@ -104,6 +104,11 @@ export async function runOne(
       rejected: predictedTokens(pair, pair.rejected),
     }));
     let evaluation: Evaluation = { ...measured, lengthBias: lengthBias(measured.perPair!, lengths) };
+    // The SFT that comes first is no arm.
+    if (run.role !== 'stage') {
+      const losses = await conditions.crossLosses.measure(held.pairs, scores, conditions.heldReference);
+      evaluation = { ...evaluation, losses };
+    }
     if (found?.samples) evaluation = { ...evaluation, samples: found.samples };
     const named = underName(call, name);
     const answers = task && (await evaluateTask(task, state.parameters, named));
