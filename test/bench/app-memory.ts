@@ -162,7 +162,11 @@ function growth(heap: readonly number[], minutesBetween: number): Growth {
  * The page through `minutes` of updates: a quarter of them on the overlay of all runs, where every second most charts are
  * loaded and drawn anew; the rest going from screen to screen, half a minute on each.
  */
-export async function measureMemory(browser: Browser, minutes: number): Promise<MemoryFigures> {
+export async function measureMemory(
+  browser: Browser,
+  minutes: number,
+  tell: (text: string) => void,
+): Promise<MemoryFigures> {
   const began = performance.now();
   const host = await openLiveHost();
   try {
@@ -177,6 +181,12 @@ export async function measureMemory(browser: Browser, minutes: number): Promise<
         host.update();
         await inPage(session, `standingClock.turn(${++updates}, ${1000 / updatesPerSecond})`);
       }
+    };
+    const measure = async (): Promise<number> => {
+      const heap = await heapMegabytes(session);
+      const minutesPassed = (updates / minute).toFixed(1);
+      tell(`${minutesPassed} minutes of updates: ${heap.toFixed(1)} MB`);
+      return heap;
     };
     const show = async (hash: string): Promise<void> => {
       await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
@@ -206,7 +216,7 @@ export async function measureMemory(browser: Browser, minutes: number): Promise<
     await show(overlay);
     for (let passed = 0; passed < stay; passed += interval) {
       await update(interval * minute);
-      staying.push(await heapMegabytes(session));
+      staying.push(await measure());
     }
     const screens = new Map<string, number>();
     const wandering: number[] = [];
@@ -216,8 +226,10 @@ export async function measureMemory(browser: Browser, minutes: number): Promise<
       for (const place of places) {
         await show(place);
         await update(minute / 2);
-        if (round === rounds - 1) screens.set(place, await heapMegabytes(session));
-        if (place === places[0]) wandering.push(await heapMegabytes(session));
+        if (place !== places[0] && round < rounds - 1) continue;
+        const heap = await measure();
+        if (place === places[0]) wandering.push(heap);
+        if (round === rounds - 1) screens.set(place, heap);
       }
     const { calls } = await inPage<{ calls: number }>(session, 'standingClock.counts');
     await page.close();
