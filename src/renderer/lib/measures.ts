@@ -15,7 +15,13 @@ export interface Points {
   readonly groups: readonly {
     readonly label: string;
     readonly loss: string;
-    readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
+    readonly points: readonly {
+      readonly x: number;
+      readonly y: number;
+      readonly label?: string;
+      /** What it stands for, where points can be chosen. */
+      readonly key?: number;
+    }[];
     readonly mean?: { readonly x: number; readonly y: number };
   }[];
   readonly xLabel: string;
@@ -82,7 +88,7 @@ export function pairChart(result: ComparisonResult, point: GridPoint): Points {
         .flatMap(({ seed, evaluation }) =>
           (evaluation?.perPair ?? [])
             .filter(({ c, r }) => Number.isFinite(c) && Number.isFinite(r))
-            .map(({ index, c, r }) => ({ x: c, y: r, label: `row ${index}, seed ${seed}` })),
+            .map(({ index, c, r }) => ({ x: c, y: r, key: index, label: `row ${index}, seed ${seed}` })),
         ),
     })),
     xLabel: 'c, nats',

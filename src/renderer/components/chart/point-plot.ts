@@ -18,7 +18,7 @@ export interface PointGroup {
   readonly label: string;
   /** Its colour and mark. */
   readonly loss: string;
-  readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
+  readonly points: readonly Point[];
   /** A bar at the points' mean. */
   readonly mean?: { readonly x: number; readonly y: number };
 }
@@ -31,13 +31,19 @@ export interface PointContent {
   /** Lines across: at a height, or where x = y. */
   readonly lines?: readonly ({ readonly y: number; readonly label: string } | 'diagonal' | 'zero')[];
   readonly limits?: readonly [number, number] | undefined;
+  /** Points with this key stand out. */
+  readonly chosen?: number | undefined;
+  /** A point with a key was pressed. */
+  readonly onchoose?: ((key: number) => void) | undefined;
   readonly dark: boolean;
 }
 
-interface Point {
+export interface Point {
   readonly x: number;
   readonly y: number;
   readonly label?: string;
+  /** What it stands for, where points can be chosen. */
+  readonly key?: number;
 }
 type PointConfiguration = ChartConfiguration<'scatter', Point[]>;
 
@@ -72,8 +78,11 @@ function configure(canvas: HTMLCanvasElement, content: PointContent): PointConfi
   const { groups, dark } = content;
   const style = getComputedStyle(canvas);
   const ink = style.getPropertyValue('--ink-quiet').trim();
+  const inkStrong = style.getPropertyValue('--ink').trim();
   const line = style.getPropertyValue('--line').trim();
   const colourOf = (loss: string): string => appearanceOf(loss)[dark ? 'dark' : 'light'];
+  const { chosen, onchoose } = content;
+  const isChosen = ({ key }: Point): boolean => key !== undefined && key === chosen;
   const many = groups.some(({ points }) => points.length > 60);
   return {
     type: 'scatter',
@@ -82,17 +91,27 @@ function configure(canvas: HTMLCanvasElement, content: PointContent): PointConfi
         label,
         data: [...points],
         pointStyle: appearanceOf(loss).mark,
-        radius: many ? 2.5 : 4.5,
+        radius: points.map((point) => (isChosen(point) ? 8 : many ? 2.5 : 4.5)),
         hoverRadius: many ? 4 : 6,
         // Where many lie upon each other, how dense they are must show.
         backgroundColor: `${colourOf(loss)}${many ? '88' : 'dd'}`,
-        borderColor: colourOf(loss),
-        borderWidth: many ? 0 : 1,
+        borderColor: points.map((point) => (isChosen(point) ? inkStrong : colourOf(loss))),
+        borderWidth: points.map((point) => (isChosen(point) ? 2 : many ? 0 : 1)),
       })),
     },
     options: {
       animation: false,
       maintainAspectRatio: false,
+      ...(onchoose && {
+        onClick: (_event, [element]) => {
+          const key = element && groups[element.datasetIndex]?.points[element.index]?.key;
+          if (key !== undefined) onchoose(key);
+        },
+        onHover: (event, elements) => {
+          const target = event.native?.target as HTMLElement | undefined;
+          if (target) target.style.cursor = elements.length > 0 ? 'pointer' : '';
+        },
+      }),
       layout: { padding: { right: 8, top: 8 } },
       scales: scalesOf(content, ink, line, style.fontFamily),
       plugins: {
