@@ -6,7 +6,7 @@ import type { ComparisonDetails } from '../../../src/shared/app/api.ts';
 import type { PairHistory } from '../../../src/shared/contract.ts';
 import { scratchFolder, sums, writeLines, writeTinyModel } from '../support.ts';
 import { succeed } from '../succeed.ts';
-import { hasChromium, openApp, patient, type App } from './support.ts';
+import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch.path, name);
@@ -18,7 +18,7 @@ const pairs = sums(60).map(({ prompt, chosen, rejected }, place) =>
   place % 2 === 0 ? { prompt, chosen, rejected } : { prompt, chosen: rejected, rejected: chosen },
 );
 
-describe.skipIf(!hasChromium)('pairs one by one on screen', () => {
+describe.skipIf(!canOpenApp)('pairs one by one on screen', () => {
   let app: App;
   let page: Page;
   let details: ComparisonDetails;
