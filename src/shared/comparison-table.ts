@@ -1,3 +1,4 @@
+import { collapses } from './collapse.ts';
 import { describePairing, describePoint, describeStart, gridPoints, measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, GridPoint, Measure, RunResult } from './comparison.ts';
 import {
@@ -251,6 +252,10 @@ export function renderTable(result: ComparisonResult): string {
         `Diverged: ${run.loss} at ${run.point}, seed ${run.seed}${run.divergedAt === undefined ? '' : `, step ${run.divergedAt}`}.`,
     ),
   ];
+  // What diverged, and nothing else, is said above run by run.
+  const collapsed = collapses(result).filter((each) =>
+    each.runs.some((run) => run.collapses.some(({ rule }) => rule !== 'non-finite')),
+  );
   // Divergence takes every measure of a cell alike: said once, with the measure that leads.
   const verdicts = verdict(result).filter(({ primary, outcome }) => primary || outcome !== 'diverged');
   const stated = (mark: string, text: string): string[] => wrapText(text, width, mark, '    ');
@@ -267,6 +272,7 @@ export function renderTable(result: ComparisonResult): string {
       ...(selection ? selectionLines(selection).flatMap((line) => stated('> ', line)) : []),
       ...verdicts.filter(({ primary }) => !primary).flatMap((item) => stated('  ', verdictLine(item))),
     ],
+    collapsed.flatMap(({ words }) => wrapText(words, width, '! ', '    ')),
     notes.flatMap((note) => wrapText(note, width)),
   ];
   return blocks

@@ -90,6 +90,15 @@ export interface SftFirst {
   readonly steps?: number;
 }
 
+/** What was measured of a run before its end. */
+export interface EvaluationOnTheWay {
+  /** Optimizer steps done. */
+  readonly step: number;
+  readonly evaluation: Omit<Evaluation, 'perPair' | 'task' | 'samples'>;
+  /** Share of its samples that repeat themselves, as `repetitionLimit` has it; absent without samples. */
+  readonly repeatingShare?: number;
+}
+
 /** One trained arm: one loss at one learning rate and one β from one seed. */
 export interface RunResult {
   readonly id: string;
@@ -111,6 +120,8 @@ export interface RunResult {
   readonly steps?: number;
   /** Absent where a diverged run left no finite weights to evaluate. */
   readonly evaluation?: Evaluation;
+  /** Those before it, by ascending step; absent where the run was evaluated at its end alone. */
+  readonly evaluations?: readonly EvaluationOnTheWay[];
   readonly adapterPath?: string;
   /** Wall-clock time of training and evaluation. */
   readonly seconds: number;

@@ -76,6 +76,7 @@ import type { DataServices } from './contract/data.ts';
 import type { HostServices } from './contract/host.ts';
 import type { JudgingServices } from './contract/judging.ts';
 import type { ItemComparison } from './comparison-items.ts';
+import type { ArmCollapse } from './collapse.ts';
 import type { Selection } from './selection.ts';
 import type { Verdict } from './verdict.ts';
 import type { StepMetrics } from './metrics.ts';
@@ -288,6 +289,8 @@ export interface CompareResult {
   readonly verdicts: readonly Verdict[];
   /** The arms item by item; empty where items are not counted. */
   readonly itemComparisons: readonly ItemComparison[];
+  /** Where an arm broke, by which rule and since when. */
+  readonly collapses: readonly ArmCollapse[];
   /** Each arm with the settings it does best with; absent where there is nothing to choose. */
   readonly selection?: Selection;
   /** The comparison as a table in plain text, verdicts included, lines parted by "\n". */

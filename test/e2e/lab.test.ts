@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CompareResult } from '../../src/shared/contract.ts';
@@ -38,5 +39,36 @@ describe('what is measured beside the verdict', () => {
       expect(evaluation!.generation).toEqual(comparison.base.generation);
     }
     expect(comparison.base.generation).toMatchObject({ answers: 3, decoding: 'sampled' });
+  });
+
+  it('says which loss broke at which learning rate and since when, in table, report and heat map', async () => {
+    const { code, json } = await plumbline(home, [
+      ...[
+        'compare',
+        '--model',
+        at('tiny'),
+        '--data',
+        at('pairs.jsonl'),
+        '--batch-size',
+        4,
+        '--eval-share',
+        0.25,
+      ],
+      // A step this large leaves nothing of a model.
+      ...['--lr', '1e-6,3', '--scheduler', 'constant', '--warmup', 0, '--seeds', 0, '--lora-r', 4],
+      ...['--kl-prompts', 3, '--eval-every', 1, '--report', at('report.html'), '--json'],
+    ]);
+    expect(code).toBe(0);
+    const { collapses, comparison, table } = json<CompareResult>();
+    expect(new Set(collapses.map(({ learningRate }) => learningRate))).toEqual(new Set([3]));
+    expect(collapses.map(({ arm }) => arm)).toEqual(['dpo', 'minor-dpo']);
+    const [first] = collapses;
+    expect(first!.words).toMatch(/^dpo collapsed at lr 3 in 1 of 1 seed: .*since step \d/);
+    expect(comparison.runs[0]!.evaluations!.map(({ step }) => step)).toEqual([0, 1, 2]);
+    expect(JSON.stringify(comparison.runs[0]!.evaluations)).not.toContain('prompt');
+    expect(table.replaceAll('\n    ', ' ')).toContain(`! ${first!.words}`);
+    const page = readFileSync(at('report.html'), 'utf8');
+    expect(page).toContain('id="heat-maps"');
+    expect(page.match(/<small>collapsed 1\/1<\/small>/g)).toHaveLength(2);
   });
 });

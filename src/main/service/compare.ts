@@ -1,12 +1,15 @@
 import packageManifest from '../../../package.json' with { type: 'json' };
 import { armName, parseArm } from '../../shared/arms.ts';
-import type { ComparisonResult, Evaluation, RunResult } from '../../shared/comparison.ts';
+import { measuresOf } from '../../shared/comparison.ts';
+import type { ComparisonResult, Evaluation, EvaluationOnTheWay, RunResult } from '../../shared/comparison.ts';
+import { collapses } from '../../shared/collapse.ts';
 import { itemComparisons } from '../../shared/comparison-items.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { refuseGrid, type GridRun } from '../../shared/grid.ts';
 import { InputError } from '../../shared/errors.ts';
+import { repetitionLimit } from '../../shared/repetition.ts';
 import { select } from '../../shared/selection.ts';
 import { verdict } from '../../shared/verdict.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
@@ -88,6 +91,7 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
     comparison,
     verdicts,
     itemComparisons: itemComparisons(comparison),
+    collapses: collapses(comparison),
     ...(selection ? { selection } : {}),
     table: renderTable(comparison),
     counts: sourcesOf(job).facts!.counts,
@@ -172,6 +176,26 @@ export async function comparisonOf(
 
 const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1)!;
 
+/** @param endsWithOne whether the last one on record is that of its end */
+function evaluationsOnTheWay(
+  { evaluations }: Store,
+  { id, lastStep }: Run,
+  endsWithOne: boolean,
+): EvaluationOnTheWay[] {
+  return evaluations.listOfRun(id).flatMap(({ step, result }) => {
+    if (endsWithOne && step === lastStep) return [];
+    const { samples = [], ...measured } = measuresOf(result as Evaluation);
+    const repeating = samples.filter(({ repetition }) => repetition > repetitionLimit).length;
+    return [
+      {
+        step,
+        evaluation: measured,
+        ...(samples.length > 0 ? { repeatingShare: repeating / samples.length } : {}),
+      },
+    ];
+  });
+}
+
 function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRequest): RunResult {
   const { out } = request;
   const member: GridRun = {
@@ -179,6 +203,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     ...(run.role === 'stage' ? { role: run.role } : {}),
   };
   const evaluation = finalEvaluation(store, run);
+  const onTheWay = evaluationsOnTheWay(store, run, evaluation !== undefined);
   return {
     id: String(run.id),
     loss: armName(member.config),
@@ -191,6 +216,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
     ...read,
     ...(evaluation ? { evaluation } : {}),
+    ...(onTheWay.length > 0 ? { evaluations: onTheWay } : {}),
     ...(out === undefined ? {} : { adapterPath: runFolder(out, member, request) }),
     seconds: run.seconds,
   };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { appearanceOf, placesInColour } from '../../../shared/appearance.ts';
+import { collapses, type ArmCollapse } from '../../../shared/collapse.ts';
 import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
@@ -10,6 +11,7 @@ import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
 import { chartGroups, lineDashes } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
 import { crossLossSection } from './cross-losses.ts';
+import { heatMapSection } from './heat-map.ts';
 import { itemsSection } from './items.ts';
 import { styleSheet } from './style.ts';
 import { lossName, pairingTable, resultsTables, runsTable, samplesTables } from './tables.ts';
@@ -39,7 +41,11 @@ function question(result: ComparisonResult): string {
   return `${others.length === 1 ? 'Is' : 'Are'} ${listed(others)} better than ${first}?`;
 }
 
-function verdictSection(verdicts: readonly Verdict[], selection: Selection | undefined): Markup {
+function verdictSection(
+  verdicts: readonly Verdict[],
+  selection: Selection | undefined,
+  collapsed: readonly ArmCollapse[],
+): Markup {
   const entry = (outcome: keyof typeof signs, line: string, lead: boolean): Markup =>
     html`<li>
       <span class="sign ${outcome === 'diverged' && 'alarm'}" aria-hidden="true">${signs[outcome]}</span
@@ -56,6 +62,7 @@ function verdictSection(verdicts: readonly Verdict[], selection: Selection | und
           entry(selection.verdicts[place]?.outcome ?? 'no-choice', line, false),
         )
       }
+      ${collapsed.map(({ words }) => entry('diverged', words, false))}
     </ul>
     ${
       others.length > 0 &&
@@ -182,6 +189,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
   const verdicts = verdict(result);
   const selection = select(result);
   const items = itemComparisons(result);
+  const collapsed = collapses(result);
   const marks = result.arms.map((loss) => appearanceOf(loss).mark);
   const page = html`<!doctype html>
     <html lang="en">
@@ -207,10 +215,10 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           ${start !== undefined && html`<p class="quiet">${start}</p>`}
         </header>
         <main>
-          ${verdictSection(verdicts, selection)}
+          ${verdictSection(verdicts, selection, collapsed)}
           <h2>Results</h2>
-          ${resultsTables(result)} ${itemsSection(result, items)} ${crossLossSection(result)}
-          ${runsTable(result)} ${chartSections(result, groups)}
+          ${heatMapSection(result)} ${resultsTables(result)} ${itemsSection(result, items)}
+          ${crossLossSection(result)} ${runsTable(result)} ${chartSections(result, groups)}
           ${
             samples &&
             html`<h2>Answers side by side</h2>
@@ -222,7 +230,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           <pre><code>${result.command}</code></pre>
         </main>
         ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
-        ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items }))}
+        ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items, collapses: collapsed }))}
         ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks, dashes: lineDashes }))}
         ${rawElement('<script>', scripts.library)} ${rawElement('<script>', scripts.drawing)}
       </body>

@@ -1,5 +1,16 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
 
+/** Steps of shade in a heat map; the page's policy lets no element carry a style of its own. */
+export const heatShades = 10;
+
+/** One hue, from the page's ground to less than half of it, on which ink stays readable. */
+const shades = (): string =>
+  Array.from(
+    { length: heatShades + 1 },
+    (_, shade) =>
+      `.heat td.shade-${shade} { background-color: color-mix(in srgb, var(--heat) ${(45 * shade) / heatShades}%, var(--ground)); }`,
+  ).join('\n');
+
 /** The report's style sheet: all colours are custom properties, set here once for light and once for dark. */
 export function styleSheet(arms: readonly string[]): string {
   const losses = [
@@ -13,13 +24,13 @@ export function styleSheet(arms: readonly string[]): string {
 :root {
   color-scheme: light;
   --ground: #ffffff; --raised: #f6f7f8; --ink: #1b1f24; --quiet: #59636e; --rule: #d5dae0; --grid: #eaedf0;
-  --axis: #6b7580; --alarm: #b3261e; ${armColours('light')}
+  --axis: #6b7580; --alarm: #b3261e; --heat: #2f6fb5; --hatch: rgb(27 31 36 / 30%); ${armColours('light')}
 }
 @media screen and (prefers-color-scheme: dark) {
   :root:not([data-theme='light']) {
     color-scheme: dark;
     --ground: #14171b; --raised: #1c2026; --ink: #e4e8ec; --quiet: #9aa4af; --rule: #343b44; --grid: #262c33;
-    --axis: #8b96a2; --alarm: #ff8a80; ${armColours('dark')}
+    --axis: #8b96a2; --alarm: #ff8a80; --heat: #4f9be6; --hatch: rgb(228 232 236 / 30%); ${armColours('dark')}
   }
 }
 ${armClasses}
@@ -70,6 +81,11 @@ figcaption p { margin: 0.1rem 0 0.4rem; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
 .samples td { min-width: 4rem; max-width: 26rem; }
 .output { white-space: pre-wrap; overflow-wrap: anywhere; }
+.maps { display: flex; flex-wrap: wrap; gap: 0.5rem 2.5rem; }
+.heat td.cell { text-align: center; min-width: 5.5rem; border: 1px solid var(--rule); }
+.heat td.cell small { display: block; color: inherit; }
+${shades()}
+.heat td.collapsed { background-image: repeating-linear-gradient(45deg, var(--hatch) 0 1px, transparent 1px 8px), repeating-linear-gradient(-45deg, var(--hatch) 0 1px, transparent 1px 8px); font-weight: 600; }
 @media (max-width: 40rem) {
   body { padding-top: 1rem; }
   dl { grid-template-columns: 1fr; gap: 0; }
