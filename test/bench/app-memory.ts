@@ -132,7 +132,7 @@ async function openLiveHost(): Promise<LiveHost> {
 export interface Growth {
   /** Megabytes at the end of every interval. */
   readonly heap: readonly number[];
-  /** Of a straight line through them, the first left out: what is loaded once is no growth. */
+  /** Per minute of the page's clock; the first value is left out: what is loaded once is no growth. */
   readonly perMinute: number;
 }
 export interface MemoryFigures {
@@ -146,16 +146,16 @@ export interface MemoryFigures {
   readonly seconds: number;
 }
 
+/** The middle one of the slopes between any two values: what one load holds while it is at work does not tip it. */
 function growth(heap: readonly number[], minutesBetween: number): Growth {
   const values = heap.slice(1);
-  const middle = (values.length - 1) / 2;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  let [rise, run] = [0, 0];
-  values.forEach((value, place) => {
-    rise += (place - middle) * (value - mean);
-    run += (place - middle) ** 2;
-  });
-  return { heap, perMinute: rise / run / minutesBetween };
+  const slopes = values
+    .flatMap((value, place) =>
+      values.slice(place + 1).map((later, between) => (later - value) / (between + 1)),
+    )
+    .sort((a, b) => a - b);
+  const [below, above] = [slopes[(slopes.length - 1) >> 1], slopes[slopes.length >> 1]];
+  return { heap, perMinute: ((below ?? NaN) + (above ?? NaN)) / 2 / minutesBetween };
 }
 
 /**
