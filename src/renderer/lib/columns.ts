@@ -1,9 +1,34 @@
 import type { Policy } from '../../shared/app/api.ts';
+import type { ModelSummary, RunSummary } from '../../shared/contract.ts';
+import { formatLearningRate } from '../../shared/format.ts';
 
 /** A column's policy as it stands in an address: `model:NAME`, `run:3`, `run:3@40`. */
 export function columnKey(policy: Policy): string {
   if ('model' in policy) return `model:${policy.model}`;
   return `run:${policy.run}${policy.step === undefined ? '' : `@${policy.step}`}`;
+}
+
+/** What a policy can be chosen from: models, then runs that have taken a step, the newest first. */
+export function policyOptions(
+  models: readonly ModelSummary[],
+  runs: readonly RunSummary[],
+): { value: string; label: string; note: string; disabled?: boolean }[] {
+  return [
+    ...models.map(({ name, missing }) => ({
+      value: columnKey({ model: name }),
+      label: name,
+      note: missing ? 'its files are gone' : 'base model',
+      disabled: missing,
+    })),
+    ...[...runs]
+      .reverse()
+      .filter(({ step }) => step > 0)
+      .map(({ id, loss, learningRate, seed, model, data }) => ({
+        value: columnKey({ run: id }),
+        label: `run ${id}: ${loss}, lr ${formatLearningRate(learningRate)}, seed ${seed}`,
+        note: `${model} on ${data}`,
+      })),
+  ];
 }
 
 /** Undefined for what is no policy. */

@@ -7,6 +7,7 @@ export const pages = [
   'runs',
   'compare',
   'playground',
+  'judge',
   'report',
   'settings',
 ] as const;
