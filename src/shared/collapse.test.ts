@@ -124,11 +124,11 @@ describe('an arm collapses', () => {
   it('at a point of the grid, in so many seeds, in words', () => {
     const result = grid((each) => (each.loss === 'dpo' && each.learningRate === 1e-2 ? broken(each) : each));
     expect(collapses(result).map(({ words }) => words)).toEqual([
-      "dpo collapsed at lr 1e-2 in 3 of 3 seeds: preference accuracy without a reference below the base's interval since step 60",
+      "dpo collapsed at lr 1e-2 in 3 of 3 seeds: preference accuracy without a reference below the base's interval at the end",
     ]);
   });
 
-  it('once where its loss ignores β, and says the earliest step and how many broke each rule', () => {
+  it('once where its loss ignores β, and says how many broke each rule', () => {
     const result = grid(
       (each) => {
         if (each.loss !== 'sft' || each.learningRate !== 1e-2 || each.seed === 0) return each;
@@ -141,9 +141,18 @@ describe('an arm collapses', () => {
     expect(others).toEqual([]);
     expect(only!.beta).toBeUndefined();
     expect(only!.words).toBe(
-      "sft collapsed at lr 1e-2 in 2 of 3 seeds: preference accuracy without a reference below the base's interval since step 20 at the earliest; numbers that are not finite since step 21 (1 of them)",
+      "sft collapsed at lr 1e-2 in 2 of 3 seeds: preference accuracy without a reference below the base's interval at the end; numbers that are not finite since step 21 (1 of them)",
     );
   });
+});
+
+it('says the earliest of the steps since when its runs were broken', () => {
+  const result = grid((each) => {
+    if (each.loss !== 'dpo' || each.learningRate !== 1e-2) return each;
+    const low = { ...base, preferenceAccuracyRaw: 0.1 };
+    return { ...broken(each), evaluations: [{ step: 20 + 10 * each.seed, evaluation: low }] };
+  });
+  expect(collapses(result)[0]!.words).toMatch(/interval since step 20 at the earliest$/);
 });
 
 describe('the heat map', () => {

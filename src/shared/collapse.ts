@@ -24,6 +24,8 @@ export interface Collapse {
   readonly rule: CollapseRule;
   /** The first step evaluated from which on it was broken at every evaluation; the end, where only that was evaluated. */
   readonly since: number;
+  /** Whether that is the run's end: it may have begun before, unseen. */
+  readonly atEnd: boolean;
   /** "task accuracy below the base's interval" */
   readonly words: string;
 }
@@ -87,12 +89,17 @@ export function collapsesOf(run: RunResult, base: Evaluation): Collapse[] {
       if (broken === undefined) continue;
       since = broken ? (since ?? step) : undefined;
     }
-    return since === undefined ? [] : [{ rule, since, words }];
+    return since === undefined ? [] : [{ rule, since, atEnd: since === end, words }];
   });
   if (run.status !== 'diverged') return found;
   return [
     ...found,
-    { rule: 'non-finite', since: run.divergedAt ?? end, words: 'numbers that are not finite' },
+    {
+      rule: 'non-finite',
+      since: run.divergedAt ?? end,
+      atEnd: false,
+      words: 'numbers that are not finite',
+    },
   ];
 }
 
@@ -137,14 +144,18 @@ export function collapses(result: ComparisonResult): ArmCollapse[] {
 
 /** Each rule that was broken, with the earliest step, and how many of the collapsed runs broke it where not all did. */
 function reasons(runs: ArmCollapse['runs']): string {
-  const byWords = new Map<string, number[]>();
+  const byWords = new Map<string, Collapse[]>();
   for (const { collapses: own } of runs)
-    for (const { words, since } of own) byWords.set(words, [...(byWords.get(words) ?? []), since]);
+    for (const each of own) byWords.set(each.words, [...(byWords.get(each.words) ?? []), each]);
   return [...byWords]
-    .map(([words, steps]) => {
+    .map(([words, broken]) => {
+      const steps = broken.map(({ since }) => since);
       const earliest = Math.min(...steps);
-      const since =
-        earliest === Math.max(...steps) ? `since step ${earliest}` : `since step ${earliest} at the earliest`;
+      const since = broken.every(({ atEnd }) => atEnd)
+        ? 'at the end'
+        : earliest === Math.max(...steps)
+          ? `since step ${earliest}`
+          : `since step ${earliest} at the earliest`;
       return `${words} ${since}${steps.length < runs.length ? ` (${steps.length} of them)` : ''}`;
     })
     .join('; ');

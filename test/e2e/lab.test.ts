@@ -63,7 +63,7 @@ describe('what is measured beside the verdict', () => {
     expect(new Set(collapses.map(({ learningRate }) => learningRate))).toEqual(new Set([3]));
     expect(collapses.map(({ arm }) => arm)).toEqual(['dpo', 'minor-dpo']);
     const [first] = collapses;
-    expect(first!.words).toMatch(/^dpo collapsed at lr 3 in 1 of 1 seed: .*since step \d/);
+    expect(first!.words).toMatch(/^dpo collapsed at lr 3 in 1 of 1 seed: .*(since step \d|at the end)/);
     expect(comparison.runs[0]!.evaluations!.map(({ step }) => step)).toEqual([0, 1, 2]);
     expect(JSON.stringify(comparison.runs[0]!.evaluations)).not.toContain('prompt');
     expect(table.replaceAll('\n    ', ' ')).toContain(`! ${first!.words}`);

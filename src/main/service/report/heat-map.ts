@@ -19,8 +19,8 @@ export function heatMapSection(result: ComparisonResult): Markup | undefined {
     </td>`;
   return html`<h3>Over the grid: ${measure.label}${measure.unit === 'share' && ', %'}</h3>
     <p class="quiet">
-      Mean over finished seeds; darker is higher, on one scale for all. Hatched cells collapsed in so many of
-      their seeds, by the rules named with the verdicts.
+      Mean over finished seeds; the stronger the colour the higher, on one scale for all. Hatched cells
+      collapsed in so many of their seeds, by the rules named with the verdicts.
     </p>
     <div class="maps" id="heat-maps">
       ${maps.map(

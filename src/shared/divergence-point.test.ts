@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts';
+import { measuresOf, type ComparisonResult } from './comparison.ts';
+import { divergencePoint } from './divergence-point.ts';
+
+const point = { learningRate: 1e-5 };
+
+/**
+ * Margins by step: those of dpo are 0, those of minor-dpo its differences per seed and step. The first list is of step 10; the
+ * last is of the end.
+ */
+function course(differences: readonly (readonly number[])[]): ComparisonResult {
+  const made = syntheticComparison({
+    diverge: false,
+    questions: 0,
+    learningRates: [1e-5],
+    seeds: differences[0]!.map((_, seed) => seed),
+  });
+  return {
+    ...made,
+    runs: made.runs.map((run) => {
+      const at = (place: number) => {
+        const measured = measuresOf(run.evaluation!);
+        const margin = run.loss === 'dpo' ? 0 : differences[place]![run.seed]!;
+        return { ...measured, meanMargin: margin };
+      };
+      const end = differences.length - 1;
+      return {
+        ...run,
+        steps: 10 * differences.length,
+        evaluation: { ...run.evaluation!, ...at(end) },
+        evaluations: differences
+          .slice(0, -1)
+          .map((_, place) => ({ step: 10 * (place + 1), evaluation: at(place) })),
+      };
+    }),
+  };
+}
+const stepOf = (differences: readonly (readonly number[])[]) =>
+  divergencePoint(course(differences), 'minor-dpo', point, 'margin')?.step;
+
+// Of three values t is 4.303: 1, 2, 3 give 2 ± 2.48, which holds 0; 2, 3, 4 give 3 ± 2.48, which does not.
+const within = [1, 2, 3];
+const apart = [2, 3, 4];
+const opposite = [-2, -3, -4];
+
+describe('the point where two arms part', () => {
+  it('is the first evaluation whose t interval leaves 0 out', () => {
+    expect(stepOf([within, within, apart, apart])).toBe(30);
+    expect(stepOf([apart, apart])).toBe(10);
+    const found = divergencePoint(course([within, apart]), 'minor-dpo', point, 'margin')!;
+    expect(found).toMatchObject({ arm: 'minor-dpo', against: 'dpo', difference: 3, seeds: [0, 1, 2] });
+    expect(found.halfWidth).toBeCloseTo(4.30265 / Math.sqrt(3), 4);
+    expect(found.words).toContain('minor-dpo and dpo part in raw margin c − r at step 20');
+  });
+
+  it('counts only where it stays out, on the same side, to the end', () => {
+    expect(stepOf([apart, within, apart, apart])).toBe(30);
+    expect(stepOf([apart, apart, within])).toBeUndefined();
+    expect(stepOf([apart, opposite, opposite])).toBe(20);
+    expect(stepOf([within, within])).toBeUndefined();
+  });
+
+  it('is none with too few seeds, without evaluations on the way, or of an arm and itself', () => {
+    expect(stepOf([[9, 9.1]])).toBeUndefined();
+    const plain = syntheticComparison({ diverge: false, learningRates: [1e-5] });
+    expect(divergencePoint(plain, 'minor-dpo', point, 'margin')).toBeUndefined();
+    expect(divergencePoint(course([apart]), 'dpo', point, 'margin')).toBeUndefined();
+  });
+});

@@ -1,0 +1,85 @@
+import { measures, runsOf } from './comparison.ts';
+import type { ComparisonResult, EvaluationOnTheWay, GridPoint, Measure, RunResult } from './comparison.ts';
+import { studentInterval } from './statistics/intervals.ts';
+import { fewestSeeds, plural, signedAmount, amount } from './verdict.ts';
+
+/** Measures that are taken at every evaluation on the way. */
+export type CourseMeasure = Extract<Measure['name'], 'preference' | 'margin'>;
+
+/** Coverage of the interval that is looked at at each step. */
+export const divergenceLevel = 0.95;
+
+/** Where two arms part. */
+export interface DivergencePoint extends GridPoint {
+  readonly measure: CourseMeasure;
+  readonly arm: string;
+  readonly against: string;
+  /** The first evaluation from which on the interval leaves 0 out, on the same side, to the end. */
+  readonly step: number;
+  /** Arm less the other at that step, mean over seeds, with half the width of its t interval. */
+  readonly difference: number;
+  readonly halfWidth: number;
+  readonly seeds: readonly number[];
+  /** "minor-dpo and dpo part in raw margin c − r at step 20 …" */
+  readonly words: string;
+}
+
+/**
+ * The first evaluation at which the paired difference over seeds leaves seed noise (a 95 % t interval without 0), and from which
+ * on it stays out on the same side. Each step is looked at by itself, without a correction for looking often: staying out is
+ * what guards against one that strays by chance.
+ * @returns undefined where they never part, below three seeds that both finished, or without evaluations on the way
+ */
+export function divergencePoint(
+  result: ComparisonResult,
+  arm: string,
+  point: GridPoint,
+  measure: CourseMeasure,
+): DivergencePoint | undefined {
+  const definition = measures.find(({ name }) => name === measure)!;
+  const against = result.arms[0]!;
+  const others = runsOf(result, against, point.learningRate, point.beta);
+  const pairs = runsOf(result, arm, point.learningRate, point.beta).flatMap((run) => {
+    const other = others.find(({ seed }) => seed === run.seed);
+    return run.status === 'finished' && other?.status === 'finished' && run.evaluations && other.evaluations
+      ? [{ seed: run.seed, run: courseOf(run), other: courseOf(other) }]
+      : [];
+  });
+  if (arm === against || pairs.length < fewestSeeds) return undefined;
+  let found: Omit<DivergencePoint, 'words' | keyof GridPoint> | undefined;
+  for (const step of [...pairs[0]!.run.keys()].sort((a, b) => a - b)) {
+    let resolution = 0;
+    const differences = pairs.flatMap(({ run, other }) => {
+      const [own, theirs] = [run.get(step), other.get(step)];
+      const [after, before] = [own && definition.of(own), theirs && definition.of(theirs)];
+      if (after === undefined || before === undefined) return [];
+      resolution = Math.max(resolution, definition.resolution(own!));
+      return [after - before];
+    });
+    // Before the first step c and r are 0, and there is no accuracy.
+    if (differences.length < pairs.length) continue;
+    const { estimate, low, high, halfWidth } = studentInterval(differences, divergenceLevel, resolution);
+    if (low <= 0 && high >= 0) {
+      found = undefined;
+    } else if (!found || Math.sign(found.difference) !== Math.sign(estimate)) {
+      const seeds = pairs.map(({ seed }) => seed);
+      found = { measure, arm, against, step, difference: estimate, halfWidth, seeds };
+    }
+  }
+  if (!found) return undefined;
+  const { unit, label } = definition;
+  const size = `${signedAmount(found.difference, unit)} ± ${amount(found.halfWidth, unit)}`;
+  return {
+    ...point,
+    ...found,
+    words: `${arm} and ${against} part in ${label} at step ${found.step}, and stay apart (${arm} − ${against}: ${size}; 95 % interval over ${plural(pairs.length, 'seed')})`,
+  };
+}
+
+/** A run's evaluations by step, the last one among them. */
+function courseOf(run: RunResult): Map<number, EvaluationOnTheWay['evaluation']> {
+  const course = new Map((run.evaluations ?? []).map(({ step, evaluation }) => [step, evaluation]));
+  const end = run.steps ?? run.metrics.at(-1)?.step;
+  if (run.evaluation && end !== undefined) course.set(end, run.evaluation);
+  return course;
+}
