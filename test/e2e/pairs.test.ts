@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createServices } from '../../src/main/service/index.ts';
 import type { ComparisonDetails, PairHistory, RunEvaluationsResult } from '../../src/shared/contract.ts';
@@ -142,6 +143,13 @@ describe('c and r of every pair', () => {
     expect([outcome.code, outcome.err]).toEqual([1, expect.stringContaining('no run 99')]);
     const report = await succeed(home, ['doctor', '--json']);
     expect(report.json<{ findings: unknown[] }>().findings).toEqual([]);
+    const raw = new Sqlite(join(home, 'plumbline.db'));
+    raw.exec(`UPDATE pair_telemetry SET last_step = last_step + 1 WHERE run_id = 1 AND side = 'train'`);
+    raw.close();
+    const damaged = (await succeed(home, ['doctor', '--json'])).json<{ findings: unknown[] }>();
+    expect(damaged.findings).toEqual([
+      expect.objectContaining({ severity: 'warning', kind: 'pairs', name: 'run 1' }),
+    ]);
   });
 });
 
