@@ -120,6 +120,8 @@ export interface RunResult {
   readonly steps?: number;
   /** Absent where a diverged run left no finite weights to evaluate. */
   readonly evaluation?: Evaluation;
+  /** Id of its row in the record; absent in results of earlier versions. */
+  readonly evaluationRow?: number;
   /** Those before it, by ascending step; absent where the run was evaluated at its end alone. */
   readonly evaluations?: readonly EvaluationOnTheWay[];
   readonly adapterPath?: string;
@@ -133,6 +135,8 @@ export interface RunResult {
  */
 export interface ComparisonResult {
   readonly schema: 1;
+  /** Its number in the record, as `baseEvaluationRow`; absent in results of earlier versions. */
+  readonly comparison?: number;
   /** ISO 8601. */
   readonly createdAt: string;
   /** The command line that reproduces this result. */
@@ -158,6 +162,7 @@ export interface ComparisonResult {
   /** Where every arm of a seed starts from SFT, with that run of each seed; its c and r are to the base. */
   readonly sftFirst?: SftFirst & { readonly runs: readonly RunResult[] };
   readonly base: Evaluation;
+  readonly baseEvaluationRow?: number;
   readonly runs: readonly RunResult[];
   /** Names of the settings in which arms of one learning rate, β and seed differ: `['loss']` in a clean comparison. */
   readonly onlyDiffers: readonly string[];

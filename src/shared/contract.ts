@@ -16,6 +16,14 @@ import type {
   ListComparisonsResult,
 } from './contract/comparisons.ts';
 import type {
+  CompareAgainRequest,
+  CompareAgainResult,
+  ReadReportRequest,
+  ReadReportResult,
+  TraceRequest,
+  TraceResult,
+} from './contract/reports.ts';
+import type {
   ExportRunRequest,
   ExportRunResult,
   ForkRequest,
@@ -88,6 +96,7 @@ export type * from './contract/host.ts';
 export type * from './contract/judging.ts';
 export type * from './contract/playground.ts';
 export type * from './contract/models.ts';
+export type * from './contract/reports.ts';
 export type * from './contract/runs.ts';
 export type * from './contract/store.ts';
 export type * from './contract/upkeep.ts';
@@ -276,7 +285,7 @@ export interface CompareRequest {
   readonly checkpointEvery?: number;
   /** Folder for every run's adapter and metrics. */
   readonly out?: string;
-  /** One self-contained HTML file. */
+  /** One file in the form that its ending names: a self-contained page, Markdown, CSV or JSON. */
   readonly report?: string;
   /** Start even where the plan says that it cannot fit. */
   readonly force?: boolean;
@@ -399,6 +408,12 @@ export interface Services extends DataServices, HostServices, JudgingServices {
   showComparison(request: ComparisonRequest, call?: CallOptions): Promise<ComparisonDetails>;
   /** A comparison's report, out of its record: also of one that is not finished. */
   report(request: ReportRequest, call?: CallOptions): Promise<ReportResult>;
+  /** The result that a report holds. */
+  readReport(request: ReadReportRequest): Promise<ReadReportResult>;
+  /** Carries a report's comparison out again, and compares every value. */
+  compareAgain(request: CompareAgainRequest, call?: CallOptions): Promise<CompareAgainResult>;
+  /** What a report's number is made of, calculated anew out of the record. */
+  trace(request: TraceRequest, call?: CallOptions): Promise<TraceResult>;
   addProject(request: ProjectRequest): Promise<ProjectResult>;
   listProjects(): Promise<ListProjectsResult>;
   renameProject(request: RenameProjectRequest): Promise<ProjectResult>;

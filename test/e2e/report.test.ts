@@ -176,7 +176,14 @@ describe.skipIf(!present)('the report in Chromium', () => {
     expect(await pixelsOf('dots-task', '#c04f00')).toBe(0);
     await page.evaluate("window.dispatchEvent(new Event('beforeprint'))");
     expect(await pixelsOf('dots-task', '#c04f00')).toBeGreaterThan(30);
-    expect(await page.locator('details:not([open])').count()).toBe(0);
+    expect(await page.locator('details:not([open])').count()).toBe(1);
+    expect(await page.locator('#numbers:not([open])').count()).toBe(1);
+    // As wide as an A4 page within a centimetre's margins: nothing is cut off at its side.
+    await page.emulateMedia({ media: 'print' });
+    await page.setViewportSize({ width: 718, height: 1000 });
+    await expect.poll(() => page.evaluate('document.documentElement.scrollWidth'), patient).toBe(718);
+    await page.setViewportSize({ width: 1400, height: 900 });
+    await page.emulateMedia({ media: 'screen' });
     await page.evaluate("window.dispatchEvent(new Event('afterprint'))");
     expect(await pixelsOf('dots-task', '#ff8a4c')).toBeGreaterThan(30);
     expect(complaints).toEqual([]);

@@ -9,6 +9,7 @@ import type { RunConfig } from '../../shared/config.ts';
 import type { CallOptions, CompareRequest, CompareResult } from '../../shared/contract.ts';
 import { refuseGrid, type GridRun } from '../../shared/grid.ts';
 import { InputError } from '../../shared/errors.ts';
+import type { ReportFormat } from '../../shared/report/format.ts';
 import { repetitionLimit } from '../../shared/repetition.ts';
 import { select } from '../../shared/selection.ts';
 import { verdict } from '../../shared/verdict.ts';
@@ -25,7 +26,7 @@ import { carryOut, enqueueCompare, requestOf, sourcesOf } from './jobs.ts';
 import { requireWritable, requireWritableFolder, type Library } from './library.ts';
 import { describeSettings, differences } from './settings-table.ts';
 import { writeReport } from './report.ts';
-import { finalEvaluation, metricLines, requireFinished } from './train.ts';
+import { finalEvaluationRow, metricLines, requireFinished } from './train.ts';
 import { Turns } from './turns.ts';
 import { join } from 'node:path';
 
@@ -110,12 +111,13 @@ export async function reportJob(
   store: Store,
   job: Job,
   report: string,
+  format?: ReportFormat,
   signal?: AbortSignal,
 ): Promise<number> {
   const comparison = await comparisonOf(store, job, thinnedMetrics, signal);
   if (!comparison || comparison.runs.length === 0)
     throw new InputError('no run of this comparison has come to its end yet');
-  await writeReport(report, comparison);
+  await writeReport(report, comparison, format);
   return comparison.runs.length;
 }
 
@@ -147,6 +149,7 @@ export async function comparisonOf(
   const named = store.models.findByHash(baseHash);
   return {
     schema: 1,
+    ...(job.comparisonId === null ? {} : { comparison: job.comparisonId }),
     createdAt: new Date().toISOString(),
     command: commandOf(asked),
     versions: {
@@ -169,6 +172,7 @@ export async function comparisonOf(
     seeds: asked.seeds,
     ...(asked.sftFirst === undefined ? {} : { sftFirst: { ...asked.sftFirst, runs: results.stage } }),
     base,
+    baseEvaluationRow: baseEvaluation,
     runs: results.run,
     onlyDiffers: differences(asked),
   };
@@ -202,7 +206,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     config: run.config as RunConfig,
     ...(run.role === 'stage' ? { role: run.role } : {}),
   };
-  const evaluation = finalEvaluation(store, run);
+  const evaluation = finalEvaluationRow(store, run);
   const onTheWay = evaluationsOnTheWay(store, run, evaluation !== undefined);
   return {
     id: String(run.id),
@@ -215,7 +219,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     status: run.divergedAt === null ? 'finished' : 'diverged',
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
     ...read,
-    ...(evaluation ? { evaluation } : {}),
+    ...(evaluation ? { evaluation: evaluation.result as Evaluation, evaluationRow: evaluation.id } : {}),
     ...(onTheWay.length > 0 ? { evaluations: onTheWay } : {}),
     ...(out === undefined ? {} : { adapterPath: runFolder(out, member, request) }),
     seconds: run.seconds,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openStore, type Store } from '../store/database.ts';
 import { compare } from './compare.ts';
+import { compareAgain } from './compare-again.ts';
 import type { Services, ServicesOptions } from '../../shared/contract.ts';
 import { checkData } from './data/check.ts';
 import { convertData } from './data/convert.ts';
@@ -54,6 +55,8 @@ import {
 import { generateText, scoreText } from './playground.ts';
 import { score } from './score.ts';
 import { jobSettings, listSettings, resetSetting, setSetting } from './settings.ts';
+import { readReport } from './report/read.ts';
+import { trace } from './trace.ts';
 import { train } from './train.ts';
 import { Watcher } from './watch.ts';
 import { Players } from '../training/players.ts';
@@ -156,6 +159,9 @@ export function createServices({
     listComparisons: async (request) => listComparisons(library, request),
     showComparison: (request, call = {}) => showComparison(library, request, call),
     report: (request, call = {}) => reportOf(library, request, call),
+    readReport: async ({ path }) => ({ result: await readReport(path) }),
+    compareAgain: (request, call = {}) => compareAgain(library, request, call),
+    trace: (request, call = {}) => trace(library, request, call),
     generate: (request, call = {}) => generate(library, request, call),
     generateText: (request, call = {}) => generateText(library, players, request, call),
     scoreText: (request, call = {}) => scoreText(library, players, request, call),

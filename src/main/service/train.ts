@@ -5,6 +5,7 @@ import { InputError } from '../../shared/errors.ts';
 import { evaluationMetricNames, metricNames, type StepMetrics } from '../../shared/metrics.ts';
 import { toJsonLines, writeAskedFile } from '../formats/files.ts';
 import type { Store } from '../store/database.ts';
+import type { Evaluation as StoredEvaluation } from '../store/evaluations.ts';
 import type { Job } from '../store/jobs.ts';
 import type { MetricPoint } from '../store/metrics.ts';
 import type { Run } from '../store/runs.ts';
@@ -104,9 +105,17 @@ export function metricLines(points: readonly MetricPoint[]): object[] {
 }
 
 /** A run's evaluation at its end; undefined where it is at work, or left no finite log-probs. */
-export function finalEvaluation({ evaluations }: Store, { id, lastStep }: Run): Evaluation | undefined {
+export function finalEvaluation(store: Store, run: Run): Evaluation | undefined {
+  return finalEvaluationRow(store, run)?.result as Evaluation | undefined;
+}
+
+/** As `finalEvaluation`, as it is stored. */
+export function finalEvaluationRow(
+  { evaluations }: Store,
+  { id, lastStep }: Run,
+): StoredEvaluation | undefined {
   const last = evaluations.lastOfRun(id);
-  return last?.step === lastStep ? (last.result as Evaluation) : undefined;
+  return last?.step === lastStep ? last : undefined;
 }
 
 /** What a finished training has to show, out of its record; writes its metrics file. */

@@ -5,6 +5,7 @@
  * A call fails with a `CallError` (protocol.ts). Long ones report progress and can be cancelled.
  */
 import type { Evaluation } from '../comparison.ts';
+import type { ReportFormat } from '../report/format.ts';
 import type { RunConfigInput, SharedSettingsInput } from '../config.ts';
 import type {
   AddDataResult,
@@ -302,7 +303,7 @@ export interface AppApi {
   listComparisons(request: ListComparisonsRequest): ListComparisonsResult;
   showComparison(request: ComparisonRequest): ComparisonDetails;
   /** One self-contained HTML file. */
-  report(request: ComparisonRequest): Download;
+  report(request: ComparisonRequest & { readonly format?: ReportFormat }): Download;
 
   generateText(request: GenerateTextRequest): GenerateTextResult;
   scoreText(request: ScoreTextRequest): ScoreTextResult;

@@ -4,6 +4,7 @@ import { writtenArm } from '../arms.ts';
 import { votes } from '../judging.ts';
 import { lossNames } from '../losses.ts';
 import { formatNames, mappableFields, type FormatName } from '../preferences.ts';
+import { reportFormats } from '../report/format.ts';
 import type { MethodName, RequestOf } from './api.ts';
 
 /**
@@ -233,7 +234,7 @@ export const methods = {
 
   listComparisons: z.strictObject({ project: short.exactOptional() }),
   showComparison: z.strictObject({ comparison: identity }),
-  report: z.strictObject({ comparison: identity }),
+  report: z.strictObject({ comparison: identity, format: z.enum(reportFormats).exactOptional() }),
 
   generateText: z.strictObject({
     policy,

@@ -4,6 +4,7 @@ import type { LossName } from '../losses.ts';
 import type { StepMetrics } from '../metrics.ts';
 import type { GateChange, PairSide } from '../pair-telemetry.ts';
 import type { Outcome, Plan } from '../plan.ts';
+import type { ReportFormat } from '../report/format.ts';
 
 export type RunStatus =
   'queued' | 'running' | 'pausing' | 'paused' | 'stopping' | 'finished' | 'failed' | 'interrupted';
@@ -165,6 +166,8 @@ export interface RunQueueResult {
 /** Of a comparison by its number, or by that of any of its runs. */
 export type ReportRequest = (RunRequest | { readonly comparison: number }) & {
   readonly report: string;
+  /** Default: as the path's ending says, else the page. */
+  readonly format?: ReportFormat;
 };
 export interface ReportResult {
   readonly report: string;

@@ -212,11 +212,12 @@
 
   draw();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
-  // Paper is white: print the light colours whatever the screen shows, and unfold what is folded.
+  // Paper is white: print the light colours whatever the screen shows, and unfold what is folded, but for the long list of
+  // all numbers.
   let folded = [];
   window.addEventListener('beforeprint', () => {
     root.dataset.theme = 'light';
-    folded = [...document.querySelectorAll('details:not([open])')];
+    folded = [...document.querySelectorAll('details:not([open]):not(#numbers)')];
     for (const element of folded) element.open = true;
     draw();
   });

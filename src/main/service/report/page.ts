@@ -5,6 +5,7 @@ import { describePairing, describeStart, pairingProofs } from '../../../shared/c
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
+import { reportNumbers } from '../../../shared/report/numbers.ts';
 import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
@@ -13,6 +14,8 @@ import type { ChartGroup } from './charts.ts';
 import { crossLossSection } from './cross-losses.ts';
 import { heatMapSection } from './heat-map.ts';
 import { itemsSection } from './items.ts';
+import { numbersSection } from './numbers.ts';
+import { question } from './question.ts';
 import { styleSheet } from './style.ts';
 import { lossName, pairingTable, resultsTables, runsTable, samplesTables } from './tables.ts';
 import { html, Markup, scriptJson } from './template.ts';
@@ -31,15 +34,6 @@ const signs: Readonly<Record<VerdictOutcome | SelectedVerdict['outcome'], string
   diverged: '✕',
   'no-choice': '?',
 };
-
-const listed = (names: readonly string[]): string =>
-  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
-
-function question(result: ComparisonResult): string {
-  const [first = '', ...others] = result.arms;
-  if (others.length === 0) return `What does ${first} do to ${result.model.name}?`;
-  return `${others.length === 1 ? 'Is' : 'Are'} ${listed(others)} better than ${first}?`;
-}
 
 function verdictSection(
   verdicts: readonly Verdict[],
@@ -190,6 +184,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
   const selection = select(result);
   const items = itemComparisons(result);
   const collapsed = collapses(result);
+  const numbers = reportNumbers(result, { verdicts, itemComparisons: items, selection });
   const marks = result.arms.map((loss) => appearanceOf(loss).mark);
   const page = html`<!doctype html>
     <html lang="en">
@@ -217,8 +212,8 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         <main>
           ${verdictSection(verdicts, selection, collapsed)}
           <h2>Results</h2>
-          ${heatMapSection(result)} ${resultsTables(result)} ${itemsSection(result, items)}
-          ${crossLossSection(result)} ${runsTable(result)} ${chartSections(result, groups)}
+          ${heatMapSection(result)} ${resultsTables(result, numbers)} ${itemsSection(result, items)}
+          ${crossLossSection(result)} ${runsTable(result, numbers)} ${chartSections(result, groups)}
           ${
             samples &&
             html`<h2>Answers side by side</h2>
@@ -228,6 +223,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           ${setupSection(result)}
           <h2>Run it again</h2>
           <pre><code>${result.command}</code></pre>
+          ${numbersSection(numbers)}
         </main>
         ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
         ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items, collapses: collapsed }))}

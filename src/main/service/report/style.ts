@@ -49,6 +49,7 @@ code, .hash { font: 0.87em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'D
 pre { margin: 0; padding: 0.75rem 1rem; background: var(--raised); border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere; }
 ul.verdicts { list-style: none; margin: 1rem 0; padding: 0; display: grid; gap: 0.5rem; }
 ul.verdicts li { display: grid; grid-template-columns: 1.5rem 1fr; padding: 0.6rem 0.9rem; background: var(--raised); border-radius: 6px; }
+ul.verdicts li > :only-child { grid-column: 1 / -1; }
 ul.verdicts .lead { font-weight: 600; }
 ul.verdicts .detail { grid-column: 2; }
 .sign { font-weight: 700; }
@@ -99,8 +100,11 @@ ${shades()}
   .scroll { overflow: visible; }
   .charts { grid-template-columns: 1fr 1fr; }
   canvas { max-width: 100% !important; }
-  table { font-size: 8pt; }
-  th, td { padding: 0.1rem 0.35rem; }
+  table { font-size: 7.5pt; }
+  th, td { padding: 0.1rem 0.25rem; }
+  thead th, thead th.number { white-space: normal; }
+  td.spread { padding-right: 0; }
+  code, .hash, .loss { overflow-wrap: anywhere; white-space: normal; }
 }
 `;
 }

@@ -1,6 +1,6 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
 import type { Mark } from '../../../shared/appearance.ts';
-import { describePoint, gridPoints, measures, pairingProofs, runsOf } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, measures, pairingProofs } from '../../../shared/comparison.ts';
 import type { ComparisonResult, Measure, RunResult } from '../../../shared/comparison.ts';
 import {
   answersNote,
@@ -11,6 +11,9 @@ import {
 import type { CellSummary, SeedSummary } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatFixed, formatLearningRate, formatShare } from '../../../shared/format.ts';
 import { usesBeta } from '../../../shared/losses.ts';
+import type { ReportNumber } from '../../../shared/report/numbers.ts';
+import { titles } from './numbers.ts';
+import { sampleColumns } from './samples.ts';
 import { html, Markup } from './template.ts';
 
 const shapes: Readonly<Record<Mark, Markup>> = {
@@ -32,6 +35,9 @@ export function lossName(result: ComparisonResult, loss: string): Markup {
     ><span class="loss">${loss}</span></span
   >`;
 }
+
+const titled = (id: string | undefined): Markup | undefined =>
+  id === undefined ? undefined : html`title="${id}"`;
 
 const hasSeveralBetas = ({ betas = [] }: ComparisonResult): boolean => betas.length > 1;
 
@@ -56,7 +62,7 @@ const headings: Readonly<Record<Measure['name'], string>> = {
 };
 
 /** Each group of measures in a table of its own. */
-const groups: readonly {
+export const measureGroups: readonly {
   readonly group: Measure['group'];
   readonly id: string;
   readonly heading: string;
@@ -80,13 +86,15 @@ const groups: readonly {
 ];
 
 /** The base, then every arm at every learning rate and β, mean over finished seeds ± standard deviation: a table per group of measures. */
-export function resultsTables(result: ComparisonResult): Markup {
-  return html`${groups.map((each) => resultsTable(result, each))}`;
+export function resultsTables(result: ComparisonResult, numbers: readonly ReportNumber[]): Markup {
+  const idOf = titles(numbers);
+  return html`${measureGroups.map((each) => resultsTable(result, each, idOf))}`;
 }
 
 function resultsTable(
   result: ComparisonResult,
-  { group, id, heading, note }: (typeof groups)[number],
+  { group, id, heading, note }: (typeof measureGroups)[number],
+  idOf: ReturnType<typeof titles>,
 ): Markup | undefined {
   const stage = summariseSftFirst(result);
   const cells = [...(stage ? [stage] : []), ...summariseCells(result)];
@@ -99,6 +107,7 @@ function resultsTable(
     ...own.map((measure) => ({
       heading: headings[measure.name],
       name: measure.name as string,
+      measure: measure.name as string,
       unit: measure.unit,
       summaries: [baseValue(measure.of(result.base)), ...cells.map((cell) => cell.measures[measure.name])],
     })),
@@ -107,13 +116,25 @@ function resultsTable(
     .filter(({ summaries }) => summaries.some(({ seeds }) => seeds > 0))
     .map((column) => ({ ...column, texts: formatSummaries(column.summaries, column.unit) }));
   if (columns.length === 0) return undefined;
+  /** What stands in a row: the base in the first. */
+  const shownAt = (place: number, measure: string, statistic: string): Partial<ReportNumber> => {
+    const cell = cells[place - 1];
+    if (!cell) return { measure, statistic: 'value', arm: 'base' };
+    const { learningRate, beta } = cell;
+    const arm = cell === stage ? 'sft-first' : cell.loss;
+    return { measure, statistic, arm, learningRate, ...(beta === undefined ? {} : { beta }) };
+  };
   const row = (lead: Markup, place: number, first: boolean): Markup =>
     html`<tr ${first && new Markup('class="first"')}>
       ${lead}
       ${columns.map(
-        ({ name, texts }) =>
-          html`<td class="number" data-measure="${name}">${texts[place]!.value}</td>
-            <td class="spread">${texts[place]!.spread === '' ? '' : `± ${texts[place]!.spread}`}</td>`,
+        ({ name, measure, texts }) =>
+          html`<td class="number" data-measure="${name}" ${titled(idOf(shownAt(place, measure, 'mean')))}>
+              ${texts[place]!.value}
+            </td>
+            <td class="spread" ${titled(idOf(shownAt(place, measure, 'sd')))}>
+              ${texts[place]!.spread === '' ? '' : `± ${texts[place]!.spread}`}
+            </td>`,
       )}
     </tr>`;
   const blank = html`<td></td>`;
@@ -169,12 +190,14 @@ function trainingColumns(cells: readonly CellSummary[]) {
     {
       heading: 'train loss',
       name: 'loss',
+      measure: 'final-loss',
       unit: 'nats' as const,
       summaries: [none, ...cells.map((cell) => cell.finalLoss)],
     },
     {
       heading: 'gate open',
       name: 'gate',
+      measure: 'final-gate-open',
       unit: 'nats' as const,
       summaries: [none, ...cells.map((cell) => cell.finalGateOpen)],
     },
@@ -182,7 +205,8 @@ function trainingColumns(cells: readonly CellSummary[]) {
 }
 
 /** Every run on its own: what the means above are made of. */
-export function runsTable(result: ComparisonResult): Markup {
+export function runsTable(result: ComparisonResult, numbers: readonly ReportNumber[]): Markup {
+  const idOf = titles(numbers);
   const shown = measures.filter(({ of }) =>
     result.runs.some(({ evaluation }) => evaluation && of(evaluation) !== undefined),
   );
@@ -191,6 +215,10 @@ export function runsTable(result: ComparisonResult): Markup {
     return measure.unit === 'share' ? formatShare(number) : formatFixed(number, 2);
   };
   const severalBetas = hasSeveralBetas(result);
+  const idAt = ({ loss: arm, learningRate, seed, beta }: RunResult, measure: string): Markup | undefined => {
+    const ofBeta = severalBetas && usesBeta(arm) && beta !== undefined ? { beta } : {};
+    return titled(idOf({ measure, statistic: 'value', arm, learningRate, seed, ...ofBeta }));
+  };
   return html`<details>
     <summary>All ${result.runs.length} runs</summary>
     <div class="scroll">
@@ -215,9 +243,12 @@ export function runsTable(result: ComparisonResult): Markup {
                 ${severalBetas && html`<td class="number">${betaText(usesBeta(run.loss) ? run : {})}</td>`}
                 <td class="name">${lossName(result, run.loss)}</td>
                 <td class="number">${run.seed}</td>
-                ${shown.map((measure) => html`<td class="number">${value(run, measure)}</td>`)}
-                <td class="number">${run.steps ?? run.metrics.length}</td>
-                <td class="number">${formatFixed(run.seconds, 1)}</td>
+                ${shown.map(
+                  (measure) =>
+                    html`<td class="number" ${idAt(run, measure.name)}>${value(run, measure)}</td>`,
+                )}
+                <td class="number" ${idAt(run, 'steps')}>${run.steps ?? run.metrics.length}</td>
+                <td class="number" ${idAt(run, 'seconds')}>${formatFixed(run.seconds, 1)}</td>
                 <td class="name">
                   ${
                     run.status === 'finished'
@@ -267,26 +298,12 @@ export function pairingTable(result: ComparisonResult): Markup {
 /** Answers of the base and of every arm to the same questions, side by side, per learning rate and β. */
 export function samplesTables(result: ComparisonResult): Markup | undefined {
   const tables = gridPoints(result).flatMap((point, place) => {
-    // One seed on which as many arms as possible left samples: answers of different seeds are not a comparison.
-    const bySeed = result.seeds.map((seed) => ({
-      seed,
-      arms: result.arms.map((loss) => ({
-        loss,
-        samples: runsOf(result, loss, point.learningRate, point.beta).find((run) => run.seed === seed)
-          ?.evaluation?.task?.samples,
-      })),
-    }));
-    const filled = ({ arms }: (typeof bySeed)[number]): number =>
-      arms.filter(({ samples }) => samples).length;
-    const best = bySeed.reduce((a, b) => (filled(b) > filled(a) ? b : a), bySeed[0]!);
-    if (filled(best) === 0) return [];
-    const columns = [{ loss: 'base', samples: result.base.task?.samples }, ...best.arms].filter(
-      ({ samples }) => samples,
-    );
-    const questions = columns.at(-1)!.samples!;
+    const found = sampleColumns(result, point);
+    if (!found) return [];
+    const { seed, questions, columns } = found;
     return [
       html`<details ${place === 0 && new Markup('open')}>
-        <summary>${describePoint(point)}, seed ${best.seed}</summary>
+        <summary>${describePoint(point)}, seed ${seed}</summary>
         <div class="scroll">
           <table class="samples">
             <thead>
@@ -303,7 +320,7 @@ export function samplesTables(result: ComparisonResult): Markup | undefined {
                     <td><span class="output">${question}</span></td>
                     <td>${expected}</td>
                     ${columns.map(({ samples }) => {
-                      const sample = samples!.find((candidate) => candidate.question === question);
+                      const sample = samples.find((candidate) => candidate.question === question);
                       return sample
                         ? html`<td>
                             <strong>${sample.correct ? '✓' : '✗'}</strong>

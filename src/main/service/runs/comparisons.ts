@@ -55,10 +55,10 @@ export async function reportOf(
   request: ReportRequest,
   { signal }: CallOptions,
 ): Promise<ReportResult> {
-  const { report } = request;
+  const { report, format } = request;
   const job = 'run' in request ? jobOfRun(library, request.run) : jobOf(library, request.comparison);
   requireWritable(report);
-  const runs = await reportJob(library.store, job, report, signal);
+  const runs = await reportJob(library.store, job, report, format, signal);
   const arms = library.store.runs.list({ jobId: job.id }).filter(({ role }) => role === 'run');
   return { report, runs, missing: arms.length - runs };
 }

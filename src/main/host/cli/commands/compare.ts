@@ -4,12 +4,13 @@ import { formatElapsed, formatLearningRate } from '../../../../shared/format.ts'
 import { armText } from '../../../../shared/arms.ts';
 import { lossNames } from '../../../../shared/losses.ts';
 import { fewestSeeds } from '../../../../shared/verdict.ts';
-import type { CompareRequest, CompareResult } from '../../../../shared/contract.ts';
-import { defineCommand } from '../command.ts';
+import type { CompareAgainResult, CompareRequest, CompareResult } from '../../../../shared/contract.ts';
+import { defineCommand, type CommandContext } from '../command.ts';
 import { listText, numberText, optional, textValue, withDefault } from '../option.ts';
 import type { OptionValues } from '../option.ts';
+import { describeRepetition, optionsOfCommand, refuseBesideFrom, withPlaces } from './compare-again.ts';
 import { describeQueued, jobOptions } from './job-options.ts';
-import { given, pairLimit, requiredData, requiredModel } from './names.ts';
+import { given, optionalData, optionalModel, pairLimit, requiredData, requiredModel } from './names.ts';
 import { describeCounts } from './score.ts';
 import { refuseTogether, sharedSettingsOf, trainingOptions } from './training-options.ts';
 
@@ -126,7 +127,7 @@ export const compareOptions = {
     flag: 'report',
     placeholder: 'F.html',
     parse: textValue,
-    help: 'write a self-contained report with plots',
+    help: 'write a self-contained report with plots; as .md, .csv or .json in that form',
     group: 'Output',
   }),
   out: optional({
@@ -189,6 +190,39 @@ export function comparisonOf(
   };
 }
 
+const compareCommandOptions = {
+  ...compareOptions,
+  model: optionalModel,
+  data: optionalData,
+  from: optional({
+    flag: 'from',
+    placeholder: 'F.html|F.json',
+    parse: textValue,
+    help: 'a report whose comparison is carried out again and held against it; --model and --data say where they are now',
+    group: 'Input',
+  }),
+  ...jobOptions,
+};
+
+/** Carries a report's command out again. */
+async function again(
+  context: CommandContext,
+  from: string,
+  values: OptionValues<typeof compareCommandOptions>,
+  extra: Partial<CompareRequest>,
+): Promise<CompareAgainResult> {
+  refuseBesideFrom(compareCommandOptions, values);
+  const services = await context.services();
+  const { result } = await services.readReport({ path: from });
+  const { options, threads } = optionsOfCommand(result.command, compareOptions, from);
+  // Safe: it was parsed by this very table. Where the report's own command wrote its results is none of this one's business.
+  const parsed = options as OptionValues<typeof compareOptions>;
+  const request = comparisonOf({ ...parsed, report: undefined, out: undefined }, context.threads ?? threads);
+  const { model, data, evalData, taskData, initAdapter, report, out } = values;
+  const places = given({ model, data, evalData, taskData, initAdapter, report, out });
+  return services.compareAgain({ from, request: withPlaces(request, { ...extra, ...places }) }, context.call);
+}
+
 export const compare = defineCommand({
   name: 'compare',
   summary: 'train losses under identical conditions and say whether they differ',
@@ -200,21 +234,31 @@ export const compare = defineCommand({
       'questions that have one right answer.',
     'With --sft-first every seed begins with supervised fine-tuning on the chosen answers, and its arms start from that, ' +
       'which is also their reference.',
+    'With --from a report is made again: its command is carried out, and every number is held against the report. Where one ' +
+      'differs in a single bit, it is named and the exit code is 1.',
   ],
   positionals: [],
-  options: { ...compareOptions, ...jobOptions },
+  options: compareCommandOptions,
   examples: [
     'compare --model small --data gsm8k --betas 0.05,0.1 --sft-first 2e-5 --seeds 0,1,2',
     'compare --model small --data gsm8k --lr 5e-6,5e-5 --seeds 0,1,2 --report report.html',
+    'compare --from report.html',
   ],
-  run: async (context, { options: { queue, force, checkpointEvery, project, ...values } }) => {
-    const request = {
-      ...comparisonOf(values, context.threads),
-      ...given({ checkpointEvery, project }),
-      ...(force ? { force } : {}),
-    };
+  run: async (context, { options }) => {
+    const { from, model, data, queue, force, checkpointEvery, project, ...values } = options;
+    const extra = { ...given({ checkpointEvery, project }), ...(force ? { force } : {}) };
+    if (from !== undefined) return again(context, from, options, extra);
+    if (model === undefined || data === undefined)
+      throw new UsageError(`compare needs ${model === undefined ? '--model M' : '--data D'}, or --from F`);
+    const request = { ...comparisonOf({ model, data, ...values }, context.threads), ...extra };
     const services = await context.services();
     return queue ? services.queueCompare(request, context.call) : services.compare(request, context.call);
   },
-  render: (result) => ('job' in result ? describeQueued(result) : describeComparison(result)),
+  render: (result) =>
+    'job' in result
+      ? describeQueued(result)
+      : 'same' in result
+        ? describeRepetition(result)
+        : describeComparison(result),
+  failed: (result) => 'same' in result && !result.same,
 });

@@ -41,6 +41,7 @@ import { runPairs } from './runs/pairs.ts';
 import { score } from './score.ts';
 import { serve } from './serve.ts';
 import { listSettings, resetSetting, setSetting } from './settings.ts';
+import { trace } from './trace.ts';
 import { train } from './train.ts';
 
 /** Every command, in the order of help. */
@@ -91,6 +92,7 @@ export const commands: readonly Command[] = [
   removeRun,
   listComparisons,
   showComparison,
+  trace,
   listQueue,
   moveQueue,
   runQueue,

@@ -8,13 +8,12 @@ const modelHelp = 'imported model by its name, or a Hugging Face folder or .gguf
 /** Options that several commands share, said once. */
 export const requiredModel = required({ ...model, help: modelHelp });
 export const optionalModel = optional({ ...model, help: modelHelp });
-export const requiredData = required({
-  flag: 'data',
-  placeholder: 'D',
-  parse: textValue,
+const data = {
+  ...{ flag: 'data', placeholder: 'D', parse: textValue, group },
   help: 'imported dataset by its name, or a JSONL file by its path',
-  group,
-});
+};
+export const requiredData = required(data);
+export const optionalData = optional(data);
 export const pairLimit = optional({
   flag: 'pairs',
   placeholder: 'N',

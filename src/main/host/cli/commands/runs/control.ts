@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { settings, wholeNumber } from '../../../../../shared/config.ts';
 import { formatBytes } from '../../../../../shared/format.ts';
 import { lossNames } from '../../../../../shared/losses.ts';
+import { reportFormats } from '../../../../../shared/report/format.ts';
 import { defineCommand } from '../../command.ts';
 import { numberText, optional, required, textValue, toggle } from '../../option.ts';
 import { jobOptions } from '../job-options.ts';
@@ -178,10 +180,20 @@ export const reportRun = defineCommand({
       help: 'where to write it',
       group: 'Options',
     }),
+    format: optional({
+      flag: 'format',
+      placeholder: reportFormats.join('|'),
+      parse: z.enum(reportFormats, {
+        error: (issue) => `must be one of ${reportFormats.join(', ')}, not "${String(issue.input)}"`,
+      }),
+      defaultText: "as the path's ending says, else html",
+      help: 'a page with plots, Markdown, a table of all numbers, or the whole result',
+      group: 'Options',
+    }),
   },
-  examples: ['runs report 3 --report partial.html'],
-  run: async (context, { positionals, options: { report } }) =>
-    (await context.services()).report({ run: runNumber(positionals[0]!), report }),
+  examples: ['runs report 3 --report partial.html', 'runs report 3 --report numbers.csv'],
+  run: async (context, { positionals, options: { report, format } }) =>
+    (await context.services()).report({ run: runNumber(positionals[0]!), report, ...given({ format }) }),
   render: ({ report, runs, missing }) =>
     `report of ${runs} runs: ${report}${missing === 0 ? '' : ` (${missing} more have not come to an end)`}`,
 });
