@@ -100,6 +100,7 @@ export function studentQuantile(probability: number, degreesOfFreedom: number): 
 }
 
 function upperTailQuantile(tail: number, degreesOfFreedom: number): number {
+  if (!(tail >= 0)) throw new RangeError(`no probability: ${tail}`);
   let low = 0;
   let high = 1;
   while (studentUpperTail(high, degreesOfFreedom) > tail) {
