@@ -42,7 +42,7 @@ const screens: readonly { readonly name: string; readonly hash: string; readonly
   { name: 'settings', hash: '#/settings', until: 'Jobs at once' },
 ];
 /** What the readme shows. */
-const shown = ['result', 'curves', 'rows', 'experiment'];
+const shown = ['result', 'rows'];
 
 const server = spawn(process.execPath, ['bin/plumbline.mjs', 'serve', '--json', '--no-open'], {
   cwd: root,
