@@ -242,7 +242,11 @@ describe('compare', () => {
       runsOf(of, loss, 1e-2, 0.5).map(({ evaluation }) => ({
         ...evaluation,
         // Every arm's loss is taken at every β.
-        losses: evaluation!.losses!.filter(({ beta = 0.5 }) => beta === 0.5),
+        losses: new Map(
+          evaluation!
+            .losses!.filter(({ beta = 0.5 }) => beta === 0.5)
+            .map(({ arm: name, loss: value }) => [name, value]),
+        ),
       }));
     for (const loss of ['dpo', 'sft']) {
       expect(evaluations(alone, loss)).toHaveLength(2);
