@@ -117,7 +117,7 @@ describe.skipIf(!canOpenApp)('the bundled example, from first start', () => {
   });
 
   it('shows its parts without a fault, in light and dark', { timeout: 300_000 }, async () => {
-    for (const name of ['Curves', 'Held-out pairs', 'Settings', 'Runs', 'Result']) {
+    for (const name of ['Curves', 'Heat map', 'Held-out pairs', 'Settings', 'Runs', 'Result']) {
       await tab(name).click();
       await page.getByRole('tabpanel', { name }).waitFor();
       expect(await page.evaluate('location.hash')).toMatch(/tab=/);
