@@ -98,7 +98,7 @@ describe('files that were uploaded', () => {
 describe('a training', () => {
   it('is pushed step by step, paused, resumed and finished', async () => {
     let from = page.pushed.length;
-    const started = await page.call('startWork', { work: training({ steps: 400 }), begin: true });
+    const started = await page.call('startWork', { work: training({ steps: 800 }), begin: true });
     const run = started.runs[0]!;
     await page.until(
       (message) => message.kind === 'runs' && message.runs.some(({ id, step }) => id === run && step >= 3),
@@ -115,15 +115,18 @@ describe('a training', () => {
     await untilIdle(started.job, from);
     const { step, checkpoints } = await page.call('showRun', { run });
     expect(checkpoints.at(-1)!.step).toBe(step);
-    expect(step).toBeLessThan(400);
+    expect(step).toBeLessThan(800);
     await expect.poll(async () => (await page.call('listQueue', {})).running).toBe(false);
 
     from = page.pushed.length;
     await page.call('resumeRun', { run });
     await untilRun(run, 'running', from);
     await page.call('pauseRun', { run });
+    // How far it came meanwhile is the machine's affair.
+    const { step: later } = await page.call('showRun', { run });
+    expect(later).toBeGreaterThanOrEqual(step);
     from = page.pushed.length;
-    const fork = await page.call('forkRun', { run, changes: { steps: step + 40 } });
+    const fork = await page.call('forkRun', { run, changes: { steps: later + 40 } });
     const forked = fork.runs[0]!.id;
     await untilIdle(fork.runs[0]!.job!, from);
     const { adapter, parent } = await page.call('showRun', { run: forked });
@@ -131,7 +134,7 @@ describe('a training', () => {
     expect(adapter!.startsWith(join(home, 'results'))).toBe(true);
     expect(existsSync(adapter!)).toBe(true);
     const series = await page.call('runSeries', { runs: [forked], metrics: ['loss'], points: 10 });
-    expect(series.series[0]!.steps.at(-1)).toBe(step + 40);
+    expect(series.series[0]!.steps.at(-1)).toBe(later + 40);
 
     const { id, name, bytes } = await page.call('exportRun', { run: forked });
     const answer = await fetch(`${originOf(host)}/downloads/${id}/${name}`, { headers: { cookie } });
