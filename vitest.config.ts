@@ -10,8 +10,6 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // Tests of several processes meet the machine's moods; what fails twice is a fault.
-    retry: 1,
     reporters: ['default', './test/closing-line.ts'],
   },
 }));
