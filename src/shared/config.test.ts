@@ -49,7 +49,11 @@ describe('run config', () => {
 
   it('answers three prompts where it evaluates on the way, and none elsewhere', () => {
     const every = { loss: 'dpo', evalShare: 0.1, evalEvery: 0.2 } as const;
-    expect(parseRunConfig(every)).toMatchObject({ samplePrompts: 3, sampleTokens: 64 });
+    expect(parseRunConfig(every)).toMatchObject({
+      samplePrompts: 3,
+      sampleTokens: 64,
+      evalKlPrompts: 4,
+    });
     expect(parseRunConfig({ ...every, samplePrompts: 0 })).toMatchObject({ samplePrompts: 0 });
     expect(parseRunConfig({ loss: 'dpo', evalShare: 0.1 })).not.toHaveProperty('samplePrompts');
   });
@@ -81,7 +85,8 @@ describe('run config', () => {
     ],
     [{ evalShare: 0.1, evalEvery: 0 }, 'evalEvery must be above 0, not 0'],
     [{ evalEvery: 10 }, 'evalEvery needs held-out rows: evalData, evalShare or evalSplit'],
-    [{ evalShare: 0.1, samplePrompts: 2 }, 'samplePrompts and sampleTokens need evalEvery'],
+    [{ evalShare: 0.1, samplePrompts: 2 }, 'samplePrompts, sampleTokens and evalKlPrompts need evalEvery'],
+    [{ evalShare: 0.1, evalKlPrompts: 0 }, 'samplePrompts, sampleTokens and evalKlPrompts need evalEvery'],
     [{ seed: 2 ** 32 }, 'seed must be 4294967295 or less'],
     [{ lora: { rank: 0 } }, 'lora.rank must be 1 or more, not 0'],
     [{ lora: { targets: [] } }, 'lora.targets must name at least one layer'],

@@ -68,6 +68,7 @@ export const settings = {
   }),
   samplePrompts: wholeNumber(0),
   sampleTokens: wholeNumber(1),
+  evalKlPrompts: wholeNumber(0),
   threads: wholeNumber(1),
 } as const;
 
@@ -135,6 +136,8 @@ const sharedShape = {
   /** How many held-out prompts are answered at each evaluation, in tokens at most `sampleTokens`; with evalEvery. */
   samplePrompts: settings.samplePrompts.optional(),
   sampleTokens: settings.sampleTokens.optional(),
+  /** After how many prompts the policy is sampled at each evaluation for its KL to the reference; with evalEvery. */
+  evalKlPrompts: settings.evalKlPrompts.optional(),
   threads: settings.threads.optional(),
 };
 
@@ -147,6 +150,7 @@ interface Exclusive {
   readonly evalEvery?: unknown;
   readonly samplePrompts?: number | undefined;
   readonly sampleTokens?: number | undefined;
+  readonly evalKlPrompts?: number | undefined;
   readonly full?: boolean;
   readonly lora?: unknown;
   readonly initAdapter?: unknown;
@@ -162,8 +166,11 @@ function refuseContradictions(config: Exclusive, context: z.RefinementCtx): void
   const holdsOut = (config.evalData ?? config.evalShare ?? config.evalSplit) !== undefined;
   if (config.evalEvery !== undefined && !holdsOut)
     refuse('evalEvery needs held-out rows: evalData, evalShare or evalSplit');
-  if (config.evalEvery === undefined && (config.samplePrompts ?? config.sampleTokens) !== undefined)
-    refuse('samplePrompts and sampleTokens need evalEvery');
+  if (
+    config.evalEvery === undefined &&
+    (config.samplePrompts ?? config.sampleTokens ?? config.evalKlPrompts) !== undefined
+  )
+    refuse('samplePrompts, sampleTokens and evalKlPrompts need evalEvery');
   if (config.full === true && config.lora !== undefined) refuse('full training takes no lora settings');
   if (config.full === true && config.initAdapter !== undefined) refuse('full training takes no initAdapter');
 }
@@ -184,6 +191,7 @@ function fill<Config extends Exclusive & { lora?: z.output<typeof lora> | undefi
       : {
           samplePrompts: config.samplePrompts ?? defaults.samplePrompts,
           sampleTokens: config.sampleTokens ?? defaults.sampleTokens,
+          evalKlPrompts: config.evalKlPrompts ?? defaults.evalKlPrompts,
         }),
   };
 }

@@ -16,5 +16,6 @@ export const defaults = {
   loraTargets: 'all-linear',
   samplePrompts: 3,
   sampleTokens: 64,
+  evalKlPrompts: 4,
   driftPrompts: 32,
 } as const;

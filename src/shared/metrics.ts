@@ -33,7 +33,10 @@ export type MetricName = (typeof metricNames)[number];
 /** One optimizer step's metrics; a metric that does not apply (no rejected answer, no reference) is absent. */
 export type StepMetrics = { readonly step: number } & { readonly [name in MetricName]?: number };
 
-/** What is measured on held-out pairs while a run is at work; names mean the same as without `eval_`. */
+/**
+ * What is measured while a run is at work: on held-out pairs, where names mean the same as without `eval_`, on the greedy
+ * answers to sample prompts (mean tokens and repetition), and on samples drawn for the KL to the reference (nats per token).
+ */
 export const evaluationMetricNames = [
   'eval_loss',
   'eval_rewards/chosen',
@@ -43,6 +46,9 @@ export const evaluationMetricNames = [
   'eval_logps/chosen',
   'eval_logps/rejected',
   'eval_gate/open',
+  'eval_answers/tokens',
+  'eval_answers/repetition',
+  'eval_kl',
 ] as const;
 
 export type EvaluationMetricName = (typeof evaluationMetricNames)[number];

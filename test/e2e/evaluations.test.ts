@@ -35,7 +35,10 @@ const settings = [
   ...['--model', at('tiny'), '--data', at('pairs.jsonl'), '--eval-data', at('held.jsonl'), '--lr', '1e-2'],
   ...['--batch-size', '2', '--grad-accum', '2', '--steps', '22', '--checkpoint-every', '3'],
 ];
-const every = ['--eval-every', '4', '--sample-prompts', '2', '--sample-tokens', '12'];
+const every = [
+  ...['--eval-every', '4', '--sample-prompts', '2', '--sample-tokens', '12'],
+  ...['--eval-kl-prompts', '3'],
+];
 const due = [0, 4, 8, 12, 16, 20, 22];
 const trainTo = (name: string): string[] => [
   ...['train', ...settings, '--loss', 'minor-dpo'],
@@ -104,6 +107,26 @@ describe('a training that is evaluated as it goes', () => {
     for (const name of ['chosen', 'rejected', 'margins', 'accuracies'])
       expect(start![`eval_rewards/${name}`]).toBe(0);
     expect(start!['eval_gate/open']).toBe(0);
+  });
+
+  it('measures the KL to the reference each time: none at the start, more as it learns', () => {
+    const { kept } = recordOf(home, 2);
+    const found = kept.map(({ result: { klToReference } }) => klToReference!);
+    for (const { samples, tokens } of found) {
+      expect(samples).toBe(3);
+      expect(tokens).toBeLessThanOrEqual(3 * 12);
+    }
+    expect(found[0]).toMatchObject({ perToken: 0, standardError: 0 });
+    for (const { perToken } of found.slice(1)) expect(perToken).toBeGreaterThan(0);
+    const lines = readLines<Line>(at('evaluated.jsonl')).filter(isEvaluated);
+    expect(lines.map((line) => line['eval_kl'])).toEqual(found.map(({ perToken }) => perToken));
+    expect(result.evaluation!.klToReference).toEqual(found.at(-1));
+    const mean = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / 2;
+    for (const [place, { result: each }] of kept.entries()) {
+      const line = lines[place]!;
+      expect(line['eval_answers/tokens']).toBe(mean(each.samples!.map(({ tokens }) => tokens)));
+      expect(line['eval_answers/repetition']).toBe(mean(each.samples!.map(({ repetition }) => repetition)));
+    }
   });
 
   it('measures the loss and the rewards on all held-out pairs', () => {
@@ -216,7 +239,8 @@ describe('a training that is evaluated as it goes', () => {
   it('measures the start where that is not its reference', async () => {
     const from = ['--init-adapter', at('evaluated'), '--reference', 'base', '--eval-every', '0.5'];
     const line = trainTo('onward').map((word) => (word === '22' ? '2' : word));
-    await succeed(at('onward-home'), [...line, ...from, '--sample-prompts', 2, '--sample-tokens', 12]);
+    const few = ['--sample-prompts', 2, '--sample-tokens', 12, '--eval-kl-prompts', 3];
+    await succeed(at('onward-home'), [...line, ...from, ...few]);
     const [start] = recordOf(at('onward-home'), 1).kept;
     const reached = measuresOf(recordOf(home, 2).kept.at(-1)!.result);
     expect(start).toEqual({ step: 0, result: reached });
@@ -243,6 +267,11 @@ describe('a training that is evaluated as it goes', () => {
     expect([alone.code, alone.err]).toEqual([
       2,
       expect.stringContaining('--sample-prompts needs --eval-every'),
+    ]);
+    const apart = await plumbline(home, [...trainTo('refused'), '--eval-kl-prompts', 4]);
+    expect([apart.code, apart.err]).toEqual([
+      2,
+      expect.stringContaining('--eval-kl-prompts needs --eval-every'),
     ]);
   });
 });

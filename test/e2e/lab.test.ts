@@ -66,6 +66,16 @@ describe('what is measured beside the verdict', () => {
     expect(first!.words).toMatch(/^dpo collapsed at lr 3 in 1 of 1 seed: .*(since step \d|at the end)/);
     expect(comparison.runs[0]!.evaluations!.map(({ step }) => step)).toEqual([0, 1, 2]);
     expect(JSON.stringify(comparison.runs[0]!.evaluations)).not.toContain('prompt');
+    // The KL is measured at every step: nothing before the first one, and a blow-up at once.
+    for (const { evaluations, learningRate } of comparison.runs) {
+      const [start, first] = evaluations!.map(({ evaluation }) => evaluation.klToReference!);
+      expect(start).toMatchObject({ samples: 4, perToken: 0 });
+      if (learningRate === 3) expect(first!.perToken).toBeGreaterThan(1);
+      else expect(first!.perToken).toBeLessThan(0.01);
+    }
+    expect(first!.runs[0]!.collapses).toContainEqual(
+      expect.objectContaining({ rule: 'kl', since: 1, atEnd: false }),
+    );
     expect(table.replaceAll('\n    ', ' ')).toContain(`! ${first!.words}`);
     const page = readFileSync(at('report.html'), 'utf8');
     expect(page).toContain('id="heat-maps"');

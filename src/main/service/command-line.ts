@@ -23,6 +23,7 @@ export function commandOf(request: CompareRequest): string {
     ['--eval-every', shared.evalEvery],
     ['--sample-prompts', unless(shared.samplePrompts, defaults.samplePrompts)],
     ['--sample-tokens', unless(shared.sampleTokens, defaults.sampleTokens)],
+    ['--eval-kl-prompts', unless(shared.evalKlPrompts, defaults.evalKlPrompts)],
     ['--task-data', request.taskData],
     ['--task-tokens', request.taskTokens],
     ['--kl-prompts', unless(request.driftPrompts, defaults.driftPrompts)],

@@ -15,6 +15,7 @@ export class DriftMeter {
   readonly #answerer: Answerer;
   /** For a reference of another shape than the policies. */
   readonly #other: Answerer | undefined;
+  readonly #starts = new Map<string, Drift | undefined>();
 
   private constructor(answerer: Answerer, other: Answerer | undefined) {
     this.#answerer = answerer;
@@ -23,7 +24,8 @@ export class DriftMeter {
 
   /**
    * @param reference of whose shape every reference is; absent for the base
-   * @param prompts token ids, at least one
+   * @param prompts token ids
+   * @returns undefined without prompts
    */
   static async open(
     model: OpenModel,
@@ -31,7 +33,8 @@ export class DriftMeter {
     reference: Policy | undefined,
     prompts: readonly Int32Array[],
     options: { readonly maxTokens: number; readonly threads?: number | undefined },
-  ): Promise<DriftMeter> {
+  ): Promise<DriftMeter | undefined> {
+    if (prompts.length === 0) return undefined;
     const answerer = await Answerer.openFor(model, trainable, prompts, options);
     const isAlike = !reference || JSON.stringify(reference.trainable) === JSON.stringify(trainable);
     return new DriftMeter(
@@ -69,6 +72,12 @@ export class DriftMeter {
       if (options.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
       return undefined;
     }
+  }
+
+  /** As `measure`, once for all runs that start from the policy, and are held against the reference, that `key` names. */
+  async measureStart(key: string, ...given: Parameters<DriftMeter['measure']>): Promise<Drift | undefined> {
+    if (!this.#starts.has(key)) this.#starts.set(key, await this.measure(...given));
+    return this.#starts.get(key);
   }
 
   /** As `Answerer.rehearse` (training/decode), of the policy alone. */

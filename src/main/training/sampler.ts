@@ -89,8 +89,14 @@ export class Sampler {
   }
 }
 
+/** Token ids of the first so many different prompts that have any. */
+export function promptsToSample(pairs: readonly TrainingPair[], count: number): Int32Array[] {
+  const asked = pairs.filter(({ prompt }) => prompt.length > 0);
+  return firstPrompts(asked, count).map(({ prompt }) => prompt);
+}
+
 /** The first pairs with so many different prompts, token by token. */
-export function firstPrompts(pairs: readonly TrainingPair[], count: number): TrainingPair[] {
+function firstPrompts(pairs: readonly TrainingPair[], count: number): TrainingPair[] {
   const first = new Map<string, TrainingPair>();
   for (const pair of pairs) {
     if (first.size >= count) break;

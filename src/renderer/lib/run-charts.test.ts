@@ -27,6 +27,10 @@ describe('charts of runs', () => {
       name: 'loss',
       metrics: [{ metric: 'loss' }, { metric: 'eval_loss', label: 'held out' }],
     });
+    expect(runCharts(['eval_kl'], false)[0]).toMatchObject({
+      name: 'kl',
+      title: 'KL to the reference, nats per token',
+    });
   });
 
   it('keep chosen and rejected together for one run and apart for several', () => {

@@ -39,6 +39,8 @@ export interface CalibrationOptions {
   readonly sampler?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   /** Draws samples of every run's end; absent where none are asked for. */
   readonly drift?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
+  /** Draws samples at evaluations on the way; absent where none are asked for. */
+  readonly driftOnTheWay?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   readonly config: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters'>;
   readonly pairs: readonly TrainingPair[];
   readonly held: readonly TrainingPair[];
@@ -52,6 +54,8 @@ export interface CalibrationOptions {
   readonly answerings?: number;
   /** How often the sample prompts are answered in all. */
   readonly samplings?: number;
+  /** How often samples are drawn at evaluations on the way, in all. */
+  readonly driftings?: number;
   /** Pairs whose reference log-probs are still to be computed, and the session for it where that is open. */
   readonly reference?: {
     readonly missing: readonly TrainingPair[];
@@ -130,6 +134,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   await options.sampler?.rehearse(base, { ...rehearse, seconds: 0 });
   const sampling = await options.sampler?.rehearse(base, rehearse);
   const drifting = await options.drift?.rehearse(base, rehearse);
+  await options.driftOnTheWay?.rehearse(base, { ...rehearse, seconds: 0 });
+  const onTheWay = await options.driftOnTheWay?.rehearse(base, rehearse);
 
   const update = measureUpdate(trainer.size);
   const steps = options.batches.length * runs;
@@ -160,11 +166,23 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       name: 'answers',
       amount: (rehearsal?.allSeconds ?? 0) * answerings + driftPasses * (drifting?.allSeconds ?? 0) * runs,
     },
-    { name: 'samples', amount: (sampling?.allSeconds ?? 0) * (options.samplings ?? 0) },
+    {
+      name: 'samples',
+      amount:
+        (sampling?.allSeconds ?? 0) * (options.samplings ?? 0) +
+        driftPasses * (onTheWay?.allSeconds ?? 0) * (options.driftings ?? 0),
+    },
     { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
   ];
   const answering = task ?? options.sampler;
-  const memory = memoryParts(options, before, after, [rehearsal, sampling, drifting, drifting]);
+  const memory = memoryParts(options, before, after, [
+    rehearsal,
+    sampling,
+    drifting,
+    drifting,
+    onTheWay,
+    onTheWay,
+  ]);
   const peak = sum(memory);
   return {
     memory: {

@@ -3,14 +3,24 @@ import { evaluationCounts } from './evaluations.ts';
 
 describe('evaluationCounts', () => {
   it('is the last evaluation of each run where nothing is asked for', () => {
-    expect(evaluationCounts({}, 100, 6)).toEqual({ scorings: 6, samplings: 0, perRun: 1 });
+    expect(evaluationCounts({}, 100, 6)).toEqual({
+      scorings: 6,
+      samplings: 0,
+      driftings: 0,
+      perRun: 1,
+    });
   });
 
   // Steps 0, 30, 60, 90, 100: the first is known from the reference, its samples are answered once for all runs.
-  const every = { evalEvery: 30, samplePrompts: 3 };
+  const every = { evalEvery: 30, samplePrompts: 3, evalKlPrompts: 4 };
   it('leaves out what is known at the start, and answers there once', () => {
-    expect(evaluationCounts(every, 100, 1)).toEqual({ scorings: 4, samplings: 5, perRun: 5 });
-    expect(evaluationCounts(every, 100, 6)).toEqual({ scorings: 24, samplings: 25, perRun: 5 });
+    expect(evaluationCounts(every, 100, 1)).toEqual({ scorings: 4, samplings: 5, driftings: 5, perRun: 5 });
+    expect(evaluationCounts(every, 100, 6)).toEqual({
+      scorings: 24,
+      samplings: 25,
+      driftings: 25,
+      perRun: 5,
+    });
   });
 
   it('scores the start as well where it is measured against another policy', () => {
@@ -19,9 +29,10 @@ describe('evaluationCounts', () => {
 
   it('takes a share of the steps, and no samples where none are asked for', () => {
     // A quarter of 10 steps, rounded up: 0, 3, 6, 9, 10.
-    expect(evaluationCounts({ evalEvery: 0.25, samplePrompts: 0 }, 10, 2)).toEqual({
+    expect(evaluationCounts({ evalEvery: 0.25, samplePrompts: 0, evalKlPrompts: 0 }, 10, 2)).toEqual({
       scorings: 8,
       samplings: 0,
+      driftings: 0,
       perRun: 5,
     });
   });

@@ -4,6 +4,8 @@ import { evaluationSteps, type RunConfig } from '../../../shared/config.ts';
 export interface EvaluationCounts {
   readonly scorings: number;
   readonly samplings: number;
+  /** How often samples are drawn on the way for the KL to the reference. */
+  readonly driftings: number;
   /** Evaluations of one run. */
   readonly perRun: number;
 }
@@ -14,7 +16,7 @@ export interface EvaluationCounts {
  * @param steps of one run
  */
 export function evaluationCounts(
-  config: Pick<RunConfig, 'evalEvery' | 'samplePrompts' | 'reference'>,
+  config: Pick<RunConfig, 'evalEvery' | 'samplePrompts' | 'evalKlPrompts' | 'reference'>,
   steps: number,
   runs: number,
 ): EvaluationCounts {
@@ -24,6 +26,7 @@ export function evaluationCounts(
   return {
     scorings: runs * (isAtStart && config.reference !== undefined ? perRun : later),
     samplings: isAtStart && config.samplePrompts !== 0 ? 1 + runs * later : 0,
+    driftings: isAtStart && config.evalKlPrompts !== 0 ? 1 + runs * later : 0,
     perRun,
   };
 }

@@ -48,6 +48,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       task: conditions.task,
       drift: conditions.drift,
       sampler: conditions.onTheWay?.sampler,
+      driftOnTheWay: conditions.onTheWay?.drift,
       config: arm,
       pairs: conditions.pairs,
       held: held.pairs,

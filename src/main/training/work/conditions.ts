@@ -16,10 +16,10 @@ import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
 import { CrossLossMeter } from '../cross-loss.ts';
 import { DriftMeter } from '../drift.ts';
-import { firstPrompts, Sampler } from '../sampler.ts';
+import { promptsToSample, Sampler } from '../sampler.ts';
 import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openStart, referenceCache, type WorkContext } from './context.ts';
-import { openMeter, type HeldOut } from './evaluator.ts';
+import { openDriftOnTheWay, openMeter, type HeldOut } from './evaluator.ts';
 import { refuseHopeless, spentSoFar } from './plan.ts';
 
 const defaultTaskTokens = 256;
@@ -134,22 +134,15 @@ export async function openConditions(
           threads: shared.threads,
         });
   tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
-  const driftPrompts = request.driftPrompts ?? defaults.driftPrompts;
-  const drifting = task
-    ? task.prompts.slice(0, driftPrompts)
-    : firstPrompts(
-        held.pairs.filter(({ prompt }) => prompt.length > 0),
-        driftPrompts,
-      ).map(({ prompt }) => prompt);
-  const drift =
-    drifting.length === 0
-      ? undefined
-      : await DriftMeter.open(model, policy.trainable, reference, drifting, {
-          maxTokens: task
-            ? (request.taskTokens ?? defaultTaskTokens)
-            : (shared.sampleTokens ?? defaults.sampleTokens),
-          threads: shared.threads,
-        });
+  const driftingAfter = (count: number): readonly Int32Array[] =>
+    task ? task.prompts.slice(0, count) : promptsToSample(held.pairs, count);
+  const drifting = driftingAfter(request.driftPrompts ?? defaults.driftPrompts);
+  const drift = await DriftMeter.open(model, policy.trainable, reference, drifting, {
+    maxTokens: task
+      ? (request.taskTokens ?? defaultTaskTokens)
+      : (shared.sampleTokens ?? defaults.sampleTokens),
+    threads: shared.threads,
+  });
   const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
   const heldReference = only ? [] : scores.slice(-held.pairs.length);
@@ -157,8 +150,11 @@ export async function openConditions(
   const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: held.pairs, rows: heldRows }, shared));
+  // A session of its own, as that of samples is: the last evaluation has the same bits with evaluations on the way and without.
+  const driftOnTheWay =
+    meter && (await openDriftOnTheWay(model, policy.trainable, reference, driftingAfter, shared));
   const onTheWay = meter && {
-    ...{ model, reference, meter, sampler },
+    ...{ model, reference, meter, sampler, drift: driftOnTheWay },
     ...{ pairs: held.pairs, scores: heldReference, scorer: sessions.scorer },
   };
   return {
@@ -203,6 +199,7 @@ export async function openConditions(
       await crossLosses.release();
       await drift?.release();
       await sampler?.release();
+      await driftOnTheWay?.release();
       await meter?.release();
     },
   };

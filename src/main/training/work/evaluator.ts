@@ -5,14 +5,17 @@ import {
   type PairLogProbs,
   type PromptSample,
 } from '../../../shared/comparison.ts';
-import { evaluationSteps, type RunConfig } from '../../../shared/config.ts';
+import { defaults, evaluationSteps, type RunConfig } from '../../../shared/config.ts';
 import type { CallOptions } from '../../../shared/contract.ts';
 import type { EvaluationMetrics } from '../../../shared/metrics.ts';
 import { pairStep } from '../../../shared/pair-telemetry.ts';
 import { repeating } from '../../../shared/repetition.ts';
+import type { KlToReference } from '../../../shared/generation-measures.ts';
+import { mean } from '../../../shared/statistics/descriptive.ts';
 import { LossMeter } from '../../engine/train/loss-meter.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
 import type { TrainingState } from '../../engine/train/trainer.ts';
+import { DriftMeter } from '../drift.ts';
 import { evaluationMetrics } from '../evaluation-metrics.ts';
 import type { RunSpec } from '../job.ts';
 import { functionHash, policyHash, type OpenModel, type Policy } from '../model.ts';
@@ -33,12 +36,15 @@ export interface HeldOut {
   readonly scorer: Scorer;
   readonly meter: LossMeter;
   readonly sampler: Sampler | undefined;
+  /** Of the KL to the reference; absent where it is not asked for. */
+  readonly drift: DriftMeter | undefined;
 }
 
 /** What an evaluation finds beside its measures. */
 export interface Findings {
   readonly metrics: EvaluationMetrics;
   readonly samples?: readonly PromptSample[];
+  readonly klToReference?: KlToReference | undefined;
 }
 
 /**
@@ -107,7 +113,7 @@ export class RunEvaluator {
     const scores = atReference
       ? reference
       : await scorePairs(scorer, parameters, pairs, asBar(this.#call, 'evaluating', 'pairs'));
-    const { metrics, samples } = await this.find(step, parameters, scores);
+    const { metrics, samples, klToReference } = await this.find(step, parameters, scores);
     // Where the policy is its own reference, c and r are 0 by definition.
     const measures = measuresOf(evaluatePairs(scores, atReference ? undefined : reference));
     this.#context.send({
@@ -116,7 +122,11 @@ export class RunEvaluator {
       step,
       metrics,
       pairs: pairStep(step, evaluatePairs(scores, reference).perPair!),
-      ...(scores.every(isFiniteScore) ? { evaluation: { ...measures, ...(samples && { samples }) } } : {}),
+      ...(scores.every(isFiniteScore)
+        ? {
+            evaluation: { ...measures, ...(samples && { samples }), ...(klToReference && { klToReference }) },
+          }
+        : {}),
     });
     return true;
   }
@@ -124,9 +134,18 @@ export class RunEvaluator {
   /** Metrics and samples of a state whose held-out pairs were scored; tells of samples that repeat themselves. */
   async find(step: number, parameters: Float32Array, scores: readonly PairLogProbs[]): Promise<Findings> {
     const { meter, pairs, scores: reference } = this.#held;
-    const metrics = await evaluationMetrics(meter, this.#run.config, pairs, scores, reference);
+    const ofPairs = await evaluationMetrics(meter, this.#run.config, pairs, scores, reference);
     const samples = await this.#sample(step, parameters);
-    return { metrics, ...(samples && { samples }) };
+    const klToReference = await this.#drift(step, parameters);
+    const metrics = {
+      ...ofPairs,
+      ...(samples && {
+        'eval_answers/tokens': mean(samples.map(({ tokens }) => tokens)),
+        'eval_answers/repetition': mean(samples.map(({ repetition }) => repetition)),
+      }),
+      ...(klToReference && { eval_kl: klToReference.perToken }),
+    };
+    return { metrics, ...(samples && { samples }), klToReference };
   }
 
   async #sample(step: number, parameters: Float32Array): Promise<readonly PromptSample[] | undefined> {
@@ -146,6 +165,19 @@ export class RunEvaluator {
     return samples;
   }
 
+  async #drift(step: number, parameters: Float32Array): Promise<KlToReference | undefined> {
+    const { drift, model, reference } = this.#held;
+    if (!drift) return undefined;
+    const given = [
+      parameters,
+      { parameters: reference?.parameters },
+      asBar(this.#call, 'drawing samples', 'answers'),
+    ] as const;
+    const key = `${functionHash(model, this.#start)} ${reference ? policyHash(reference) : 'base'}`;
+    const found = await (step === 0 ? drift.measureStart(key, ...given) : drift.measure(...given));
+    return found?.klToReference;
+  }
+
   #startsAsReference(): boolean {
     const { model, reference } = this.#held;
     return reference === undefined
@@ -161,4 +193,23 @@ export function openMeter(
   const [first] = configs;
   if (first?.evalEvery === undefined) return undefined;
   return LossMeter.create([...new Set(configs.map(({ loss }) => loss))], first.threads);
+}
+
+/**
+ * The session that measures the KL to the reference at evaluations on the way.
+ * @param reference of whose shape every reference is; absent for the base
+ * @param promptsFor token ids of the first so many prompts
+ * @returns undefined where it is not asked for
+ */
+export async function openDriftOnTheWay(
+  model: OpenModel,
+  trainable: Policy['trainable'],
+  reference: Policy | undefined,
+  promptsFor: (count: number) => readonly Int32Array[],
+  { evalKlPrompts = 0, sampleTokens, threads }: Pick<RunConfig, 'evalKlPrompts' | 'sampleTokens' | 'threads'>,
+): Promise<DriftMeter | undefined> {
+  return DriftMeter.open(model, trainable, reference, promptsFor(evalKlPrompts), {
+    maxTokens: sampleTokens ?? defaults.sampleTokens,
+    threads,
+  });
 }

@@ -22,11 +22,11 @@ import { orderHash, prepareData } from '../prepare.ts';
 import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
-import { Sampler } from '../sampler.ts';
+import { promptsToSample, Sampler } from '../sampler.ts';
 import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
 import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
 import type { WorkContext } from './context.ts';
-import { openMeter, RunEvaluator } from './evaluator.ts';
+import { openDriftOnTheWay, openMeter, RunEvaluator } from './evaluator.ts';
 import { refuseHopeless, settlePlan, spentSoFar } from './plan.ts';
 
 /** Trains one run and writes its adapter (or whole model). */
@@ -112,12 +112,22 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const meter = await openMeter([config]);
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: heldData!.pairs, rows: held! }, config));
+  const drift =
+    meter &&
+    (await openDriftOnTheWay(
+      model,
+      policy.trainable,
+      reference,
+      (count) => promptsToSample(heldData!.pairs, count),
+      config,
+    ));
   await settlePlan(context, {
     model,
     policy,
     trainer,
     scorer,
     sampler,
+    driftOnTheWay: drift,
     config,
     pairs,
     held: heldData?.pairs ?? [],
@@ -141,7 +151,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     new RunEvaluator(
       context,
       {
-        ...{ model, reference, meter, sampler, scorer: scorer! },
+        ...{ model, reference, meter, sampler, drift, scorer: scorer! },
         ...{ pairs: heldData!.pairs, scores: scores.slice(-heldData!.pairs.length) },
       },
       run,
@@ -177,11 +187,16 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     const step = batches.length;
     const found = await evaluator?.find(step, trained.parameters, after);
     const measures = evaluatePairs(after, scores.slice(-heldData.pairs.length));
-    const evaluation = found?.samples ? { ...measures, samples: found.samples } : measures;
+    const evaluation = {
+      ...measures,
+      ...(found?.samples && { samples: found.samples }),
+      ...(found?.klToReference && { klToReference: found.klToReference }),
+    };
     send({ kind: 'evaluation', runId: run.id, step, evaluation, ...(found && { metrics: found.metrics }) });
   }
   await scorer?.release();
   await sampler?.release();
+  await drift?.release();
   await meter?.release();
   await trainer.release();
   savePolicy(request.adapterOut, trained, model);

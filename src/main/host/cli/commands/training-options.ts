@@ -216,7 +216,15 @@ export const trainingOptions = {
     placeholder: 'N',
     parse: numberText(settings.sampleTokens),
     defaultText: String(defaults.sampleTokens),
-    help: 'longest of these answers, in tokens',
+    help: 'longest of these answers, and of the samples that the KL is measured on, in tokens',
+    group: evaluation,
+  }),
+  evalKlPrompts: optional({
+    flag: 'eval-kl-prompts',
+    placeholder: 'N',
+    parse: numberText(settings.evalKlPrompts),
+    defaultText: String(defaults.evalKlPrompts),
+    help: 'with --eval-every: prompts after which the policy is sampled at each evaluation for its KL to the reference; 0 for none',
     group: evaluation,
   }),
 };
@@ -252,7 +260,7 @@ export function sharedSettingsOf(
   // An adapter brings its own shape along; a second one said beside it would be silently ignored or contradict it.
   for (const name of ['loraRank', 'loraAlpha', 'loraTargets'] as const) together(['initAdapter', name]);
 
-  for (const name of ['samplePrompts', 'sampleTokens'] as const) {
+  for (const name of ['samplePrompts', 'sampleTokens', 'evalKlPrompts'] as const) {
     if (values[name] !== undefined && values.evalEvery === undefined)
       throw new UsageError(`--${trainingOptions[name].flag} needs --eval-every N`);
   }
