@@ -58,6 +58,38 @@ describe('an experiment being set up', () => {
     expect(checkDraft(draft({ arms: 'sft', seeds: '0,1' }), 'completion').problems.whole).toMatch(/one seed/);
   });
 
+  it('says what is measured, and how often', () => {
+    const asked = checkDraft(
+      draft({ klPrompts: '8', evalKlPrompts: '2', samplePrompts: '0', sampleTokens: '16' }),
+      'preference',
+    );
+    expect(asked.work!.request).toMatchObject({
+      driftPrompts: 8,
+      shared: { evalEvery: 0.1, evalKlPrompts: 2, samplePrompts: 0, sampleTokens: 16 },
+    });
+    // Without evaluations on the way there is nothing to say of them.
+    const atTheEnd = checkDraft(draft({ evalEvery: '', klPrompts: '0' }), 'preference');
+    expect(atTheEnd.problems).toEqual({});
+    expect(atTheEnd.work!.request).toMatchObject({ driftPrompts: 0 });
+    expect(JSON.stringify(atTheEnd.work)).not.toMatch(/sample|evalKl/);
+    expect(checkDraft(draft({ klPrompts: '-1', evalKlPrompts: 'x' }), 'preference').problems).toEqual({
+      klPrompts: 'must be 0 or more, not -1',
+      evalKlPrompts: 'must be a number',
+    });
+  });
+
+  it('takes steps instead of epochs, the bare model as reference, and the data in its own order', () => {
+    const { work } = checkDraft(
+      draft({ sft: 'on', sftSteps: '20', reference: 'base', shuffle: 'off' }),
+      'preference',
+    );
+    expect(work!.request).toMatchObject({
+      sftFirst: { steps: 20 },
+      shared: { reference: 'base', shuffle: false },
+    });
+    expect(JSON.stringify(work)).not.toContain('"sftFirst":{"learningRate":0.00001,"epochs"');
+  });
+
   it('stands in an address, as far as it differs from a blank one', () => {
     const changes = { lr: '1e-4', beta: '0.1', seeds: '0' };
     expect(paramsOf(changes)).toEqual({ lr: '1e-4', beta: '0.1', seeds: null });

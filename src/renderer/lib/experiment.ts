@@ -1,6 +1,12 @@
 import { armText, parseArm } from '../../shared/arms.ts';
 import type { Work } from '../../shared/app/api.ts';
-import { defaults, parseSharedSettings, settings, type SharedSettingsInput } from '../../shared/config.ts';
+import {
+  defaults,
+  parseSharedSettings,
+  settings,
+  wholeNumber,
+  type SharedSettingsInput,
+} from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { runConfigsOf } from '../../shared/grid.ts';
 import { describeLoss, lossNames } from '../../shared/losses.ts';
@@ -20,6 +26,8 @@ export const blankDraft = {
   sft: '',
   sftLr: '1e-5',
   sftEpochs: '1',
+  /** Instead of its epochs. */
+  sftSteps: '',
   /** Where held-out pairs come from: a share, the dataset's own split, or another dataset. */
   held: 'share',
   heldShare: '0.1',
@@ -41,7 +49,15 @@ export const blankDraft = {
   targets: defaults.loraTargets as string,
   /** `on`: every weight is trained. */
   full: '',
+  /** `start` or `base`: what c and r are measured against. */
+  reference: 'start',
+  /** `off`: pairs in the dataset's own order. */
+  shuffle: '',
   evalEvery: '0.1',
+  samplePrompts: String(defaults.samplePrompts),
+  sampleTokens: String(defaults.sampleTokens),
+  evalKlPrompts: String(defaults.evalKlPrompts),
+  klPrompts: String(defaults.driftPrompts),
   threads: '',
 };
 export type Draft = Readonly<typeof blankDraft>;
@@ -234,16 +250,28 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
           },
         }),
     ...(kind === 'completion' ? {} : heldOut(draft, reader)),
-    ...(evalEvery === undefined ? {} : { evalEvery }),
+    ...(evalEvery === undefined
+      ? {}
+      : {
+          evalEvery,
+          samplePrompts: reader.number('samplePrompts', settings.samplePrompts),
+          sampleTokens: reader.number('sampleTokens', settings.sampleTokens),
+          evalKlPrompts: reader.number('evalKlPrompts', settings.evalKlPrompts),
+        }),
+    ...(draft.shuffle === 'off' ? { shuffle: false } : {}),
+    ...(draft.reference === 'base' ? { reference: 'base' } : {}),
     ...(threads === undefined ? {} : { threads }),
   };
   const sftFirst =
     draft.sft === 'on'
       ? {
           learningRate: reader.number('sftLr', settings.learningRate),
-          epochs: reader.number('sftEpochs', settings.epochs),
+          ...(draft.sftSteps.trim() === ''
+            ? { epochs: reader.number('sftEpochs', settings.epochs) }
+            : { steps: reader.number('sftSteps', settings.steps) }),
         }
       : undefined;
+  const driftPrompts = kind === 'completion' ? undefined : reader.number('klPrompts', wholeNumber(0));
   const taskTokens = draft.task === '' ? undefined : reader.number('taskTokens', settings.steps);
   const { problems } = reader;
   if (Object.keys(problems).length > 0) return { problems };
@@ -273,6 +301,7 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
       ...grid,
       shared,
       ...(sftFirst ? { sftFirst } : {}),
+      ...(driftPrompts === undefined ? {} : { driftPrompts }),
       ...(taskTokens === undefined ? {} : { task: { data: draft.task, tokens: taskTokens } }),
     };
     return { problems, work: { kind: 'experiment', request }, runs: runs + (sftFirst ? seeds.length : 0) };

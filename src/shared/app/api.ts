@@ -176,6 +176,8 @@ export interface ExperimentRequest {
   readonly shared: SharedSettingsInput;
   /** A dataset whose rows carry right answers, answered by every model. */
   readonly task?: { readonly data: string; readonly tokens?: number };
+  /** As `CompareRequest` has it. */
+  readonly driftPrompts?: number;
   readonly force?: boolean;
 }
 /** One training by itself. */

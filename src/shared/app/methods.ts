@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { settings } from '../config.ts';
+import { settings, wholeNumber } from '../config.ts';
 import { writtenArm } from '../arms.ts';
 import { votes } from '../judging.ts';
 import { lossNames } from '../losses.ts';
@@ -76,6 +76,7 @@ const work = z.discriminatedUnion('kind', [
         .exactOptional(),
       shared: config,
       task: z.strictObject({ data, tokens: count(100_000).exactOptional() }).exactOptional(),
+      driftPrompts: wholeNumber(0).max(100_000).exactOptional(),
       force: z.boolean().exactOptional(),
     }),
   }),
