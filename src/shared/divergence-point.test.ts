@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts';
 import { measuresOf, type ComparisonResult } from './comparison.ts';
 import { divergencePoint } from './divergence-point.ts';
+import { verdict } from './verdict.ts';
 
 const point = { learningRate: 1e-5 };
 
@@ -36,8 +37,9 @@ function course(differences: readonly (readonly number[])[]): ComparisonResult {
     }),
   };
 }
-const stepOf = (differences: readonly (readonly number[])[]) =>
-  divergencePoint(course(differences), 'minor-dpo', point, 'margin')?.step;
+const parting = (result: ComparisonResult, arm = 'minor-dpo') =>
+  divergencePoint(result, arm, point, 'margin', verdict(result));
+const stepOf = (differences: readonly (readonly number[])[]) => parting(course(differences))?.step;
 
 // Of three values t is 4.303: 1, 2, 3 give 2 ± 2.48, which holds 0; 2, 3, 4 give 3 ± 2.48, which does not.
 const within = [1, 2, 3];
@@ -48,10 +50,21 @@ describe('the point where two arms part', () => {
   it('is the first evaluation whose t interval leaves 0 out', () => {
     expect(stepOf([within, within, apart, apart])).toBe(30);
     expect(stepOf([apart, apart])).toBe(10);
-    const found = divergencePoint(course([within, apart]), 'minor-dpo', point, 'margin')!;
+    const found = parting(course([within, apart]))!;
     expect(found).toMatchObject({ arm: 'minor-dpo', against: 'dpo', difference: 3, seeds: [0, 1, 2] });
     expect(found.halfWidth).toBeCloseTo(4.30265 / Math.sqrt(3), 4);
-    expect(found.words).toContain('minor-dpo and dpo part in raw margin c − r at step 20');
+  });
+
+  it('is called one only where the verdict on the whole comparison claims a difference', () => {
+    // The margin, which does not lead, has 1 % here: t(0.995, 2) = 9.925 (SciPy), so 2, 3, 4 are 3 ± 5.73, and 12, 13, 14 are 13 ± 5.73.
+    const claimed = parting(course([within, apart, [12, 13, 14]]))!;
+    expect(claimed).toMatchObject({ isClaimed: true, step: 20 });
+    expect(claimed.words).toContain('minor-dpo and dpo part in raw margin c − r at step 20, and stay apart');
+    const open = parting(course([within, apart]))!;
+    expect(open.isClaimed).toBe(false);
+    expect(open.words).toMatch(
+      /^minor-dpo and dpo seem to part in raw margin c − r at step 20 .*: no finding, for the verdict claims no difference$/,
+    );
   });
 
   it('counts only where it stays out, on the same side, to the end', () => {
@@ -64,7 +77,7 @@ describe('the point where two arms part', () => {
   it('is none with too few seeds, without evaluations on the way, or of an arm and itself', () => {
     expect(stepOf([[9, 9.1]])).toBeUndefined();
     const plain = syntheticComparison({ diverge: false, learningRates: [1e-5] });
-    expect(divergencePoint(plain, 'minor-dpo', point, 'margin')).toBeUndefined();
-    expect(divergencePoint(course([apart]), 'dpo', point, 'margin')).toBeUndefined();
+    expect(parting(plain)).toBeUndefined();
+    expect(parting(course([apart]), 'dpo')).toBeUndefined();
   });
 });

@@ -2,6 +2,7 @@ import { measures, runsOf } from './comparison.ts';
 import type { ComparisonResult, EvaluationOnTheWay, GridPoint, Measure, RunResult } from './comparison.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { fewestSeeds, plural, signedAmount, amount } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Measures that are taken at every evaluation on the way. */
 export type CourseMeasure = Extract<Measure['name'], 'preference' | 'margin'>;
@@ -20,14 +21,17 @@ export interface DivergencePoint extends GridPoint {
   readonly difference: number;
   readonly halfWidth: number;
   readonly seeds: readonly number[];
+  /** Whether the verdict claims a difference there; without, the arms only seem to part. */
+  readonly isClaimed: boolean;
   /** "minor-dpo and dpo part in raw margin c − r at step 20 …" */
   readonly words: string;
 }
 
 /**
  * The first evaluation at which the paired difference over seeds leaves seed noise (a 95 % t interval without 0), and from which
- * on it stays out on the same side. Each step is looked at by itself, without a correction for looking often: staying out is
- * what guards against one that strays by chance.
+ * on it stays out on the same side. Each step is looked at by itself, without a correction for looking often or at many places:
+ * whether there is a difference at all is for the verdict to say, and the words say what it says.
+ * @param verdicts of the whole comparison
  * @returns undefined where they never part, below three seeds that both finished, or without evaluations on the way
  */
 export function divergencePoint(
@@ -35,6 +39,7 @@ export function divergencePoint(
   arm: string,
   point: GridPoint,
   measure: CourseMeasure,
+  verdicts: readonly Verdict[],
 ): DivergencePoint | undefined {
   const definition = measures.find(({ name }) => name === measure)!;
   const against = result.arms[0]!;
@@ -46,7 +51,7 @@ export function divergencePoint(
       : [];
   });
   if (arm === against || pairs.length < fewestSeeds) return undefined;
-  let found: Omit<DivergencePoint, 'words' | keyof GridPoint> | undefined;
+  let found: Omit<DivergencePoint, 'words' | 'isClaimed' | keyof GridPoint> | undefined;
   for (const step of [...pairs[0]!.run.keys()].sort((a, b) => a - b)) {
     let resolution = 0;
     const differences = pairs.flatMap(({ run, other }) => {
@@ -69,11 +74,20 @@ export function divergencePoint(
   if (!found) return undefined;
   const { unit, label } = definition;
   const size = `${signedAmount(found.difference, unit)} ± ${amount(found.halfWidth, unit)}`;
-  return {
-    ...point,
-    ...found,
-    words: `${arm} and ${against} part in ${label} at step ${found.step}, and stay apart (${arm} − ${against}: ${size}; 95 % interval over ${plural(pairs.length, 'seed')})`,
-  };
+  const seen = `${arm} − ${against}: ${size}; 95 % interval over ${plural(pairs.length, 'seed')}`;
+  const isClaimed = verdicts.some(
+    (each) =>
+      each.measure === measure &&
+      each.arm === arm &&
+      each.learningRate === point.learningRate &&
+      // Two arms that ignore β have one verdict for every β.
+      (each.beta === undefined || each.beta === point.beta) &&
+      (each.outcome === 'higher' || each.outcome === 'lower'),
+  );
+  const words = isClaimed
+    ? `${arm} and ${against} part in ${label} at step ${found.step}, and stay apart (${seen})`
+    : `${arm} and ${against} seem to part in ${label} at step ${found.step} (${seen}, of this step alone): no finding, for the verdict claims no difference`;
+  return { ...point, ...found, isClaimed, words };
 }
 
 /** A run's evaluations by step, the last one among them. */

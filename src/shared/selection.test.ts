@@ -57,13 +57,16 @@ describe('selection', () => {
       against: { learningRate: low, validation: 0.6, test: 0.4 },
       arm: { learningRate: high, validation: 0.7, test: 0.52 },
     });
-    // Differences 10, 12, 14 points: mean 12, sd 2, so ± 4.302653 · 2 / √3 = 4.968.
+    // Differences 10, 12, 14 points: mean 12, sd 2; of 5 % the choice of settings has 1: t(0.995, 2) = 9.924843 (SciPy), so
+    // ± 9.924843 · 2 / √3 = 11.4602. p = 0.0091326, times 5 for that part.
     expect(first!.differences.map(({ seed }) => seed)).toEqual([0, 1, 2]);
     expect(first!.meanDifference).toBeCloseTo(0.12, 12);
-    expect(first!.halfWidth).toBeCloseTo(0.04968, 5);
+    expect(first!.halfWidth).toBeCloseTo(0.114602, 6);
+    expect(first!.pValue).toBeCloseTo(0.0091326114, 8);
+    expect(first!.adjustedPValue).toBeCloseTo(5 * 0.0091326114, 8);
     expect(first!.outcome).toBe('higher');
     expect(selectionLines(select(result)!)).toEqual([
-      'Each arm with the settings it does best with on 50 validation questions, compared on the 50 others: minor-dpo better in task accuracy by 12.0 ± 5.0 points (95 % interval over 3 seeds); dpo at lr 5e-6: 40.0 % on test, minor-dpo at lr 5e-5: 52.0 % on test',
+      'Each arm with the settings it does best with on 50 validation questions, compared on the 50 others: minor-dpo better in task accuracy by 12.0 ± 11.5 points (99 % interval over 3 seeds); dpo at lr 5e-6: 40.0 % on test, minor-dpo at lr 5e-5: 52.0 % on test',
     ]);
     expect(renderTable(result).replace(/\s+/g, ' ')).toContain(selectionLines(select(result)!)[0]);
   });
@@ -129,15 +132,23 @@ describe('selection', () => {
   });
 
   it('corrects for several arms', () => {
+    const onTest = { dpo: [0.4, 0.4, 0.4], 'minor-dpo': [0.6, 0.62, 0.64], sft: [0.5, 0.58, 0.62] };
     const found = select(
-      comparison((loss, _, seed) => [0.5, loss === 'sft' ? 0.5 + 0.1 * seed : 0.6], {
+      comparison((loss, _, seed) => [0.5, onTest[loss as keyof typeof onTest][seed]!], {
         arms: ['dpo', 'minor-dpo', 'sft'],
       }),
     )!;
-    expect(found.verdicts.map(({ arm }) => arm)).toEqual(['minor-dpo', 'sft']);
-    expect(found.verdicts[1]!.words).toContain('corrected for 2 comparisons');
-    for (const { pValue, adjustedPValue } of found.verdicts)
-      expect(adjustedPValue!).toBeGreaterThanOrEqual(pValue!);
+    // Differences 20, 22, 24 and 10, 18, 22 points: p = 0.002743489 and 0.041997918 (SciPy). Holm makes them 2 p and p, and the part
+    // of 1 % in 5 % five times that; 0.01 / 2 and 0.01 are what they are held against.
+    expect(found.verdicts.map(({ arm, outcome }) => [arm, outcome])).toEqual([
+      ['minor-dpo', 'higher'],
+      ['sft', 'no-difference'],
+    ]);
+    expect(found.verdicts.map(({ level }) => level)).toEqual([0.995, 0.99]);
+    const [first, second] = found.verdicts;
+    expect(first!.adjustedPValue).toBeCloseTo(5 * 2 * 0.002743489, 7);
+    expect(second!.adjustedPValue).toBeCloseTo(5 * 0.041997918, 7);
+    expect(second!.words).toContain('corrected for 2 comparisons');
   });
 
   it('is absent where there is nothing to choose, or no prompt on record', () => {

@@ -1,23 +1,13 @@
 import { itemsOf, percent, type ItemMeasure, type MeasuredItems } from './comparison-items.ts';
 import { describePoint, gridPoints, runsOf } from './comparison.ts';
 import type { ComparisonResult, GridPoint } from './comparison.ts';
+import { adjustedWithin, errorRates, fewestPrompts } from './error-rates.ts';
 import { usesBeta } from './losses.ts';
 import { mean } from './statistics/descriptive.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { holm } from './statistics/significance.ts';
-import {
-  detectableIn,
-  errorRate,
-  fewestSeeds,
-  judgedWords,
-  meanOf,
-  plural,
-  signedAmount,
-} from './verdict.ts';
+import { detectableIn, fewestSeeds, judgedWords, meanOf, plural, signedAmount } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
-
-/** Below this many different prompts in a half, neither choice nor verdict would mean anything. */
-export const fewestPrompts = 25;
 
 /** One half of the held-out items; no prompt is in both. */
 export interface SelectionHalf {
@@ -45,7 +35,7 @@ export interface SelectedVerdict {
   readonly meanDifference?: number;
   readonly halfWidth?: number;
   readonly level?: number;
-  /** `adjustedPValue` after Holm's correction over the arms. */
+  /** `adjustedPValue` after Holm's correction over the arms and for the part of the error rate, as in `Verdict`. */
   readonly pValue?: number;
   readonly adjustedPValue?: number;
   readonly detectable?: number;
@@ -91,7 +81,8 @@ export function select(result: ComparisonResult): Selection | undefined {
   const words = `each arm with the settings it does best with on ${validation.items.length} validation ${noun}, compared on the ${test.items.length} others`;
   const choices = new Map(result.arms.map((arm) => [arm, choose(result, items, halves, arm)]));
   const pairs = others.map((arm) => pairUp(arm, against, choices.get(arm), choices.get(against)));
-  return { ...described, verdicts: judge(items, test.items.length, pairs), words };
+  const rate = errorRates(result).selected;
+  return { ...described, verdicts: judge(items, test.items.length, pairs, rate), words };
 }
 
 interface Half {
@@ -162,8 +153,13 @@ function pairUp(arm: string, against: string, own: Choice | undefined, other: Ch
   return { arm, against, chosen, differences };
 }
 
-/** The verdicts on test: a paired t test over seeds, corrected over the arms, as in `verdict`. */
-function judge({ measure }: MeasuredItems, testItems: number, pairs: readonly Pair[]): SelectedVerdict[] {
+/** The verdicts on test: a paired t test over seeds, corrected over the arms within its part of the error rate, as in `verdict`. */
+function judge(
+  { measure }: MeasuredItems,
+  testItems: number,
+  pairs: readonly Pair[],
+  rate: number,
+): SelectedVerdict[] {
   const intervalOf = ({ differences }: Pair, level: number): ReturnType<typeof studentInterval> =>
     studentInterval(
       differences.map(({ difference }) => difference),
@@ -173,7 +169,7 @@ function judge({ measure }: MeasuredItems, testItems: number, pairs: readonly Pa
   const family = pairs.filter(({ differences }) => differences.length >= fewestSeeds);
   const steps = holm(
     family.map((pair) => intervalOf(pair, 0.95).pValue),
-    errorRate,
+    rate,
   );
   return pairs.map((pair) => {
     const { arm, against, chosen, differences } = pair;
@@ -198,9 +194,9 @@ function judge({ measure }: MeasuredItems, testItems: number, pairs: readonly Pa
       halfWidth: interval.halfWidth,
       level: interval.level,
       pValue: interval.pValue,
-      adjustedPValue: step.adjusted,
-      detectable: detectableIn(interval, differences.length, family.length),
-      words: `${judgedWords({ definition: measure, subject: pair }, outcome, interval, family.length)}; ${settings}`,
+      adjustedPValue: adjustedWithin(rate, step.adjusted),
+      detectable: detectableIn(interval, differences.length, rate / family.length),
+      words: `${judgedWords({ definition: measure, subject: pair }, outcome, interval, family.length, rate)}; ${settings}`,
     };
   });
 }

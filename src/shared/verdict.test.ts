@@ -71,19 +71,20 @@ const primary = (result: ComparisonResult): Verdict[] => verdict(result).filter(
 describe('verdict', () => {
   it('claims a difference that stands out of the seed noise, with its t interval', () => {
     const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] }));
-    // Differences 40, 42, 36 of 1,000: mean 39.33, sd 3.055; t(0.975, 2) = 4.3027, so ± 7.589.
-    expect(first).toMatchObject({ outcome: 'higher', measure: 'task', level: 0.95 });
+    // Differences 40, 42, 36 of 1,000: mean 39.33, sd 3.055; of 5 % the task has 4, since there is one learning rate and nothing
+    // to choose: t(0.98, 2) = 4.84873 (SciPy), so ± 4.84873 · 3.055 / √3 = 8.552.
+    expect(first).toMatchObject({ outcome: 'higher', measure: 'task', level: 0.96 });
     expect(first!.meanDifference).toBeCloseTo(0.039333, 5);
-    expect(first!.halfWidth).toBeCloseTo(0.007589, 5);
+    expect(first!.halfWidth).toBeCloseTo(0.0085524, 6);
     expect(verdictLine(first!)).toBe(
-      'lr 5e-6: minor-dpo better in task accuracy by 3.9 ± 0.8 points (95 % interval over 3 seeds)',
+      'lr 5e-6: minor-dpo better in task accuracy by 3.9 ± 0.9 points (96 % interval over 3 seeds)',
     );
   });
 
   it('says worse where it is worse', () => {
     const [first] = primary(comparison({ learningRate: 5e-6, dpo: [540, 552, 541], minor: [500, 510, 505] }));
     expect(first!.outcome).toBe('lower');
-    expect(first!.words).toMatch(/^minor-dpo worse in task accuracy by 3\.9 ± 0\.8 points/);
+    expect(first!.words).toMatch(/^minor-dpo worse in task accuracy by 3\.9 ± 0\.9 points/);
   });
 
   it('finds no difference where the noise is larger, whatever the mean says', () => {
@@ -136,18 +137,20 @@ describe('verdict', () => {
   });
 
   it('corrects for several learning rates by Holm, and widens the interval to match', () => {
-    // Differences 40, 62, 57, 33: t = 6.989 with 3 degrees of freedom, p = 0.0060, held against 0.05/2 (SciPy).
+    // Differences 40, 62, 57, 33: t = 6.989 with 3 degrees of freedom, p = 0.0060, held against 0.04/2 (SciPy).
     const strong = { dpo: [500, 500, 500, 500], minor: [540, 562, 557, 533] };
-    // Differences 10, 30, 12, 4: t = 2.501, p = 0.0876, held against 0.05 and never claimed.
+    // Differences 10, 30, 12, 4: t = 2.501, p = 0.0876, held against 0.04 and never claimed.
     const middling = { dpo: [500, 500, 500, 500], minor: [510, 530, 512, 504] };
     const verdicts = primary(
       comparison({ learningRate: 1e-6, ...strong }, { learningRate: 1e-5, ...middling }),
     );
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(['higher', 'no-difference']);
-    expect(verdicts.map(({ level }) => level)).toEqual([0.975, 0.95]);
+    expect(verdicts.map(({ level }) => level)).toEqual([0.98, 0.96]);
     expect(verdicts[0]!.pValue).toBeCloseTo(0.006012909, 8);
     expect(verdicts[1]!.pValue).toBeCloseTo(0.087624453, 8);
-    expect(verdicts[0]!.adjustedPValue).toBeCloseTo(2 * verdicts[0]!.pValue!, 12);
+    // Holm's 2 p and 1 p, times 0.05 / 0.04.
+    expect(verdicts[0]!.adjustedPValue).toBeCloseTo(2 * 0.006012909 * 1.25, 8);
+    expect(verdicts[1]!.adjustedPValue).toBeCloseTo(0.087624453 * 1.25, 8);
     expect(verdicts[0]!.words).toContain('corrected for 2 comparisons');
   });
 
@@ -172,18 +175,18 @@ describe('verdict', () => {
 
   it('says what these seeds could have seen', () => {
     const [first] = primary(comparison({ learningRate: 5e-6, dpo: [500, 520, 480], minor: [560, 510, 520] }));
-    // Differences 60, −10, 40 of 1,000: sd 36.06 points of a thousand. By SciPy's noncentral t (2 degrees of freedom, 0.05)
-    // a difference of 3.264044 standard deviations has a power of 0.8.
-    expect(first!.detectable).toBeCloseTo(3.264044 * 0.0360555, 6);
+    // Differences 60, −10, 40 of 1,000: sd 36.06 points of a thousand. By SciPy's noncentral t (2 degrees of freedom, 0.04)
+    // a difference of 3.652201 standard deviations has a power of 0.8.
+    expect(first!.detectable).toBeCloseTo(3.652201 * 0.0360555, 6);
     expect(first!.words).toMatch(
-      /; a difference of 11\.8 points or more would have been found with 80 % power\)$/,
+      /; a difference of 13\.2 points or more would have been found with 80 % power\)$/,
     );
     const noisy = primary(comparison({ learningRate: 5e-6, dpo: [500, 100, 900], minor: [100, 500, 700] }));
     expect(noisy[0]!.words).toMatch(/; too noisy to find any difference with 80 % power\)$/);
     const claimed = primary(
       comparison({ learningRate: 5e-6, dpo: [500, 510, 505], minor: [540, 552, 541] }),
     )[0]!;
-    expect(claimed.detectable).toBeCloseTo(3.264044 * 0.00305505, 6);
+    expect(claimed.detectable).toBeCloseTo(3.652201 * 0.00305505, 6);
     expect(claimed.words).not.toContain('power');
   });
 
@@ -197,8 +200,8 @@ describe('verdict', () => {
         { learningRate: 3e-6, ...nothing },
       ),
     );
-    // SciPy: 5.667476 standard deviations at 0.05 / 3.
-    expect(first!.detectable).toBeCloseTo(5.667476 * 0.0360555, 6);
+    // SciPy: 6.337836 standard deviations at 0.04 / 3.
+    expect(first!.detectable).toBeCloseTo(6.337836 * 0.0360555, 6);
   });
 
   it('shows bootstrap intervals over seeds, which do not decide', () => {
@@ -230,7 +233,10 @@ describe('verdict', () => {
     );
     const margin = verdict({ ...result, runs }).find(({ measure }) => measure === 'margin')!;
     expect(margin.primary).toBe(false);
-    expect(margin.words).toMatch(/^minor-dpo smaller in raw margin c − r by 8\.10 ± 0\.248 nats/);
+    // Differences −8, −8.1, −8.2, with half of 1 %: t(0.9975, 2) = 14.08905 (SciPy), times 0.1 / √3.
+    expect(margin.words).toMatch(
+      /^minor-dpo smaller in raw margin c − r by 8\.10 ± 0\.813 nats \(99\.5 % interval/,
+    );
   });
 
   it('leads with the preference accuracy where there is no task', () => {
@@ -304,9 +310,9 @@ describe('verdict', () => {
         const found = verdicts[place]!;
         expect(found.meanDifference).toBeCloseTo(differences.reduce((sum, each) => sum + each) / 4000, 12);
         expect(found.pValue).toBeCloseTo(pValues[place]!, 9);
-        // Holm: the largest (4 − rank) × p among the p-values up to this one.
+        // Holm: the largest (4 − rank) × p among the p-values up to this one; the task has 4 of the 5 %.
         const upTo = pValues.filter((p) => p <= pValues[place]!).sort((one, other) => one - other);
-        const adjusted = Math.min(1, Math.max(...upTo.map((p, rank) => (4 - rank) * p)));
+        const adjusted = Math.min(1, Math.max(...upTo.map((p, rank) => (4 - rank) * p)) * (5 / 4));
         expect(found.adjustedPValue).toBeCloseTo(adjusted, 9);
         const claimed = found.outcome === 'higher' || found.outcome === 'lower';
         expect(claimed).toBe(adjusted <= 0.05);
@@ -339,6 +345,16 @@ describe('verdict', () => {
         [0.2, 'dpo', [0, -15, 9, 5]],
       ]);
     });
+  });
+
+  it('never rounds the coverage of an interval to all', () => {
+    const rates = Array.from({ length: 200 }, (_, place) => 1e-6 * (place + 1));
+    const cell = { dpo: [500, 520, 510], minor: [505, 512, 516] };
+    const verdicts = verdict(comparison(...rates.map((learningRate) => ({ learningRate, ...cell }))));
+    // Of 5 % half a point for each of two other measures, over 200 comparisons: 0.0025 % are left out.
+    expect(verdicts.at(-1)!.words).toContain(
+      '99.9975 % interval over 3 seeds, corrected for 200 comparisons',
+    );
   });
 
   it('compares every further arm with the first', () => {

@@ -1,5 +1,6 @@
-import { describePoint, gridPoints, measures, runsOf, unitWords } from './comparison.ts';
+import { describePoint, gridPoints, runsOf, unitWords } from './comparison.ts';
 import type { ComparisonResult, GridPoint, Measure } from './comparison.ts';
+import { adjustedWithin, errorRates, judgedMeasures } from './error-rates.ts';
 import { formatMeasured } from './format.ts';
 import { usesBeta } from './losses.ts';
 import { pairedBootstrapIntervals, type BootstrapIntervals } from './statistics/bootstrap.ts';
@@ -10,9 +11,6 @@ import { holm } from './statistics/significance.ts';
 
 /** Below this many paired seeds the noise between seeds is not assessed, and nothing is claimed. */
 export const fewestSeeds = 3;
-
-/** Chance of any false claim over all learning rates, β and arms of one measure. */
-export const errorRate = 0.05;
 
 /** At which `Verdict.detectable` would have been found. */
 export const detectablePower = 0.8;
@@ -44,12 +42,15 @@ export interface Verdict {
   /** Half the width of the t interval over seeds, of coverage `level`. */
   readonly halfWidth?: number;
   readonly level?: number;
-  /** p-value of the paired t test, and the same after Holm's correction over learning rates, β and arms. */
+  /**
+   * p-value of the paired t test, and the same after Holm's correction over learning rates, β and arms and for the measure's part
+   * of the error rate: at most 0.05 exactly where a difference is claimed.
+   */
   readonly pValue?: number;
   readonly adjustedPValue?: number;
   /**
    * The smallest true difference that these seeds would have shown with a power of 80 %, from the spread measured, at the
-   * error rate of Holm's first step.
+   * error rate of Holm's first step within the measure's part.
    */
   readonly detectable?: number;
   /** Over seeds, at 95 %. Shown and never deciding: below eight seeds they are too narrow. */
@@ -150,20 +151,15 @@ function openVerdict(comparison: Comparison, seedCount: number): Verdict {
 
 /**
  * Judges every arm against the first one, per measure, learning rate and β, from the paired differences over seeds.
- * A difference is claimed only if it survives Holm's correction over the learning rates, β and arms of its measure; the
- * interval shown has the coverage at which Holm's procedure held it, so it excludes 0 exactly where one is claimed.
+ * A difference is claimed only if it survives Holm's correction over the learning rates, β and arms of its measure, at the
+ * measure's part of the error rate (`errorRates`); the interval shown has the coverage at which Holm's procedure held it, so it
+ * excludes 0 exactly where one is claimed.
  * Seeds are the replicates: the claim is about these held-out items, not about a population of items.
  */
 export function verdict(result: ComparisonResult): Verdict[] {
-  // c and r alone say nothing about which arm is better; their difference is judged as the margin.
-  // Where every run diverged there is nothing measured, and that has to be said of some measure.
-  const asked = [result.base, ...result.runs.map(({ evaluation }) => evaluation)];
-  const judged = measures.filter(({ name }) =>
-    name === 'task'
-      ? asked.some((evaluation) => evaluation?.task)
-      : name === 'preference' || name === 'margin',
-  );
-  return judged.flatMap((measure, place) => {
+  const rates = errorRates(result);
+  return judgedMeasures(result).flatMap((measure, place) => {
+    const rate = place === 0 ? rates.leading : rates.other;
     const comparisons = pointsOfArms(result).map(({ point, arm }) =>
       compareArms(result, measure, point, arm, place === 0),
     );
@@ -174,7 +170,7 @@ export function verdict(result: ComparisonResult): Verdict[] {
       comparison.subject.differences.map(({ difference }) => difference);
     const steps = holm(
       family.map((comparison) => studentInterval(values(comparison), 0.95, comparison.resolution).pValue),
-      errorRate,
+      rate,
     );
     return comparisons.map((comparison) => {
       const step = steps[family.indexOf(comparison)];
@@ -188,22 +184,25 @@ export function verdict(result: ComparisonResult): Verdict[] {
         halfWidth: interval.halfWidth,
         level: interval.level,
         pValue: interval.pValue,
-        adjustedPValue: step.adjusted,
-        detectable: detectableIn(interval, comparison.subject.differences.length, family.length),
+        adjustedPValue: adjustedWithin(rate, step.adjusted),
+        detectable: detectableIn(interval, comparison.subject.differences.length, rate / family.length),
         bootstrap: pairedBootstrapIntervals(values(comparison), { seed: 0, resamples: 2_000 }),
-        words: judgedWords(comparison, outcome, interval, family.length),
+        words: judgedWords(comparison, outcome, interval, family.length, rate),
       };
     });
   });
 }
 
-/** What one of a family's comparisons could have shown, from the spread of its differences over the seeds. */
+/**
+ * What one of a family's comparisons could have shown, from the spread of its differences over the seeds.
+ * @param rate error rate of Holm's first step
+ */
 export function detectableIn(
   { standardDeviation }: { readonly standardDeviation: number },
   seeds: number,
-  family: number,
+  rate: number,
 ): number {
-  return detectableDifference(standardDeviation, seeds, errorRate / family, detectablePower);
+  return detectableDifference(standardDeviation, seeds, rate, detectablePower);
 }
 
 /** "a difference of 3.1 points or more would have been found with 80 % power" */
@@ -228,7 +227,17 @@ export function pointsOfArms(
   );
 }
 
-/** The verdict in words on differences that were enough to judge by. @param family comparisons corrected for */
+/** "99.17 %": two digits of what is not covered, lest it be rounded to all. */
+function coverageWords(level: number): string {
+  const missing = Math.floor(Math.log10(100 * (1 - level)));
+  return `${Number((100 * level).toFixed(Math.max(2, 1 - missing)))} %`;
+}
+
+/**
+ * The verdict in words on differences that were enough to judge by.
+ * @param family comparisons corrected for
+ * @param rate the family's part of the error rate
+ */
 export function judgedWords(
   {
     definition,
@@ -240,13 +249,15 @@ export function judgedWords(
   outcome: 'higher' | 'lower' | 'no-difference',
   interval: Pick<StudentInterval, 'estimate' | 'halfWidth' | 'level' | 'standardDeviation'>,
   family: number,
+  rate: number,
 ): string {
   const { estimate, halfWidth } = interval;
-  const level = `${Number((interval.level * 100).toFixed(2))} % interval over ${plural(differences.length, 'seed')}`;
+  const level = `${coverageWords(interval.level)} interval over ${plural(differences.length, 'seed')}`;
   const correction = family > 1 ? `, corrected for ${family} comparisons` : '';
   if (outcome === 'no-difference') {
     const size = range(Math.abs(estimate), halfWidth, definition.unit);
-    const detectable = detectableWords(detectableIn(interval, differences.length, family), definition.unit);
+    const least = detectableIn(interval, differences.length, rate / family);
+    const detectable = detectableWords(least, definition.unit);
     const sign = estimate < 0 ? '−' : estimate > 0 ? '+' : '';
     return `no detectable difference in ${definition.label} (${arm} − ${against}: ${sign}${size}; ${level}${correction}; ${detectable})`;
   }

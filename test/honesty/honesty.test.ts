@@ -15,12 +15,11 @@ describe('simulated comparisons', () => {
       expect(Math.abs(found[name] / measured[name] - 1), name).toBeLessThan(0.1);
   });
 
-  it('claim something false in at most the share of them that the family is allowed', () => {
+  it('claim something false, of any measure, in at most the share of them that is allowed', () => {
     const experiments = 300;
     for (const seeds of [3, 5]) {
-      const { leading, selected, preference, margin } = falseClaims(seeds, experiments, 20 + seeds);
-      for (const [name, share] of Object.entries({ leading, selected, preference, margin }))
-        expect(share, `${name}, ${seeds} seeds`).toBeLessThan(0.05 + leeway(0.05, experiments));
+      const { any } = falseClaims(seeds, experiments, 20 + seeds);
+      expect(any, `${seeds} seeds`).toBeLessThan(0.05 + leeway(0.05, experiments));
     }
   });
 

@@ -100,7 +100,7 @@ def detectable(n, error_rate, wanted):
         shift = effect * n**0.5
         return stats.nct.sf(critical, n - 1, shift) + np.nan_to_num(stats.nct.cdf(-critical, n - 1, shift))
 
-    effect = optimize.brentq(lambda effect: power_of(effect) - wanted, 1e-3, 20, xtol=1e-12)
+    effect = optimize.brentq(lambda effect: power_of(effect) - wanted, 1e-3, 40, xtol=1e-12)
     return {"n": n, "error_rate": error_rate, "power": wanted, "effect": float(effect)}
 
 
@@ -121,7 +121,7 @@ def main():
         "student_quantile": [
             {"df": df, "p": p, "t": float(stats.t.ppf(p, df))}
             for df in [1, 2, 3, 4, 5, 9, 29, 99, 499, 2000, 10000]
-            for p in [0.001, 0.025, 0.3, 0.5, 0.75, 0.95, 0.975, 0.9875, 0.995, 0.9999]
+            for p in [0.001, 0.025, 0.3, 0.5, 0.75, 0.95, 0.975, 0.9875, 0.995, 0.99975, 0.9999]
         ],
         "student_upper_tail": [
             {"df": df, "t": t, "p": float(stats.t.sf(t, df))}
@@ -166,12 +166,12 @@ def main():
             paired_power(effect, n, error_rate)
             for n in [2, 3, 5, 8, 40]
             for effect in [0.1, 0.3, 0.8]
-            for error_rate in [0.05, 0.05 / 3, 0.05 / 12]
+            for error_rate in [0.05, 0.05 / 3, 0.05 / 12, 0.03 / 3, 0.005 / 3]
         ],
         "detectable": [
             detectable(n, error_rate, wanted)
             for n in [3, 5, 8, 40]
-            for error_rate in [0.05, 0.05 / 3]
+            for error_rate in [0.05, 0.05 / 3, 0.04, 0.01, 0.005 / 3]
             for wanted in [0.8, 0.9]
         ],
         "crossed_bootstrap": [

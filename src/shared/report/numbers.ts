@@ -2,6 +2,7 @@ import { describePoint, measures } from '../comparison.ts';
 import type { ComparisonResult, GridPoint, Measure, RunResult } from '../comparison.ts';
 import { itemComparisons as compareItems, type ItemComparison } from '../comparison-items.ts';
 import { summariseCells, summariseSftFirst, type CellSummary } from '../comparison-table.ts';
+import { errorRates, type ErrorRates } from '../error-rates.ts';
 import type { MetricName } from '../metrics.ts';
 import { select, type Selection } from '../selection.ts';
 import { mean, sampleStandardDeviation } from '../statistics/descriptive.ts';
@@ -127,14 +128,15 @@ export function reportNumbers(
   },
 ): ReportNumber[] {
   const ledger = new Ledger(`c${result.comparison ?? ''}`);
+  const rates = errorRates(result);
   addSetup(ledger, result);
   addBase(ledger, result);
   const stage = summariseSftFirst(result);
   if (stage) addCell(ledger, result, stage, 'sft-first', 'SFT first');
   for (const cell of summariseCells(result)) addCell(ledger, result, cell, cell.loss, cell.loss);
-  addVerdicts(ledger, findings.verdicts);
+  addVerdicts(ledger, findings.verdicts, rates);
   addItems(ledger, result, findings.itemComparisons);
-  if (findings.selection) addSelection(ledger, result, findings.selection);
+  if (findings.selection) addSelection(ledger, result, findings.selection, rates);
   return ledger.all();
 }
 
@@ -268,12 +270,13 @@ function lastTenth(
 const labelOf = (name: Measure['name']): string => measures.find((each) => each.name === name)!.label;
 const unitOf = (name: Measure['name']): Measure['unit'] => measures.find((each) => each.name === name)!.unit;
 
-function addVerdicts(ledger: Ledger, verdicts: readonly Verdict[]): void {
+function addVerdicts(ledger: Ledger, verdicts: readonly Verdict[], rates: ErrorRates): void {
   const added: { readonly id: string; readonly measure: string }[] = [];
   for (const each of verdicts) {
-    const { measure, arm, against, learningRate, beta } = each;
+    const { measure, primary, arm, against, learningRate, beta } = each;
     const point: GridPoint = { learningRate, ...(beta === undefined ? {} : { beta }) };
     const at = [measure, `${arm}-vs-${against}`, pointText(point)];
+    const family = { over: 'the p-values of the measure', rate: primary ? rates.leading : rates.other };
     const ofSeed = (loss: string, seed: number): string[] =>
       // An arm that ignores β stands without it.
       [point, { learningRate }].map((where) => ledger.id([measure, loss, pointText(where), `s${seed}`]));
@@ -286,7 +289,7 @@ function addVerdicts(ledger: Ledger, verdicts: readonly Verdict[]): void {
           : ledger.known(differences);
       ledger.add([...at, ...path], [labelOf(measure), `${arm} − ${against}`, describePoint(point), ...path], {
         ...{ measure, statistic, arm, against, ...point, ...(seed === undefined ? {} : { seed }) },
-        ...{ value, unit: unit ?? unitOf(measure), way: wayTo(path), from },
+        ...{ value, unit: unit ?? unitOf(measure), way: wayTo(path, family), from },
       });
       if (statistic === 'p-value') added.push({ id: ledger.id([...at, ...path]), measure });
     }
@@ -332,8 +335,14 @@ function addItems(ledger: Ledger, result: ComparisonResult, comparisons: readonl
   }
 }
 
-function addSelection(ledger: Ledger, result: ComparisonResult, selection: Selection): void {
+function addSelection(
+  ledger: Ledger,
+  result: ComparisonResult,
+  selection: Selection,
+  rates: ErrorRates,
+): void {
   const { measure, verdicts, ...halves } = selection;
+  const family = { over: 'the arms’ p-values', rate: rates.selected };
   const add = (path: readonly string[], value: number, unit: NumberUnit, place: Place): void => {
     const arms = place.arm === undefined ? result.arms : [place.arm, place.against!];
     const between = place.arm === undefined ? undefined : `${place.arm} − ${place.against!}`;
@@ -342,7 +351,7 @@ function addSelection(ledger: Ledger, result: ComparisonResult, selection: Selec
       [measure, ...at, 'selected', ...path],
       [labelOf(measure), between, 'each at its best', ...path],
       {
-        ...{ measure, statistic: path.at(-1)!, ...place, value, unit, way: wayTo(path) },
+        ...{ measure, statistic: path.at(-1)!, ...place, value, unit, way: wayTo(path, family) },
         reads: listsOf(result, arms, measure),
       },
     );

@@ -1,4 +1,5 @@
 import type { Measure } from '../comparison.ts';
+import { errorRate } from '../error-rates.ts';
 
 /** Of a report's number; empty where it has none that is known. */
 export type NumberUnit = Measure['unit'] | 'probability' | 'count' | 'seconds' | '';
@@ -64,7 +65,6 @@ const ways: Readonly<Record<string, string>> = {
   'half-width': 'half the width of Student’s t interval over the differences, at `level`',
   level: 'coverage that Holm’s procedure decided at',
   'p-value': 'paired t test over the differences',
-  'adjusted-p-value': 'the same after Holm’s correction over the p-values of the measure',
   detectable: 'smallest difference found with 80 % power, from the spread of the differences',
   'only-arm': 'items that the arm’s model alone has right',
   'only-against': 'items that the first arm’s model alone has right',
@@ -76,9 +76,17 @@ const ways: Readonly<Record<string, string>> = {
   test: 'mean over seeds on the other half',
 };
 
-/** How a statistic is had, in words. */
-export function wayTo(path: readonly string[]): string {
+/** What Holm's correction is over, and its part of the error rate. */
+export interface Family {
+  readonly over: string;
+  readonly rate: number;
+}
+
+/** How a statistic is had, in words. @param family of a verdict's */
+export function wayTo(path: readonly string[], family?: Family): string {
   const last = path.at(-1)!;
+  if (family && last === 'adjusted-p-value')
+    return `the same after Holm’s correction over ${family.over}, times ${errorRate} over their part of it, ${Number(family.rate.toFixed(6))}`;
   if (path.includes('bootstrap')) return `${last} of the bootstrap over the differences (seed 0)`;
   if (path.includes('interval')) return `${last} of the bootstrap over seeds and items (seed 0)`;
   return ways[last] ?? `${last.replaceAll('-', ' ')}, as the statistics define it`;

@@ -11,6 +11,7 @@ import { itemComparisons, itemLine } from '../../../shared/comparison-items.ts';
 import { formatSummaries, summariseCells, summariseSftFirst } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
+import { errorRateWords } from '../../../shared/error-rates.ts';
 import { select, selectionLines } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import { sampleColumns } from './samples.ts';
@@ -139,6 +140,7 @@ export function reportMarkdown(result: ComparisonResult): string {
     start !== undefined && plain(start),
     list([...lines(true), ...(selection ? selectionLines(selection).map(plain) : [])]),
     lines(false).length > 0 && `On the other measures:\n\n${list(lines(false))}`,
+    verdicts.length > 0 && plain(errorRateWords(result)),
     '## Results',
     ...resultsTables(result),
     told.length > 0 && '### Question by question',

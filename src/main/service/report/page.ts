@@ -4,6 +4,7 @@ import { collapses, type ArmCollapse } from '../../../shared/collapse.ts';
 import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
+import { errorRateWords } from '../../../shared/error-rates.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
 import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
@@ -39,6 +40,7 @@ function verdictSection(
   verdicts: readonly Verdict[],
   selection: Selection | undefined,
   collapsed: readonly ArmCollapse[],
+  rateWords: string,
 ): Markup {
   const entry = (outcome: keyof typeof signs, line: string, lead: boolean): Markup =>
     html`<li>
@@ -69,10 +71,10 @@ function verdictSection(
     }
     <p class="quiet">
       From paired differences over seeds: Student’s t interval, corrected by Holm’s method where several
-      learning rates, values of β or arms are compared; below three seeds nothing is claimed. The claim holds
-      for these held-out items. What would have been found is reckoned from the spread measured, which few
-      seeds tell only roughly. A larger margin is not by itself better: a loss can gain it by making both
-      answers less likely.
+      learning rates, values of β or arms are compared; below three seeds nothing is claimed. ${rateWords} The
+      claim holds for these held-out items. What would have been found is reckoned from the spread measured,
+      which few seeds tell only roughly. A larger margin is not by itself better: a loss can gain it by making
+      both answers less likely.
     </p>`;
 }
 
@@ -210,7 +212,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           ${start !== undefined && html`<p class="quiet">${start}</p>`}
         </header>
         <main>
-          ${verdictSection(verdicts, selection, collapsed)}
+          ${verdictSection(verdicts, selection, collapsed, errorRateWords(result))}
           <h2>Results</h2>
           ${heatMapSection(result)} ${resultsTables(result, numbers)} ${itemsSection(result, items)}
           ${crossLossSection(result)} ${runsTable(result, numbers)} ${chartSections(result, groups)}
