@@ -1,4 +1,5 @@
-import { describePoint, gridPoints, measures, runsOf } from './comparison.ts';
+import { describePoint, gridPoints, runsOf } from './comparison.ts';
+import { measures } from './measures.ts';
 import type { ComparisonResult, EvaluationOnTheWay, Evaluation, GridPoint, RunResult } from './comparison.ts';
 import { usesBeta } from './losses.ts';
 import { wilsonInterval } from './statistics/intervals.ts';

@@ -1,5 +1,7 @@
-import { describePoint, measures, runsOf } from './comparison.ts';
-import type { ComparisonResult, GridPoint, Measure, RunResult } from './comparison.ts';
+import { describePoint, runsOf } from './comparison.ts';
+import { measures } from './measures.ts';
+import type { ComparisonResult, GridPoint, RunResult } from './comparison.ts';
+import type { Measure } from './measures.ts';
 import { crossedBootstrapInterval, fewestForBootstrap } from './statistics/bootstrap.ts';
 import type { Interval } from './statistics/intervals.ts';
 import { mcNemar } from './statistics/significance.ts';

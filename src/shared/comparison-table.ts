@@ -1,6 +1,8 @@
 import { collapses } from './collapse.ts';
-import { describePairing, describePoint, describeStart, gridPoints, measures, runsOf } from './comparison.ts';
-import type { ComparisonResult, GridPoint, Measure, RunResult } from './comparison.ts';
+import { describePairing, describePoint, describeStart, gridPoints, runsOf } from './comparison.ts';
+import { measures } from './measures.ts';
+import type { ComparisonResult, GridPoint, RunResult } from './comparison.ts';
+import type { Measure } from './measures.ts';
 import {
   commonDecimals,
   formatBeta,

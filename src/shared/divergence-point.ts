@@ -1,5 +1,7 @@
-import { measures, runsOf } from './comparison.ts';
-import type { ComparisonResult, EvaluationOnTheWay, GridPoint, Measure, RunResult } from './comparison.ts';
+import { runsOf } from './comparison.ts';
+import { measures } from './measures.ts';
+import type { ComparisonResult, EvaluationOnTheWay, GridPoint, RunResult } from './comparison.ts';
+import type { Measure } from './measures.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { fewestSeeds, plural, signedAmount, amount } from './verdict.ts';
 import type { Verdict } from './verdict.ts';

@@ -1,5 +1,7 @@
-import { gridPoints, measures } from './comparison.ts';
-import type { ComparisonResult, Measure } from './comparison.ts';
+import { gridPoints } from './comparison.ts';
+import { measures } from './measures.ts';
+import type { ComparisonResult } from './comparison.ts';
+import type { Measure } from './measures.ts';
 
 /** Chance of any false claim in a whole comparison: over all measures, learning rates, β and arms, and arms at their best settings. */
 export const errorRate = 0.05;

@@ -1,5 +1,6 @@
 import { collapses, leadingMeasure, type ArmCollapse } from './collapse.ts';
-import type { ComparisonResult, Measure } from './comparison.ts';
+import type { ComparisonResult } from './comparison.ts';
+import type { Measure } from './measures.ts';
 import { formatSummaries, summariseCells } from './comparison-table.ts';
 
 export interface HeatCell {

@@ -1,5 +1,7 @@
-import { describePoint, gridPoints, runsOf, unitWords } from './comparison.ts';
-import type { ComparisonResult, GridPoint, Measure } from './comparison.ts';
+import { describePoint, gridPoints, runsOf } from './comparison.ts';
+import { unitWords } from './measures.ts';
+import type { ComparisonResult, GridPoint } from './comparison.ts';
+import type { Measure } from './measures.ts';
 import { adjustedWithin, errorRates, judgedMeasures } from './error-rates.ts';
 import { formatMeasured } from './format.ts';
 import { usesBeta } from './losses.ts';

@@ -1,12 +1,11 @@
 import {
   describePoint,
   gridPoints,
-  measures,
   runsOf,
-  unitWords,
   type ComparisonResult,
   type GridPoint,
 } from '../../shared/comparison.ts';
+import { measures, unitWords } from '../../shared/measures.ts';
 import { summariseCells } from '../../shared/comparison-table.ts';
 
 /** Points of a chart; see components/chart/PointChart. */

@@ -1,5 +1,6 @@
 import type { Topic } from '../app/protocol.ts';
-import type { CallOptions, ProgressEvent, QueuedResult } from '../contract.ts';
+import type { CallOptions, ProgressEvent } from '../contract.ts';
+import type { QueuedResult } from './work.ts';
 import type { RunSummary, RunQueueResult } from './runs.ts';
 
 /** What the library holds under a name. */

@@ -1,4 +1,41 @@
-import type { ModelSummary } from '../contract.ts';
+export interface AddModelRequest {
+  /** A Hugging Face folder or a `.gguf` file. */
+  readonly path: string;
+  /** Default: the folder's or file's own name. */
+  readonly name?: string;
+  /**
+   * The library makes it its own: it is moved into the model store where its weights are used as they are, and removed
+   * where they are converted. After a failure it is where it was.
+   */
+  readonly take?: true;
+}
+export interface ModelSummary {
+  readonly name: string;
+  readonly path: string;
+  readonly format: 'safetensors' | 'gguf';
+  /** The family's name in its config, e.g. `llama`. */
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly layers: number;
+  readonly vocabulary: number;
+  readonly contextLength: number;
+  readonly chatTemplate: boolean;
+  /** Its files are gone from where they were. */
+  readonly missing: boolean;
+  /** SHA-256 over the weights, in hexadecimal. */
+  readonly hash: string;
+  /** ISO 8601, UTC. */
+  readonly addedAt: string;
+}
+export interface AddModelResult {
+  readonly model: ModelSummary;
+  /** False: the same weights were imported before, under the name given in `model`. */
+  readonly added: boolean;
+}
+export interface ListModelsResult {
+  readonly models: readonly ModelSummary[];
+}
 
 /** An imported model by its name. */
 export interface ModelRequest {

@@ -1,5 +1,5 @@
 import type { ComparisonResult } from '../comparison.ts';
-import type { CompareRequest } from '../contract.ts';
+import type { CompareRequest } from './work.ts';
 import type { ReportNumber } from '../report/numbers.ts';
 import type { Repetition } from '../report/repeat.ts';
 

@@ -1,4 +1,4 @@
-import { measures } from '../comparison.ts';
+import { measures } from '../measures.ts';
 import type { ComparisonResult, Evaluation } from '../comparison.ts';
 import { watchReads, type EvaluationRow, type NumberRead } from './reads.ts';
 import type { NumberUnit } from './statistics.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { syntheticComparison } from '../../../test/fixtures/synthetic-comparison.ts';
-import { measures } from '../comparison.ts';
+import { measures } from '../measures.ts';
 import { verdict } from '../verdict.ts';
 import { reportNumbers } from './numbers.ts';
 import { compareRepetition } from './repeat.ts';

@@ -1,5 +1,7 @@
-import { describePoint, measures } from '../comparison.ts';
-import type { ComparisonResult, GridPoint, Measure, RunResult } from '../comparison.ts';
+import { describePoint } from '../comparison.ts';
+import { measures } from '../measures.ts';
+import type { ComparisonResult, GridPoint, RunResult } from '../comparison.ts';
+import type { Measure } from '../measures.ts';
 import { itemComparisons as compareItems, type ItemComparison } from '../comparison-items.ts';
 import { summariseCells, summariseSftFirst, type CellSummary } from '../comparison-table.ts';
 import { errorRates, type ErrorRates } from '../error-rates.ts';

@@ -1,4 +1,4 @@
-import type { Measure } from '../comparison.ts';
+import type { Measure } from '../measures.ts';
 import { errorRate } from '../error-rates.ts';
 
 /** Of a report's number; empty where it has none that is known. */

@@ -1,5 +1,6 @@
 import { placesInColour } from '../../../shared/appearance.ts';
-import { describePoint, gridPoints, measures, runsOf, unitWords } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, runsOf } from '../../../shared/comparison.ts';
+import { measures, unitWords } from '../../../shared/measures.ts';
 import type { ComparisonResult, GridPoint, RunResult } from '../../../shared/comparison.ts';
 import { finalMetric, summariseCells } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';

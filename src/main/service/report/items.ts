@@ -1,5 +1,6 @@
 import { itemLine, type ItemComparison } from '../../../shared/comparison-items.ts';
-import { measures, type ComparisonResult } from '../../../shared/comparison.ts';
+import { type ComparisonResult } from '../../../shared/comparison.ts';
+import { measures } from '../../../shared/measures.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { lossName } from './tables.ts';
 import { html, type Markup } from './template.ts';

@@ -3,10 +3,11 @@ import {
   describePoint,
   describeStart,
   gridPoints,
-  measures,
   pairingProofs,
 } from '../../../shared/comparison.ts';
-import type { ComparisonResult, Measure } from '../../../shared/comparison.ts';
+import { measures } from '../../../shared/measures.ts';
+import type { ComparisonResult } from '../../../shared/comparison.ts';
+import type { Measure } from '../../../shared/measures.ts';
 import { itemComparisons, itemLine } from '../../../shared/comparison-items.ts';
 import { formatSummaries, summariseCells, summariseSftFirst } from '../../../shared/comparison-table.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';

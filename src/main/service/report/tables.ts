@@ -1,7 +1,9 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
 import type { Mark } from '../../../shared/appearance.ts';
-import { describePoint, gridPoints, measures, pairingProofs } from '../../../shared/comparison.ts';
-import type { ComparisonResult, Measure, RunResult } from '../../../shared/comparison.ts';
+import { describePoint, gridPoints, pairingProofs } from '../../../shared/comparison.ts';
+import { measures } from '../../../shared/measures.ts';
+import type { ComparisonResult, RunResult } from '../../../shared/comparison.ts';
+import type { Measure } from '../../../shared/measures.ts';
 import {
   answersNote,
   formatSummaries,
