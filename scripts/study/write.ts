@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { format, resolveConfig } from 'prettier';
 import { writeAskedFile } from '../../src/main/formats/files.ts';
 import { leadingMeasure } from '../../src/shared/collapse.ts';
 import { measures, type ComparisonResult, type Measure } from '../../src/shared/comparison.ts';
@@ -57,12 +56,7 @@ export async function writeStudy(
       pictures: [],
     });
   const path = join(out, 'study.md');
-  const config = (await resolveConfig(new URL(import.meta.url))) ?? {};
-  writeAskedFile(
-    path,
-    await format(studyDocument(records), { ...config, parser: 'markdown' }),
-    'cannot write the study',
-  );
+  writeAskedFile(path, studyDocument(records), 'cannot write the study');
   return [...written, path];
 }
 

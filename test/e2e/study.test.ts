@@ -66,7 +66,7 @@ describe('npm run study', () => {
       [1e30, true],
     ]);
     const text = readFileSync(at('whole', 'docs', 'study.md'), 'utf8');
-    expect(text).toMatch(/\| dpo +\| 0\/1 +\| 1\/1 +\| 1e-3 +\|/);
+    expect(text).toMatch(/\| dpo \| 0\/1 \| 1\/1 \| 1e-3 \|/);
     expect(text).not.toContain(folder);
     for (const picture of text.matchAll(/\]\((images\/[^)]+)\)/g))
       expect(existsSync(at('whole', 'docs', picture[1]!))).toBe(true);
