@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { measures, type ComparisonResult } from '../../src/shared/comparison.ts';
+import type { ComparisonResult } from '../../src/shared/comparison.ts';
+import { measures } from '../../src/shared/measures.ts';
 import { select } from '../../src/shared/selection.ts';
 import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts';
 import { studyDocument, type PartRecord } from './document.ts';

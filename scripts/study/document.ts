@@ -1,5 +1,6 @@
 import { leadingMeasure } from '../../src/shared/collapse.ts';
-import { describePairing, measures, type ComparisonResult } from '../../src/shared/comparison.ts';
+import { describePairing, type ComparisonResult } from '../../src/shared/comparison.ts';
+import { measures } from '../../src/shared/measures.ts';
 import { formatBeta, formatCount, formatLearningRate, wrapText } from '../../src/shared/format.ts';
 import { selectionLines, type Selection } from '../../src/shared/selection.ts';
 import { verdict, verdictLine, type Verdict } from '../../src/shared/verdict.ts';

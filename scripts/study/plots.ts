@@ -1,6 +1,7 @@
 import { chartGroups, type DotChart } from '../../src/main/service/report/charts.ts';
 import { html, type Markup } from '../../src/main/service/report/template.ts';
-import type { ComparisonResult, Measure } from '../../src/shared/comparison.ts';
+import type { ComparisonResult } from '../../src/shared/comparison.ts';
+import type { Measure } from '../../src/shared/measures.ts';
 import { formatBeta, formatFixed, formatLearningRate } from '../../src/shared/format.ts';
 import { heatMaps, type HeatCell } from '../../src/shared/heat-map.ts';
 import { drawMark, looksOf, picture, ticksOf, type ArmLook } from './svg.ts';

@@ -1,11 +1,6 @@
 import { klLimit, repeatingLimit } from '../../src/shared/collapse.ts';
-import {
-  gridPoints,
-  measures,
-  runsOf,
-  type ComparisonResult,
-  type Measure,
-} from '../../src/shared/comparison.ts';
+import { gridPoints, runsOf, type ComparisonResult } from '../../src/shared/comparison.ts';
+import { measures, type Measure } from '../../src/shared/measures.ts';
 import { summariseCells, type CellSummary } from '../../src/shared/comparison-table.ts';
 import { commonDecimals, formatBeta, formatFixed, formatLearningRate } from '../../src/shared/format.ts';
 import { usesBeta } from '../../src/shared/losses.ts';
