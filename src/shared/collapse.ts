@@ -31,28 +31,33 @@ export interface Collapse {
   readonly words: string;
 }
 
-interface Checked {
+/** One rule, held against one evaluation. What it says depends on nothing but what it is given. */
+export interface CheckedRule {
   readonly rule: CollapseRule;
   readonly words: string;
   /** Undefined where the evaluation cannot tell. */
-  readonly isBroken: (evaluation: Evaluation, samples: EvaluationOnTheWay) => boolean | undefined;
+  readonly isBroken: (
+    evaluation: Evaluation,
+    samples: Pick<EvaluationOnTheWay, 'repeatingShare'>,
+    base: Evaluation,
+  ) => boolean | undefined;
 }
 
-function rulesFor(base: Evaluation): Checked[] {
+/** The rules that evaluations are held against, by what was measured of the base. */
+export function collapseRules(base: Evaluation): readonly CheckedRule[] {
   const lowest = (correct: number, of: number): number => wilsonInterval(correct, of, baseLevel).low;
-  const { task, pairs, preferenceAccuracyRaw, generation } = base;
-  const accuracy: Checked =
-    task && task.questions > 0
+  const accuracy: CheckedRule =
+    base.task && base.task.questions > 0
       ? {
           rule: 'accuracy',
           words: "task accuracy below the base's interval",
-          isBroken: ({ task: own }) =>
-            own && own.correct / own.questions < lowest(task.correct, task.questions),
+          isBroken: ({ task: own }, _samples, { task }) =>
+            own && own.correct / own.questions < lowest(task!.correct, task!.questions),
         }
       : {
           rule: 'accuracy',
           words: "preference accuracy without a reference below the base's interval",
-          isBroken: ({ preferenceAccuracyRaw: own }) =>
+          isBroken: ({ preferenceAccuracyRaw: own }, _samples, { preferenceAccuracyRaw, pairs }) =>
             own < lowest(Math.round(preferenceAccuracyRaw * pairs), pairs),
         };
   return [
@@ -65,7 +70,7 @@ function rulesFor(base: Evaluation): Checked[] {
     {
       rule: 'repetition',
       words: 'most answers repeat themselves',
-      isBroken: ({ generation: own }, { repeatingShare }) => {
+      isBroken: ({ generation: own }, { repeatingShare }, { generation }) => {
         // The base's own answers, where they are known, would not be the training's doing.
         if (generation && generation.repeatingShare > repeatingLimit) return false;
         const share = own?.repeatingShare ?? repeatingShare;
@@ -75,18 +80,24 @@ function rulesFor(base: Evaluation): Checked[] {
   ];
 }
 
+/** A run's evaluations from its first to its end. */
+export function courseOf(run: RunResult): readonly EvaluationOnTheWay[] {
+  const { evaluation, evaluationRow } = run;
+  const end = { ...(evaluationRow === undefined ? {} : { evaluationRow }) };
+  return [...(run.evaluations ?? []), ...(evaluation ? [{ step: lastStepOf(run), evaluation, ...end }] : [])];
+}
+
+const lastStepOf = (run: RunResult): number => run.steps ?? run.metrics.at(-1)?.step ?? 0;
+
 /** What a run broke at its end, each rule with the step since when; empty for one that stayed whole. */
 export function collapsesOf(run: RunResult, base: Evaluation): Collapse[] {
-  const end = run.steps ?? run.metrics.at(-1)?.step ?? 0;
-  const course: readonly EvaluationOnTheWay[] = [
-    ...(run.evaluations ?? []),
-    ...(run.evaluation ? [{ step: end, evaluation: run.evaluation }] : []),
-  ];
-  const found = rulesFor(base).flatMap(({ rule, words, isBroken }): Collapse[] => {
+  const end = lastStepOf(run);
+  const course = courseOf(run);
+  const found = collapseRules(base).flatMap(({ rule, words, isBroken }): Collapse[] => {
     let since: number | undefined;
     for (const at of course) {
       const { step, evaluation } = at;
-      const broken = isBroken(evaluation, at);
+      const broken = isBroken(evaluation, at, base);
       if (broken === undefined) continue;
       since = broken ? (since ?? step) : undefined;
     }

@@ -1,4 +1,5 @@
 import { collapses } from './collapse.ts';
+import { divergencePoints } from './divergence-point.ts';
 import { describePairing, describePoint, describeStart, gridPoints, runsOf } from './comparison.ts';
 import { measures } from './measures.ts';
 import type { ComparisonResult, GridPoint, RunResult } from './comparison.ts';
@@ -275,6 +276,9 @@ export function renderTable(result: ComparisonResult): string {
       ...verdicts.filter(({ primary }) => !primary).flatMap((item) => stated('  ', verdictLine(item))),
     ],
     collapsed.flatMap(({ words }) => wrapText(words, width, '! ', '    ')),
+    divergencePoints(result, verdicts).flatMap((parting) =>
+      wrapText(`${describePoint(parting)}: ${parting.words}`, width, '~ ', '    '),
+    ),
     notes.flatMap((note) => wrapText(note, width)),
   ];
   return blocks

@@ -95,8 +95,14 @@ export interface EvaluationOnTheWay {
   /** Optimizer steps done. */
   readonly step: number;
   readonly evaluation: Omit<Evaluation, 'perPair' | 'task' | 'samples'>;
+  /** Id of its row in the record; absent in results of earlier versions. */
+  readonly evaluationRow?: number;
   /** Share of its samples that repeat themselves, as `repetitionLimit` has it; absent without samples. */
   readonly repeatingShare?: number;
+  /** How many samples that is a share of. */
+  readonly sampleCount?: number;
+  /** Kept only where a report shows them: where two arms part (shared/divergence-point.ts). */
+  readonly samples?: readonly PromptSample[];
 }
 
 /** One trained arm: one loss at one learning rate and one β from one seed. */

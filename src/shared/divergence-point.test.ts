@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { syntheticComparison } from '../../test/fixtures/synthetic-comparison.ts';
-import { measuresOf, type ComparisonResult } from './comparison.ts';
-import { divergencePoint } from './divergence-point.ts';
+import { measuresOf, type ComparisonResult, type PromptSample } from './comparison.ts';
+import { answersAtParting, divergencePoint, divergencePoints } from './divergence-point.ts';
 import { verdict } from './verdict.ts';
 
 const point = { learningRate: 1e-5 };
@@ -79,5 +79,51 @@ describe('the point where two arms part', () => {
     const plain = syntheticComparison({ diverge: false, learningRates: [1e-5] });
     expect(parting(plain)).toBeUndefined();
     expect(parting(course([apart]), 'dpo')).toBeUndefined();
+  });
+});
+
+describe('the answers at the point where two arms part', () => {
+  const samples = (loss: string, seed: number): PromptSample[] => [
+    { prompt: 'Q', output: `${loss} of seed ${seed}`, tokens: 3, repetition: 0 },
+  ];
+
+  it('are both arms’, of one seed, at that step', () => {
+    const made = course([within, apart, apart]);
+    const [found] = divergencePoints(made, []);
+    expect(found).toMatchObject({
+      measure: 'margin',
+      step: 20,
+      differences: [2, 3, 4].map((difference, seed) => ({ seed, difference })),
+    });
+    expect(answersAtParting(made, found!)).toBeUndefined();
+    const kept = {
+      ...made,
+      runs: made.runs.map((run) => ({
+        ...run,
+        evaluations: run.evaluations!.map((at) =>
+          at.step === 20 ? { ...at, samples: samples(run.loss, run.seed) } : at,
+        ),
+      })),
+    };
+    expect(answersAtParting(kept, found!)).toEqual({
+      seed: 0,
+      prompts: [{ prompt: 'Q', outputs: ['dpo of seed 0', 'minor-dpo of seed 0'] }],
+    });
+  });
+
+  it('are those of the last evaluation where they part at the end', () => {
+    const made = course([within, apart]);
+    const ended = {
+      ...made,
+      runs: made.runs.map((run) => ({
+        ...run,
+        evaluation: { ...run.evaluation!, samples: samples(run.loss, run.seed) },
+      })),
+    };
+    const [found] = divergencePoints(ended, []);
+    expect(answersAtParting(ended, found!)!.prompts[0]!.outputs).toEqual([
+      'dpo of seed 0',
+      'minor-dpo of seed 0',
+    ]);
   });
 });

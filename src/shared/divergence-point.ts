@@ -1,6 +1,13 @@
-import { runsOf } from './comparison.ts';
+import { courseOf } from './collapse.ts';
+import { gridPoints, runsOf } from './comparison.ts';
 import { measures } from './measures.ts';
-import type { ComparisonResult, EvaluationOnTheWay, GridPoint, RunResult } from './comparison.ts';
+import type {
+  ComparisonResult,
+  EvaluationOnTheWay,
+  GridPoint,
+  PromptSample,
+  RunResult,
+} from './comparison.ts';
 import type { Measure } from './measures.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { fewestSeeds, plural, signedAmount, amount } from './verdict.ts';
@@ -8,6 +15,7 @@ import type { Verdict } from './verdict.ts';
 
 /** Measures that are taken at every evaluation on the way. */
 export type CourseMeasure = Extract<Measure['name'], 'preference' | 'margin'>;
+const courseMeasures: readonly CourseMeasure[] = ['preference', 'margin'];
 
 /** Coverage of the interval that is looked at at each step. */
 export const divergenceLevel = 0.95;
@@ -23,6 +31,8 @@ export interface DivergencePoint extends GridPoint {
   readonly difference: number;
   readonly halfWidth: number;
   readonly seeds: readonly number[];
+  /** Seed by seed at that step. */
+  readonly differences: readonly { readonly seed: number; readonly difference: number }[];
   /** Whether the verdict claims a difference there; without, the arms only seem to part. */
   readonly isClaimed: boolean;
   /** "minor-dpo and dpo part in raw margin c − r at step 20 …" */
@@ -49,7 +59,7 @@ export function divergencePoint(
   const pairs = runsOf(result, arm, point.learningRate, point.beta).flatMap((run) => {
     const other = others.find(({ seed }) => seed === run.seed);
     return run.status === 'finished' && other?.status === 'finished' && run.evaluations && other.evaluations
-      ? [{ seed: run.seed, run: courseOf(run), other: courseOf(other) }]
+      ? [{ seed: run.seed, run: byStep(run), other: byStep(other) }]
       : [];
   });
   if (arm === against || pairs.length < fewestSeeds) return undefined;
@@ -70,12 +80,16 @@ export function divergencePoint(
       found = undefined;
     } else if (!found || Math.sign(found.difference) !== Math.sign(estimate)) {
       const seeds = pairs.map(({ seed }) => seed);
-      found = { measure, arm, against, step, difference: estimate, halfWidth, seeds };
+      found = {
+        ...{ measure, arm, against, step, difference: estimate, halfWidth, seeds },
+        differences: seeds.map((seed, place) => ({ seed, difference: differences[place]! })),
+      };
     }
   }
   if (!found) return undefined;
   const { unit, label } = definition;
-  const size = `${signedAmount(found.difference, unit)} ± ${amount(found.halfWidth, unit)}`;
+  const [number = '', ...noun] = signedAmount(found.difference, unit).split(' ');
+  const size = [number, '±', amount(found.halfWidth, unit).split(' ')[0], ...noun].join(' ');
   const seen = `${arm} − ${against}: ${size}; 95 % interval over ${plural(pairs.length, 'seed')}`;
   const isClaimed = verdicts.some(
     (each) =>
@@ -93,9 +107,56 @@ export function divergencePoint(
 }
 
 /** A run's evaluations by step, the last one among them. */
-function courseOf(run: RunResult): Map<number, EvaluationOnTheWay['evaluation']> {
-  const course = new Map((run.evaluations ?? []).map(({ step, evaluation }) => [step, evaluation]));
-  const end = run.steps ?? run.metrics.at(-1)?.step;
-  if (run.evaluation && end !== undefined) course.set(end, run.evaluation);
-  return course;
+function byStep(run: RunResult): Map<number, EvaluationOnTheWay['evaluation']> {
+  return new Map(courseOf(run).map(({ step, evaluation }) => [step, evaluation]));
+}
+
+/**
+ * Every point of the grid at which an arm parts from the first one, by each measure that is taken at every evaluation.
+ * @param verdicts of the result
+ */
+export function divergencePoints(result: ComparisonResult, verdicts: readonly Verdict[]): DivergencePoint[] {
+  return gridPoints(result).flatMap((point) =>
+    result.arms
+      .slice(1)
+      .flatMap((arm) =>
+        courseMeasures.flatMap((measure) => divergencePoint(result, arm, point, measure, verdicts) ?? []),
+      ),
+  );
+}
+
+/** The runs that a divergence point shows the answers of: both arms', of one seed, since answers of different seeds are no comparison. */
+export function shownAtParting(
+  result: ComparisonResult,
+  { arm, against, learningRate, beta, seeds }: DivergencePoint,
+): { readonly seed: number; readonly runs: readonly RunResult[] } {
+  const seed = seeds[0]!;
+  const runs = [against, arm].flatMap(
+    (loss) => runsOf(result, loss, learningRate, beta).find((run) => run.seed === seed) ?? [],
+  );
+  return { seed, runs };
+}
+
+/** What both arms answered where they part, prompt by prompt: the first arm's answer, then the other's. */
+export interface PartingAnswers {
+  readonly seed: number;
+  readonly prompts: readonly { readonly prompt: string; readonly outputs: readonly string[] }[];
+}
+
+/** @returns undefined where no samples were taken, or the result does not hold them */
+export function answersAtParting(
+  result: ComparisonResult,
+  parting: DivergencePoint,
+): PartingAnswers | undefined {
+  const { seed, runs } = shownAtParting(result, parting);
+  const sides = runs.map((run): readonly PromptSample[] => {
+    const at = courseOf(run).find(({ step }) => step === parting.step);
+    // The last evaluation has its samples among its measures.
+    return at?.samples ?? (at?.evaluation as Partial<RunResult['evaluation']>)?.samples ?? [];
+  });
+  const prompts = (sides[0] ?? []).map(({ prompt }) => ({
+    prompt,
+    outputs: sides.map((samples) => samples.find((each) => each.prompt === prompt)?.output ?? ''),
+  }));
+  return prompts.length === 0 ? undefined : { seed, prompts };
 }

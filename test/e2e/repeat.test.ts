@@ -9,7 +9,7 @@ import type { ReportNumber } from '../../src/shared/report/numbers.ts';
 import type { NumberRead } from '../../src/shared/report/reads.ts';
 import { crossedBootstrapInterval, pairedBootstrapIntervals } from '../../src/shared/statistics/bootstrap.ts';
 import { mean, sampleStandardDeviation } from '../../src/shared/statistics/descriptive.ts';
-import { studentInterval } from '../../src/shared/statistics/intervals.ts';
+import { studentInterval, wilsonInterval } from '../../src/shared/statistics/intervals.ts';
 import { detectableDifference } from '../../src/shared/statistics/power.ts';
 import { holm, mcNemar } from '../../src/shared/statistics/significance.ts';
 import { plumbline, scratchFolder, sums, writeLines, writeTinyModel } from './support.ts';
@@ -38,7 +38,10 @@ beforeAll(async () => {
       '--eval-share',
       0.25,
     ],
-    ...['--lr', '1e-3,1e-2', '--seeds', '0,1,2', '--lora-r', 4, '--task-data', at('questions.jsonl')],
+    // The last of the rates leaves nothing of a model.
+    ...['--lr', '1e-3,1e-2,3', '--seeds', '0,1,2', '--lora-r', 4, '--task-data', at('questions.jsonl')],
+    ...['--warmup', 0, '--eval-every', 1, '--sample-prompts', 2, '--sample-tokens', 8],
+    ...['--eval-kl-prompts', 2, '--kl-prompts', 4],
     ...['--task-tokens', 4, '--report', at('report.html'), '--json'],
   ]);
   expect(err).not.toContain('plumbline:');
@@ -112,6 +115,8 @@ describe('tracing', () => {
     return JSON.parse(text as string) as unknown[];
   };
 
+  const stepOf = (row: number): number => one('SELECT step FROM evaluations WHERE id = ?', row) as number;
+
   /** What a trace says it read, fetched from the database by a query of the test's own. */
   function fetched(read: NumberRead): number[] {
     switch (read.kind) {
@@ -136,6 +141,9 @@ describe('tracing', () => {
               ...[read.run, read.name, step],
             ) as number,
         );
+      case 'evaluation-step':
+        expect(one('SELECT run_id FROM evaluations WHERE id = ?', read.row!)).toBe(Number(read.run));
+        return [stepOf(read.row!)];
       case 'run':
         return [one(`SELECT ${read.column} FROM runs WHERE id = ?`, read.run) as number];
       case 'job':
@@ -163,6 +171,71 @@ describe('tracing', () => {
     return [...seeds.keys()].sort((a, b) => a - b).map((seed) => seeds.get(seed)!);
   }
 
+  /** What was read of each evaluation of runs, by its row, in the order of steps; `base` of the base's. */
+  function readByRow(reads: readonly NumberRead[]) {
+    const rows = new Map<number, { run: number; step: number; fields: Map<string, number> }>();
+    const base = new Map<string, number>();
+    for (const read of reads) {
+      if (read.kind !== 'evaluation') continue;
+      const value =
+        read.field === 'samples'
+          ? mean(listOf(read).map((each) => Number((each as { repetition: number }).repetition > 0.5)))
+          : fetched(read)[0]!;
+      if (read.run === undefined) base.set(read.field, value);
+      else {
+        const known = rows.get(read.row!) ?? {
+          ...{ run: Number(read.run), step: stepOf(read.row!) },
+          fields: new Map<string, number>(),
+        };
+        known.fields.set(read.field, value);
+        rows.set(read.row!, known);
+      }
+    }
+    return { base, rows: [...rows.values()].sort((a, b) => a.step - b.step) };
+  }
+
+  /** Since which step a rule was broken to the end, by the rules as the user guide has them. */
+  function brokenSince({ statistic, reads }: ReportNumber): number | undefined {
+    const { base, rows } = readByRow(reads);
+    const isBroken = (fields: ReadonlyMap<string, number>): boolean => {
+      const of = (name: string): number => fields.get(name)!;
+      if (statistic === 'kl') return of('klToReference.perToken') > 1;
+      if (statistic === 'repetition') return (fields.get('generation.repeatingShare') ?? of('samples')) > 0.5;
+      const [right, asked] = [base.get('task.correct')!, base.get('task.questions')!];
+      return of('task.correct') / of('task.questions') < wilsonInterval(right, asked, 0.95).low;
+    };
+    if (statistic === 'kl') {
+      const measured = `SELECT count(*) FROM evaluations WHERE run_id = ? AND result_json LIKE '%klToReference%'`;
+      expect(rows.length).toBe(one(measured, rows[0]!.run));
+    }
+    let since: number | undefined;
+    for (const { step, fields } of rows) since = isBroken(fields) ? (since ?? step) : undefined;
+    return since;
+  }
+
+  /** The first step from which on the interval over seeds leaves 0 out on the same side. */
+  function partingStep({ reads, measure, arm }: ReportNumber): number | undefined {
+    const { rows } = readByRow(reads);
+    const field = measure === 'margin' ? 'meanMargin' : 'preferenceAccuracy';
+    let found: { step: number; sign: number } | undefined;
+    for (const step of [...new Set(rows.map((row) => row.step))]) {
+      const bySeed = new Map<number, number>();
+      for (const { run, fields } of rows.filter((row) => row.step === step && row.fields.has(field))) {
+        const { loss, seed } = database.prepare('SELECT loss, seed FROM runs WHERE id = ?').get(run) as {
+          loss: string;
+          seed: number;
+        };
+        bySeed.set(seed, (bySeed.get(seed) ?? 0) + (loss === arm ? 1 : -1) * fields.get(field)!);
+      }
+      if (bySeed.size < 3) continue;
+      const resolution = measure === 'margin' ? 0 : 1 / result.comparison.data.evalPairs;
+      const { low, high, estimate } = studentInterval([...bySeed.values()], 0.95, resolution);
+      if (low <= 0 && high >= 0) found = undefined;
+      else if (found?.sign !== Math.sign(estimate)) found = { step, sign: Math.sign(estimate) };
+    }
+    return found?.step;
+  }
+
   /** A number calculated from what its trace names: rows of the database, and numbers that were calculated so. */
   function calculated(number: ReportNumber, of: (id: string) => number): number {
     const { id, statistic, measure, from, reads } = number;
@@ -179,6 +252,18 @@ describe('tracing', () => {
       const own = studentInterval(differences, 0.95, resolution).pValue;
       return holm(pValues, part)[pValues.indexOf(own)]!;
     };
+    if (measure === 'collapse') {
+      if (statistic === 'runs') return new Set(from.map((each) => /\.s(\d+)\./.exec(each)![1])).size;
+      if (statistic === 'non-finite') return read[0]!;
+      expect(reads.find(({ kind }) => kind === 'evaluation-step')).toMatchObject({ value: number.value });
+      return brokenSince(number)!;
+    }
+    if (id.includes('.parting.')) {
+      if (statistic === 'step') return partingStep(number)!;
+      if (number.seed !== undefined) return read[0]! - read[1]!;
+      const interval = studentInterval(differences, 0.95, resolution);
+      return statistic === 'difference' ? interval.estimate : interval.halfWidth;
+    }
     if (id.includes('.selected.')) {
       // Too few prompts to choose anything: halves of what there is.
       expect(statistic).toMatch(/^(items|prompts)$/);
@@ -260,12 +345,100 @@ describe('tracing', () => {
     // Every measure, statistic and kind of row was among them.
     expect([...shown.keys()].filter((id) => id.includes('bootstrap')).length).toBeGreaterThan(20);
     expect(new Set([...numberOf.values()].flatMap(({ reads }) => reads.map(({ kind }) => kind)))).toEqual(
-      new Set(['evaluation', 'metrics', 'run', 'job']),
+      new Set(['evaluation', 'evaluation-step', 'metrics', 'run', 'job']),
     );
+    for (const part of ['.collapse.', '.kl', '.parting.s0.', '.parting.step', '.parting.half-width'])
+      expect([...shown.keys()].filter((id) => id.includes(part)).length, part).toBeGreaterThan(0);
     const page = readFileSync(at('report.html'), 'utf8');
     const inPage = [...page.matchAll(/<td><code>([^<]*)<\/code><\/td>/g)].map(([, id]) => id);
     expect(inPage).toEqual([...shown.keys()]);
+    await expectInMarkdown(shown, value);
   });
+
+  /** The Markdown lists the same numbers, and what its tables and words show is some of them, rounded. */
+  async function expectInMarkdown(
+    shown: ReadonlyMap<string, number>,
+    value: (id: string) => number,
+  ): Promise<void> {
+    await services.report({ comparison: 1, report: at('traced.md') });
+    const text = readFileSync(at('traced.md'), 'utf8');
+    const listed = [...text.matchAll(/^\| `([^`]*)` \| (\S+) \|/gm)]
+      .filter(([, id]) => id!.startsWith('c1.'))
+      .map(([, id, digits]) => [id!, Number(digits)] as const);
+    expect(listed).toEqual([...shown]);
+    const tablesUnder = (heading: string): string[][][] => {
+      const section = text.split(`${heading}`)[1]!.split(/\n##/)[0]!;
+      return section
+        .split('\n\n')
+        .filter((block) => block.startsWith('|'))
+        .map((block) => block.trimEnd().split('\n'))
+        .map((lines) => [lines[0]!, ...lines.slice(2)].map((line) => line.slice(2, -2).split(' | ')));
+    };
+    const toRate = (heading: string): string =>
+      Number(heading.replace('lr ', '')).toExponential().replace('+', '');
+    const isShown = (figure: string, id: string, scale = 1): void => {
+      const digits = figure.replace('−', '-');
+      expect(Number(digits), `${figure} for ${id}`).toBeCloseTo(
+        scale * value(id),
+        digits.split('.')[1]?.length ?? 0,
+      );
+    };
+    const [heat] = tablesUnder('### Over the grid: task accuracy, %');
+    const rates = heat![0]!.slice(2).map(toRate);
+    expect(rates).toHaveLength(3);
+    let collapsed = 0;
+    for (const [arm, , ...cells] of heat!.slice(1))
+      for (const [place, cell] of cells.entries()) {
+        const [, average, broken] = /^(\S+)(?: \(collapsed (\d)\/3\))?$/.exec(cell)!;
+        isShown(average!, `c1.task.${arm}.lr${rates[place]}.mean`, 100);
+        if (broken === undefined) continue;
+        isShown(broken, `c1.collapse.${arm}.lr${rates[place]}.runs`);
+        collapsed += 1;
+      }
+    expect(collapsed).toBeGreaterThan(0);
+    const [since] = tablesUnder('### What collapsed, and since when');
+    const ids = new Set(
+      [...shown.keys()].filter((id) => id.startsWith('c1.collapse.') && !id.endsWith('.runs')),
+    );
+    expect(since!.length - 1).toBe(ids.size);
+    for (const [arm, rate, , seed, words, step] of since!.slice(1)) {
+      const rule = words!.startsWith('KL')
+        ? 'kl'
+        : words!.startsWith('task')
+          ? 'accuracy'
+          : words!.startsWith('most')
+            ? 'repetition'
+            : 'non-finite';
+      isShown(step!.split(' ')[0]!, `c1.collapse.${arm}.lr${toRate(rate!)}.s${seed}.${rule}`);
+    }
+    const matrices = tablesUnder('### Every policy under every loss');
+    expect(matrices).toHaveLength(3);
+    for (const [place, [[, ...columns], ...rows]] of (matrices as [string[], ...string[][]][]).entries())
+      for (const [arm, ...cells] of rows)
+        for (const [column, cell] of cells.entries()) {
+          const [figure, spread] = cell.split(' ± ');
+          const id = `c1.under-${columns[column]}.${arm}`;
+          if (figure === '–') continue;
+          isShown(figure!, arm === 'base' ? id : `${id}.lr${rates[place]}.mean`);
+          if (spread !== undefined) isShown(spread, `${id}.lr${rates[place]}.sd`);
+        }
+    const parted = text.split('## Where arms part')[1]!;
+    const partings = [
+      ...parted.matchAll(
+        /^lr (\S+): (\S+) and (\S+) (?:seem to )?part in (raw margin|held-out preference).* at step (\d+).*?: ([+−][\d.]+).*? ± ([\d.]+)/gm,
+      ),
+    ];
+    const steps = [...shown.keys()].filter((id) => id.endsWith('.parting.step'));
+    expect(partings).toHaveLength(steps.length);
+    for (const [, rate, arm, against, label, step, difference, halfWidth] of partings) {
+      const measure = label === 'raw margin' ? 'margin' : 'preference';
+      const where = `c1.${measure}.${arm}-vs-${against}.lr${toRate(rate!)}.parting`;
+      isShown(step!, `${where}.step`);
+      isShown(difference!.replace('+', ''), `${where}.difference`, measure === 'margin' ? 1 : 100);
+      isShown(halfWidth!, `${where}.half-width`, measure === 'margin' ? 1 : 100);
+    }
+    expect(parted.split('\n## ')[0]).toContain('| prompt | dpo | minor-dpo |');
+  }
 
   it('prints rows and arithmetic, and finds a number by words', async () => {
     const words = 'task accuracy, minor-dpo, lr 1e-3';

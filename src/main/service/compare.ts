@@ -3,6 +3,7 @@ import { armName, parseArm } from '../../shared/arms.ts';
 import { measuresOf } from '../../shared/comparison.ts';
 import type { ComparisonResult, Evaluation, EvaluationOnTheWay, RunResult } from '../../shared/comparison.ts';
 import { collapses } from '../../shared/collapse.ts';
+import { divergencePoints, shownAtParting } from '../../shared/divergence-point.ts';
 import { itemComparisons } from '../../shared/comparison-items.ts';
 import { renderTable } from '../../shared/comparison-table.ts';
 import type { RunConfig } from '../../shared/config.ts';
@@ -93,6 +94,7 @@ async function conclude({ store }: Library, jobId: number): Promise<CompareResul
     verdicts,
     itemComparisons: itemComparisons(comparison),
     collapses: collapses(comparison),
+    divergencePoints: divergencePoints(comparison, verdicts),
     ...(selection ? { selection } : {}),
     table: renderTable(comparison),
     counts: sourcesOf(job).facts!.counts,
@@ -147,7 +149,7 @@ export async function comparisonOf(
     await turns.pass();
   }
   const named = store.models.findByHash(baseHash);
-  return {
+  const result: ComparisonResult = {
     schema: 1,
     ...(job.comparisonId === null ? {} : { comparison: job.comparisonId }),
     createdAt: new Date().toISOString(),
@@ -176,6 +178,29 @@ export async function comparisonOf(
     runs: results.run,
     onlyDiffers: differences(asked),
   };
+  return withPartingSamples(store, result);
+}
+
+/** A result with the answers that both arms gave where they part; all of every evaluation would be too many. */
+function withPartingSamples({ evaluations }: Store, result: ComparisonResult): ComparisonResult {
+  const shown = new Set(
+    divergencePoints(result, []).flatMap((parting) =>
+      shownAtParting(result, parting).runs.map(({ id }) => `${id} ${parting.step}`),
+    ),
+  );
+  if (shown.size === 0) return result;
+  const filled = (run: RunResult): RunResult => ({
+    ...run,
+    evaluations: (run.evaluations ?? []).map((at) => {
+      if (!shown.has(`${run.id} ${at.step}`) || at.evaluationRow === undefined) return at;
+      const { samples } = evaluations.get(at.evaluationRow)!.result as Evaluation;
+      return samples ? { ...at, samples } : at;
+    }),
+  });
+  const runs = result.runs.map((run) =>
+    run.evaluations?.some(({ step }) => shown.has(`${run.id} ${step}`)) ? filled(run) : run,
+  );
+  return { ...result, runs };
 }
 
 const dataName = (nameOrPath: string): string => nameOrPath.split(/[/\\]/).at(-1)!;
@@ -186,7 +211,7 @@ function evaluationsOnTheWay(
   { id, lastStep }: Run,
   endsWithOne: boolean,
 ): EvaluationOnTheWay[] {
-  return evaluations.listOfRun(id).flatMap(({ step, result }) => {
+  return evaluations.listOfRun(id).flatMap(({ id: row, step, result }) => {
     if (endsWithOne && step === lastStep) return [];
     const { samples = [], ...measured } = measuresOf(result as Evaluation);
     const repeating = samples.filter(({ repetition }) => repetition > repetitionLimit).length;
@@ -194,7 +219,10 @@ function evaluationsOnTheWay(
       {
         step,
         evaluation: measured,
-        ...(samples.length > 0 ? { repeatingShare: repeating / samples.length } : {}),
+        evaluationRow: row,
+        ...(samples.length > 0
+          ? { repeatingShare: repeating / samples.length, sampleCount: samples.length }
+          : {}),
       },
     ];
   });

@@ -1,4 +1,5 @@
 import type { ArmCollapse } from '../collapse.ts';
+import type { DivergencePoint } from '../divergence-point.ts';
 import type { ItemComparison } from '../comparison-items.ts';
 import type { ComparisonResult, Evaluation, SftFirst } from '../comparison.ts';
 import type { RunConfig, SharedSettings } from '../config.ts';
@@ -139,6 +140,8 @@ export interface CompareResult {
   readonly itemComparisons: readonly ItemComparison[];
   /** Where an arm broke, by which rule and since when. */
   readonly collapses: readonly ArmCollapse[];
+  /** Where two arms part beyond seed noise, by what is measured at every evaluation. */
+  readonly divergencePoints: readonly DivergencePoint[];
   /** Each arm with the settings it does best with; absent where there is nothing to choose. */
   readonly selection?: Selection;
   /** The comparison as a table in plain text, verdicts included, lines parted by "\n". */

@@ -22,6 +22,8 @@ export type NumberRead =
       readonly steps: readonly number[];
       readonly values: readonly number[];
     }
+  /** After which step an evaluation was made: a column of its row. */
+  | { readonly kind: 'evaluation-step'; readonly row?: number; readonly run: string; readonly value: number }
   /** A column of a run's own row. */
   | { readonly kind: 'run'; readonly run: string; readonly column: string; readonly value: number }
   /** What a comparison's job found out when it began: `facts` in its row's sources. */
@@ -85,6 +87,8 @@ export function describeRead(read: NumberRead): string {
       const shown = points.length > 8 ? [...points.slice(0, 4), '…', ...points.slice(-3)] : points;
       return `metrics of run ${run}, ${name}, ${steps.length} values: ${shown.join(', ')}`;
     }
+    case 'evaluation-step':
+      return `evaluations row ${read.row ?? '?'} (run ${read.run}): step = ${read.value}`;
     case 'run':
       return `runs row ${read.run}: ${read.column} = ${read.value}`;
     case 'job':

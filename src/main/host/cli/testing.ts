@@ -62,6 +62,7 @@ export const comparison: CompareResult = {
   verdicts,
   itemComparisons: [],
   collapses: [],
+  divergencePoints: [],
   table: 'arm  accuracy\ndpo  50%\n\n> lr 5e-6: too few seeds to tell',
   counts,
   report: 'r.html',

@@ -1,11 +1,18 @@
-import { describePoint, type ComparisonResult } from '../../../shared/comparison.ts';
+import { describePoint, type ComparisonResult, type GridPoint } from '../../../shared/comparison.ts';
 import { formatSummaries } from '../../../shared/comparison-table.ts';
 import { crossLosses } from '../../../shared/cross-loss.ts';
-import { lossName } from './tables.ts';
+import { usesBeta } from '../../../shared/losses.ts';
+import type { ReportNumber } from '../../../shared/report/numbers.ts';
+import { titles } from './numbers.ts';
+import { lossName, titled } from './tables.ts';
 import { html, type Markup } from './template.ts';
 
 /** Every arm's final policy under every arm's loss, a table per grid point. */
-export function crossLossSection(result: ComparisonResult): Markup | undefined {
+export function crossLossSection(
+  result: ComparisonResult,
+  numbers: readonly ReportNumber[],
+): Markup | undefined {
+  const idOf = titles(numbers);
   const matrices = crossLosses(result);
   if (matrices.length === 0) return undefined;
   return html`<details id="cross-losses">
@@ -41,10 +48,16 @@ export function crossLossSection(result: ComparisonResult): Markup | undefined {
               ({ arm }, row) =>
                 html`<tr>
                   <td class="name">${lossName(result, arm)}</td>
-                  ${texts.map((column) => {
+                  ${texts.map((column, place) => {
                     const { value, spread } = column[row]!;
-                    return html`<td class="number">${value}</td>
-                      <td class="spread">${spread === '' ? '' : `± ${spread}`}</td>`;
+                    const id = (statistic: string): Markup | undefined =>
+                      titled(
+                        crossLossNames(columns[place]!, point)
+                          .map((measure) => idOf(crossLossPlace(measure, arm, point, statistic)))
+                          .find((found) => found !== undefined),
+                      );
+                    return html`<td class="number" ${id('mean')}>${value}</td>
+                      <td class="spread" ${id('sd')}>${spread === '' ? '' : `± ${spread}`}</td>`;
                   })}
                 </tr>`,
             )}
@@ -53,4 +66,20 @@ export function crossLossSection(result: ComparisonResult): Markup | undefined {
       </div>`;
     })}
   </details>`;
+}
+
+/** What the ledger may call a column's loss: with its β where the comparison has several. */
+const crossLossNames = (column: string, { beta }: GridPoint): string[] => [
+  `under-${column}`,
+  ...(beta === undefined ? [] : [`under-${column}@b${beta}`]),
+];
+
+function crossLossPlace(
+  measure: string,
+  arm: string,
+  { learningRate, beta }: GridPoint,
+  statistic: string,
+): Partial<ReportNumber> {
+  if (arm === 'base') return { measure, statistic: statistic === 'mean' ? 'value' : statistic, arm };
+  return { measure, statistic, arm, learningRate, ...(beta !== undefined && usesBeta(arm) ? { beta } : {}) };
 }

@@ -28,7 +28,7 @@ export function numbersTable(numbers: readonly ReportNumber[]): string {
       ...[number.id, number.measure, number.statistic, number.arm, number.against],
       ...[number.learningRate, number.beta, number.seed, number.value, number.unit],
       distinct(number.reads.map((read) => ('run' in read ? read.run : undefined))),
-      distinct(number.reads.map((read) => (read.kind === 'evaluation' ? read.row : undefined))),
+      distinct(number.reads.map((read) => ('row' in read ? read.row : undefined))),
       distinct(number.reads.map(stepsOf)),
       number.from.join(' '),
     ]

@@ -98,6 +98,53 @@ describe('the Markdown report', () => {
   });
 });
 
+describe('what collapsed and where arms part, in both forms', () => {
+  const hostile = 'x | <b>\n# y';
+  const made = syntheticComparison({ steps: 20, diverge: false, seeds: [0, 1, 2] });
+  const broken = {
+    ...made,
+    runs: made.runs.map((run) => {
+      const evaluation = {
+        ...run.evaluation!,
+        meanMargin: (run.loss === 'dpo' ? 0 : 5) + run.seed,
+        klToReference: { samples: 2, tokens: 9, perToken: run.loss === 'dpo' ? 3 : 0.1 },
+      };
+      const at = { step: 10, evaluation: { ...evaluation, perPair: undefined, task: undefined } };
+      const samples = [{ prompt: hostile, output: `${run.loss} ${hostile}`, tokens: 4, repetition: 0 }];
+      return { ...run, evaluation, evaluations: [{ ...at, samples }] };
+    }),
+  } as unknown as typeof made;
+  const rows = [5e-6, 5e-5].flatMap((rate) => [0, 1, 2].map((seed) => ({ rate, seed })));
+
+  it('names each run’s rule with its step', () => {
+    const text = reportMarkdown(broken);
+    for (const { rate, seed } of rows)
+      expect(text).toContain(
+        `| dpo | ${rate === 5e-6 ? '5e-6' : '5e-5'} | – | ${seed} | KL to the reference above 1 nat per token | 10 |`,
+      );
+    expect(text).not.toMatch(/\| minor-dpo \|[^\n]*KL to the reference above/);
+    const page = reportPage(broken, { library: '', drawing: '' }).replace(/\s+/g, ' ');
+    const table = /<details id="collapses" open>.*?<\/table>/.exec(page)![0];
+    for (const { rate, seed } of rows)
+      expect(table).toContain(
+        `title="c.collapse.dpo.lr${rate === 5e-6 ? '5e-6' : '5e-5'}.s${seed}.kl" > 10`.replace(' > ', '>'),
+      );
+  });
+
+  it('shows both arms’ answers where they part, as text', () => {
+    const text = reportMarkdown(broken);
+    expect(text).toContain('part in raw margin c − r at step 10, and stay apart (minor-dpo − dpo: +5');
+    expect(text).toContain(
+      '| x \\| &lt;b\\> ↵ \\# y | dpo x \\| &lt;b\\> ↵ \\# y | minor-dpo x \\| &lt;b\\> ↵ \\# y |',
+    );
+    const page = reportPage(broken, { library: '', drawing: '' });
+    const outside = page.replace(/<script[^]*?<\/script>/g, '');
+    expect(outside).toContain('id="partings"');
+    expect(outside).toContain('minor-dpo x | &lt;b&gt;');
+    expect(outside).not.toContain('x | <b>');
+  });
+});
+
 describe('reading a report', () => {
   it('gives back what was written, from the page and from JSON', async () => {
     const plain: unknown = JSON.parse(JSON.stringify(result));

@@ -10,37 +10,18 @@ import type { ComparisonResult } from '../../../shared/comparison.ts';
 import type { Measure } from '../../../shared/measures.ts';
 import { itemComparisons, itemLine } from '../../../shared/comparison-items.ts';
 import { formatSummaries, summariseCells, summariseSftFirst } from '../../../shared/comparison-table.ts';
+import { collapses } from '../../../shared/collapse.ts';
+import { divergencePoints } from '../../../shared/divergence-point.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
 import { errorRateWords } from '../../../shared/error-rates.ts';
 import { select, selectionLines } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
+import { collapseBlocks, crossLossBlocks, heatMapBlocks, partingBlocks } from './markdown-lab.ts';
+import { code, list, longestTicks, plain, table } from './markdown-text.ts';
 import { sampleColumns } from './samples.ts';
 import { question } from './question.ts';
 import { measureGroups } from './tables.ts';
-
-/** Text of others in a line of Markdown: nothing in it means markup, and it stays on its line. */
-const plain = (text: string): string =>
-  text
-    .replace(/[\\`*_{}[\]<>#|~&]/g, (mark) => (mark === '<' ? '&lt;' : mark === '&' ? '&amp;' : `\\${mark}`))
-    .replace(/\s*[\r\n]+\s*/g, ' ↵ ');
-
-const longestTicks = (text: string): number =>
-  Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
-
-/** Code in a line, whatever marks are in it. */
-function code(text: string): string {
-  const fence = '`'.repeat(longestTicks(text) + 1);
-  const room = text.startsWith('`') || text.endsWith('`') ? ' ' : '';
-  return `${fence}${room}${text}${room}${fence}`;
-}
-
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-const list = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n');
 
 /** A table for each group of measures that there are any of, under its heading and with its note. */
 function resultsTables(result: ComparisonResult): string[] {
@@ -122,11 +103,12 @@ function samples(result: ComparisonResult): string | undefined {
   return parts.length === 0 ? undefined : parts.join('\n\n');
 }
 
-/** A comparison as one Markdown text: question, verdicts, tables, samples, setup, command, and every number under its id. */
+/** A comparison as one Markdown text: question, verdicts, tables, what collapsed, where arms part, samples, setup, command, and every number under its id. */
 export function reportMarkdown(result: ComparisonResult): string {
   const verdicts = verdict(result);
   const selection = select(result);
   const items = itemComparisons(result);
+  const collapsed = collapses(result);
   const numbers = reportNumbers(result, { verdicts, itemComparisons: items, selection });
   const start = describeStart(result);
   const answers = samples(result);
@@ -139,13 +121,21 @@ export function reportMarkdown(result: ComparisonResult): string {
     `# ${plain(question(result))}`,
     `${plain(result.model.name)} on ${plain(result.data.name)}, ${result.data.trainPairs} training pairs; judged on ${result.data.evalPairs} held-out pairs${result.base.task ? ` and ${result.base.task.questions} questions` : ''}.`,
     start !== undefined && plain(start),
-    list([...lines(true), ...(selection ? selectionLines(selection).map(plain) : [])]),
+    list([
+      ...lines(true),
+      ...(selection ? selectionLines(selection).map(plain) : []),
+      ...collapsed.map(({ words }) => plain(words)),
+    ]),
     lines(false).length > 0 && `On the other measures:\n\n${list(lines(false))}`,
     verdicts.length > 0 && plain(errorRateWords(result)),
     '## Results',
+    ...heatMapBlocks(result),
+    ...collapseBlocks(collapsed),
     ...resultsTables(result),
     told.length > 0 && '### Question by question',
     told.length > 0 && list(told.map((each) => plain(`${label(each.measure)}, ${itemLine(each)}`))),
+    ...crossLossBlocks(result),
+    ...partingBlocks(result, divergencePoints(result, verdicts)),
     answers !== undefined && '## Answers side by side',
     answers,
     '## Setup',

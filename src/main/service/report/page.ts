@@ -4,12 +4,14 @@ import { collapses, type ArmCollapse } from '../../../shared/collapse.ts';
 import { describePairing, describeStart, pairingProofs } from '../../../shared/comparison.ts';
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
+import { divergencePoints } from '../../../shared/divergence-point.ts';
 import { errorRateWords } from '../../../shared/error-rates.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
 import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
 import { verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
+import { collapseTable, partingSection } from './breaks.ts';
 import { chartGroups, lineDashes } from './charts.ts';
 import type { ChartGroup } from './charts.ts';
 import { crossLossSection } from './cross-losses.ts';
@@ -186,6 +188,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
   const selection = select(result);
   const items = itemComparisons(result);
   const collapsed = collapses(result);
+  const partings = divergencePoints(result, verdicts);
   const numbers = reportNumbers(result, { verdicts, itemComparisons: items, selection });
   const marks = result.arms.map((loss) => appearanceOf(loss).mark);
   const page = html`<!doctype html>
@@ -214,8 +217,10 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
         <main>
           ${verdictSection(verdicts, selection, collapsed, errorRateWords(result))}
           <h2>Results</h2>
-          ${heatMapSection(result)} ${resultsTables(result, numbers)} ${itemsSection(result, items)}
-          ${crossLossSection(result)} ${runsTable(result, numbers)} ${chartSections(result, groups)}
+          ${heatMapSection(result, numbers)} ${collapseTable(result, collapsed, numbers)}
+          ${resultsTables(result, numbers)} ${itemsSection(result, items)}
+          ${crossLossSection(result, numbers)} ${runsTable(result, numbers)} ${chartSections(result, groups)}
+          ${partingSection(result, partings)}
           ${
             samples &&
             html`<h2>Answers side by side</h2>
@@ -228,7 +233,7 @@ export function reportPage(result: ComparisonResult, scripts: ReportScripts): st
           ${numbersSection(numbers)}
         </main>
         ${rawElement('<script type="application/json" id="result">', scriptJson(result))}
-        ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items, collapses: collapsed }))}
+        ${rawElement('<script type="application/json" id="statistics">', scriptJson({ verdicts, selection, itemComparisons: items, collapses: collapsed, divergencePoints: partings }))}
         ${rawElement('<script type="application/json" id="charts">', scriptJson({ groups, marks, dashes: lineDashes }))}
         ${rawElement('<script>', scripts.library)} ${rawElement('<script>', scripts.drawing)}
       </body>

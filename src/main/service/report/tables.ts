@@ -38,7 +38,8 @@ export function lossName(result: ComparisonResult, loss: string): Markup {
   >`;
 }
 
-const titled = (id: string | undefined): Markup | undefined =>
+/** The id of the number that a cell shows, as its title. */
+export const titled = (id: string | undefined): Markup | undefined =>
   id === undefined ? undefined : html`title="${id}"`;
 
 const hasSeveralBetas = ({ betas = [] }: ComparisonResult): boolean => betas.length > 1;
