@@ -59,9 +59,10 @@ function* runLeaves(run: RunResult, several: boolean, stage: boolean): Generator
   for (const { step, ...metrics } of run.metrics)
     for (const [name, value] of leaves(metrics, ''))
       if (!isVolatile(name)) yield [`${where}: step ${step}, ${name}`, value];
-  for (const { step, evaluationRow: _row, ...measured } of run.evaluations ?? [])
+  for (const { step, ...measured } of run.evaluations ?? [])
     for (const [path, value] of leaves(measured, ''))
-      yield [`${where}: evaluated at step ${step}, ${path}`, value];
+      // Where it stands in the record is no result.
+      if (path !== 'evaluationRow') yield [`${where}: evaluated at step ${step}, ${path}`, value];
   yield* evaluationLeaves(where, run.evaluation);
 }
 
