@@ -29,7 +29,7 @@ export const titles: Readonly<Record<PartName, string>> = {
   smollm2: 'SmolLM2-135M-Instruct on GSM8K pairs',
 };
 
-/** Seed 0 was used to choose the learning rates: the study has others. */
+/** Seed 0 was used to choose the learning rates of both parts: the study has others. */
 const exampleGrid = {
   arms: ['dpo', 'minor-dpo', 'dpop', 'kappa-dpo:kappa=0.25', 'kappa-dpo:kappa=0.5'],
   learningRates: [3e-4, 1e-3, 3e-3, 1e-2, 2e-2, 4e-2],
@@ -39,7 +39,7 @@ const exampleGrid = {
 
 const smollmGrid = {
   arms: ['dpo', 'minor-dpo'],
-  learningRates: [1e-4, 1e-3, 5e-3],
+  learningRates: [1e-3, 4e-3, 1e-2],
   betas: [0.1],
   seeds: seedsFrom1(3),
 };
@@ -109,7 +109,7 @@ function smollmPart({ threads, grid, model, pairs }: StudyOptions): StudyPart | 
     request: requestOf(
       { ...files, pairs: 40, driftPrompts: 4 },
       smollmGrid,
-      { steps: 6, batchSize: 4, maxLength: 320, evalShare: 0.4, warmup: 1, threads: threads ?? 2 },
+      { steps: 5, batchSize: 4, maxLength: 320, evalShare: 0.4, warmup: 0, threads: threads ?? 2 },
       grid,
     ),
   };
