@@ -67,6 +67,30 @@ describe('a run counts as collapsed', () => {
     expect(found(whole, { ...base, ...task(40) })).toEqual([]);
   });
 
+  it('by the questions asked on the way against the base’s answers to the same ones', () => {
+    const task = (questions: number, correct: number): NonNullable<Evaluation['task']> => ({
+      ...{ questions, correct },
+      // The base has every second one of the first 20 right, and 30 of the others.
+      perQuestion: Array.from({ length: questions }, (_, place) =>
+        place < 20 ? place % 2 === 0 : place < 50,
+      ),
+    });
+    const asked = { ...base, task: task(100, 40) };
+    const course = (...correct: readonly number[]): RunResult =>
+      run([0.4], {
+        steps: 10 * correct.length,
+        evaluation: evaluation(0.4, { task: task(100, 10) }),
+        evaluations: correct.map((right, place) => ({
+          step: 10 * place,
+          evaluation: evaluation(0.4, { task: task(20, right) }),
+        })),
+      });
+    // Wilson's 95 % interval of 10 in 20 begins at 0.2993, by its formula: 6 of 20 are within, 5 are not.
+    expect(found(course(10, 6, 5), asked)).toEqual([['accuracy', 20]]);
+    expect(found(course(10, 5, 5), asked)).toEqual([['accuracy', 10]]);
+    expect(found(course(10, 5, 6), asked)).toEqual([['accuracy', 30]]);
+  });
+
   it('by a KL above one nat per token', () => {
     const at = (perToken: number): RunResult =>
       run([0.4, 0.4], {

@@ -1,6 +1,13 @@
 import { describePoint, gridPoints, runsOf } from './comparison.ts';
 import { measures } from './measures.ts';
-import type { ComparisonResult, EvaluationOnTheWay, Evaluation, GridPoint, RunResult } from './comparison.ts';
+import type {
+  ComparisonResult,
+  EvaluationOnTheWay,
+  Evaluation,
+  GridPoint,
+  RunResult,
+  TaskEvaluation,
+} from './comparison.ts';
 import { usesBeta } from './losses.ts';
 import { wilsonInterval } from './statistics/intervals.ts';
 
@@ -43,6 +50,11 @@ export interface CheckedRule {
   ) => boolean | undefined;
 }
 
+/** What the base has right of the first so many questions: on the way only those are asked. */
+function correctOf({ questions, correct, perQuestion }: TaskEvaluation, asked: number): number {
+  return asked === questions ? correct : perQuestion.slice(0, asked).filter(Boolean).length;
+}
+
 /** The rules that evaluations are held against, by what was measured of the base. */
 export function collapseRules(base: Evaluation): readonly CheckedRule[] {
   const lowest = (correct: number, of: number): number => wilsonInterval(correct, of, baseLevel).low;
@@ -52,7 +64,7 @@ export function collapseRules(base: Evaluation): readonly CheckedRule[] {
           rule: 'accuracy',
           words: "task accuracy below the base's interval",
           isBroken: ({ task: own }, _samples, { task }) =>
-            own && own.correct / own.questions < lowest(task!.correct, task!.questions),
+            own && own.correct / own.questions < lowest(correctOf(task!, own.questions), own.questions),
         }
       : {
           rule: 'accuracy',

@@ -94,7 +94,7 @@ export interface SftFirst {
 export interface EvaluationOnTheWay {
   /** Optimizer steps done. */
   readonly step: number;
-  readonly evaluation: Omit<Evaluation, 'perPair' | 'task' | 'samples'>;
+  readonly evaluation: Omit<Evaluation, 'perPair' | 'samples'>;
   /** Id of its row in the record; absent in results of earlier versions. */
   readonly evaluationRow?: number;
   /** Share of its samples that repeat themselves, as `repetitionLimit` has it; absent without samples. */

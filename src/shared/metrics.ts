@@ -35,7 +35,8 @@ export type StepMetrics = { readonly step: number } & { readonly [name in Metric
 
 /**
  * What is measured while a run is at work: on held-out pairs, where names mean the same as without `eval_`, on the greedy
- * answers to sample prompts (mean tokens and repetition), and on samples drawn for the KL to the reference (nats per token).
+ * answers to sample prompts (mean tokens and repetition), on samples drawn for the KL to the reference (nats per token), and
+ * on a comparison's first questions.
  */
 export const evaluationMetricNames = [
   'eval_loss',
@@ -49,6 +50,7 @@ export const evaluationMetricNames = [
   'eval_answers/tokens',
   'eval_answers/repetition',
   'eval_kl',
+  'eval_task/accuracy',
 ] as const;
 
 export type EvaluationMetricName = (typeof evaluationMetricNames)[number];

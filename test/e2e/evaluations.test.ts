@@ -102,7 +102,9 @@ describe('a training that is evaluated as it goes', () => {
     const lines = readLines<Line>(at('evaluated.jsonl'));
     expect(lines.filter(isEvaluated).map(({ step }) => step)).toEqual(due);
     const [start] = lines;
-    expect(Object.keys(start!)).toEqual(['step', ...evaluationMetricNames]);
+    // A training by itself has no task.
+    const names = evaluationMetricNames.filter((name) => name !== 'eval_task/accuracy');
+    expect(Object.keys(start!)).toEqual(['step', ...names]);
     expect(start!['eval_loss']).toBeCloseTo(Math.LN2, 6);
     for (const name of ['chosen', 'rejected', 'margins', 'accuracies'])
       expect(start![`eval_rewards/${name}`]).toBe(0);
@@ -328,10 +330,14 @@ describe('a comparison that is evaluated as it goes', () => {
 
   it('judges by the last evaluation alone, and resumes to the same record', async () => {
     const [plain, whole, cut] = [at('grid-plain-home'), at('grid-home'), at('grid-cut-home')];
-    const questions = writeLines(at('questions.jsonl'), [{ prompt: 'What is 1 plus 1?', answer: '2' }]);
+    const questions = writeLines(at('questions.jsonl'), [
+      { prompt: 'What is 1 plus 1?', answer: '2' },
+      { prompt: 'What is 2 plus 1?', answer: '3' },
+    ]);
     const task = ['--task-data', questions, '--task-tokens', '4', '--json'];
+    const asked = [...task, '--eval-questions', '1'];
     const before = (await succeed(plain, [...compareTo('grid-plain', []), ...task])).json<CompareResult>();
-    const after = (await succeed(whole, [...compareTo('grid'), ...task])).json<CompareResult>();
+    const after = (await succeed(whole, [...compareTo('grid'), ...asked])).json<CompareResult>();
     const judged = ({ comparison, verdicts }: CompareResult) => ({
       verdicts,
       base: comparison.base,
@@ -344,19 +350,26 @@ describe('a comparison that is evaluated as it goes', () => {
     const records = [1, 2, 3, 4].map((run) => recordOf(whole, run).kept);
     for (const kept of records) {
       expect(kept.map(({ step }) => step)).toEqual(due);
-      expect(kept.map(({ result }) => result.task !== undefined)).toEqual(due.map((step) => step === 22));
+      expect(kept.map(({ result }) => result.task!.questions)).toEqual(
+        due.map((step) => (step === 22 ? 2 : 1)),
+      );
       expect(kept[0]!.result.samples).toEqual(records[0]![0]!.result.samples);
     }
     expect(
       readLines<Line>(join(at('grid'), 'dpo-lr1e-2-seed0', 'metrics.jsonl')).filter(isEvaluated),
     ).toHaveLength(due.length);
 
-    await killed(cut, [...compareTo('grid-cut'), ...task], () =>
+    await killed(cut, [...compareTo('grid-cut'), ...asked], () =>
       inStore(cut, ({ runs, evaluations }) =>
         runs.list().some(({ id }) => id === 3 && evaluations.listOfRun(id).length > 2),
       ),
     );
     await succeed(cut, ['runs', 'resume', 3]);
     for (const run of [1, 2, 3, 4]) expect(recordOf(cut, run)).toEqual(recordOf(whole, run));
+    const alone = await plumbline(cut, [...compareTo('refused', []), '--eval-questions', 1]);
+    expect([alone.code, alone.err]).toEqual([
+      2,
+      expect.stringContaining('--eval-questions needs --task-data FILE and --eval-every N'),
+    ]);
   });
 });

@@ -89,38 +89,38 @@ export function recalculation(
     return [...seeds.keys()].sort((a, b) => a - b).map((seed) => seeds.get(seed)!);
   }
 
-  /** What was read of each evaluation of runs, by its row, in the order of steps; `base` of the base's. */
+  /** What was read of each evaluation of runs, by its row, in the order of steps. */
   function readByRow(reads: readonly NumberRead[]) {
     const rows = new Map<number, { run: number; step: number; fields: Map<string, number> }>();
-    const base = new Map<string, number>();
     for (const read of reads) {
-      if (read.kind !== 'evaluation') continue;
+      if (read.kind !== 'evaluation' || read.run === undefined) continue;
       const value =
         read.field === 'samples'
           ? mean(listOf(read).map((each) => Number((each as { repetition: number }).repetition > 0.5)))
           : fetched(read)[0]!;
-      if (read.run === undefined) base.set(read.field, value);
-      else {
-        const known = rows.get(read.row!) ?? {
-          ...{ run: Number(read.run), step: stepOf(read.row!) },
-          fields: new Map<string, number>(),
-        };
-        known.fields.set(read.field, value);
-        rows.set(read.row!, known);
-      }
+      const known = rows.get(read.row!) ?? {
+        ...{ run: Number(read.run), step: stepOf(read.row!) },
+        fields: new Map<string, number>(),
+      };
+      known.fields.set(read.field, value);
+      rows.set(read.row!, known);
     }
-    return { base, rows: [...rows.values()].sort((a, b) => a.step - b.step) };
+    return [...rows.values()].sort((a, b) => a.step - b.step);
   }
 
   /** Since which step a rule was broken to the end, by the rules as the user guide has them. */
   function brokenSince({ statistic, reads }: ReportNumber): number | undefined {
-    const { base, rows } = readByRow(reads);
+    const rows = readByRow(reads);
+    const ofBase = reads
+      .filter((read) => read.kind === 'evaluation' && read.field === 'task.perQuestion')
+      .flatMap(listOf);
     const isBroken = (fields: ReadonlyMap<string, number>): boolean => {
       const of = (name: string): number => fields.get(name)!;
       if (statistic === 'kl') return of('klToReference.perToken') > 1;
       if (statistic === 'repetition') return (fields.get('generation.repeatingShare') ?? of('samples')) > 0.5;
-      const [right, asked] = [base.get('task.correct')!, base.get('task.questions')!];
-      return of('task.correct') / of('task.questions') < wilsonInterval(right, asked, 0.95).low;
+      const asked = of('task.questions');
+      const right = ofBase.slice(0, asked).filter(Boolean).length;
+      return of('task.correct') / asked < wilsonInterval(right, asked, 0.95).low;
     };
     if (statistic === 'kl') {
       const measured = `SELECT count(*) FROM evaluations WHERE run_id = ? AND result_json LIKE '%klToReference%'`;
@@ -133,7 +133,7 @@ export function recalculation(
 
   /** The first step from which on the interval over seeds leaves 0 out on the same side. */
   function partingStep({ reads, measure, arm }: ReportNumber): number | undefined {
-    const { rows } = readByRow(reads);
+    const rows = readByRow(reads);
     const field = measure === 'margin' ? 'meanMargin' : 'preferenceAccuracy';
     let found: { step: number; sign: number } | undefined;
     for (const step of [...new Set(rows.map((row) => row.step))]) {

@@ -37,7 +37,7 @@ beforeAll(async () => {
     // The last of the rates leaves nothing of a model.
     ...['--lr', '1e-3,1e-2,3', '--seeds', '0,1,2', '--lora-r', 4, '--task-data', at('questions.jsonl')],
     ...['--warmup', 0, '--eval-every', 1, '--sample-prompts', 2, '--sample-tokens', 8],
-    ...['--eval-kl-prompts', 2, '--kl-prompts', 4],
+    ...['--eval-kl-prompts', 2, '--eval-questions', 3, '--kl-prompts', 4],
     ...['--task-tokens', 4, '--report', at('report.html'), '--json'],
   ]);
   expect(err).not.toContain('plumbline:');

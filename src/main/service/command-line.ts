@@ -26,6 +26,7 @@ export function commandOf(request: CompareRequest): string {
     ['--eval-kl-prompts', unless(shared.evalKlPrompts, defaults.evalKlPrompts)],
     ['--task-data', request.taskData],
     ['--task-tokens', request.taskTokens],
+    ['--eval-questions', unless(request.evalQuestions, 0)],
     ['--kl-prompts', unless(request.driftPrompts, defaults.driftPrompts)],
     ['--beta', shared.beta],
     ['--scheduler', unless(shared.scheduler, defaults.scheduler)],

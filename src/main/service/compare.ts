@@ -214,11 +214,12 @@ function evaluationsOnTheWay(
   return evaluations.listOfRun(id).flatMap(({ id: row, step, result }) => {
     if (endsWithOne && step === lastStep) return [];
     const { samples = [], ...measured } = measuresOf(result as Evaluation);
+    const { task } = result as Evaluation;
     const repeating = samples.filter(({ repetition }) => repetition > repetitionLimit).length;
     return [
       {
         step,
-        evaluation: measured,
+        evaluation: { ...measured, ...(task && { task }) },
         evaluationRow: row,
         ...(samples.length > 0
           ? { repeatingShare: repeating / samples.length, sampleCount: samples.length }

@@ -24,6 +24,7 @@ export interface TaskFindings extends Required<Pick<Evaluation, 'generation'>> {
 export class TaskRunner {
   readonly #questions: readonly Question[];
   readonly #answerer: Answerer;
+  readonly #starts = new Map<string, TaskFindings>();
 
   private constructor(questions: readonly Question[], answerer: Answerer) {
     this.#questions = questions;
@@ -69,6 +70,12 @@ export class TaskRunner {
       repetition,
     }));
     return { task, generation: generationMeasures(measured, 'greedy') };
+  }
+
+  /** As `evaluate`, once for all runs that start from what `key` names. */
+  async evaluateStart(key: string, ...given: Parameters<TaskRunner['evaluate']>): Promise<TaskFindings> {
+    if (!this.#starts.has(key)) this.#starts.set(key, await this.evaluate(...given));
+    return this.#starts.get(key)!;
   }
 
   /** As `Answerer.rehearse` (training/decode). */

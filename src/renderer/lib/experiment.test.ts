@@ -67,6 +67,9 @@ describe('an experiment being set up', () => {
       driftPrompts: 8,
       shared: { evalEvery: 0.1, evalKlPrompts: 2, samplePrompts: 0, sampleTokens: 16 },
     });
+    const asking = checkDraft(draft({ task: 'questions', evalQuestions: '20' }), 'preference');
+    expect(asking.work!.request).toMatchObject({ task: { data: 'questions', tokens: 256, onTheWay: 20 } });
+    expect(methods.startWork.safeParse({ work: asking.work, begin: true }).success).toBe(true);
     // Without evaluations on the way there is nothing to say of them.
     const atTheEnd = checkDraft(draft({ evalEvery: '', klPrompts: '0' }), 'preference');
     expect(atTheEnd.problems).toEqual({});

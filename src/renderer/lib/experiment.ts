@@ -57,6 +57,8 @@ export const blankDraft = {
   samplePrompts: String(defaults.samplePrompts),
   sampleTokens: String(defaults.sampleTokens),
   evalKlPrompts: String(defaults.evalKlPrompts),
+  /** Of the task, answered at each evaluation on the way. */
+  evalQuestions: '0',
   klPrompts: String(defaults.driftPrompts),
   threads: '',
 };
@@ -273,6 +275,8 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
       : undefined;
   const driftPrompts = kind === 'completion' ? undefined : reader.number('klPrompts', wholeNumber(0));
   const taskTokens = draft.task === '' ? undefined : reader.number('taskTokens', settings.steps);
+  const onTheWay =
+    draft.task === '' || evalEvery === undefined ? undefined : reader.number('evalQuestions', wholeNumber(0));
   const { problems } = reader;
   if (Object.keys(problems).length > 0) return { problems };
 
@@ -302,7 +306,15 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
       shared,
       ...(sftFirst ? { sftFirst } : {}),
       ...(driftPrompts === undefined ? {} : { driftPrompts }),
-      ...(taskTokens === undefined ? {} : { task: { data: draft.task, tokens: taskTokens } }),
+      ...(taskTokens === undefined
+        ? {}
+        : {
+            task: {
+              data: draft.task,
+              tokens: taskTokens,
+              ...(onTheWay === undefined ? {} : { onTheWay }),
+            },
+          }),
     };
     return { problems, work: { kind: 'experiment', request }, runs: runs + (sftFirst ? seeds.length : 0) };
   } catch (error) {

@@ -31,6 +31,7 @@ const known: Readonly<Record<string, Known>> = {
   },
   margins: { title: 'Margin β·(c − r)', metrics: [['rewards/margins', '']], zeroLine: true },
   gate: { title: 'Share of pairs with r > 0 (gate open)', metrics: [['gate/open', '']] },
+  'task/accuracy': { title: 'Task accuracy on the first questions', metrics: [['task/accuracy', '']] },
   kl: { title: 'KL to the reference, nats per token', metrics: [['kl', '']], zeroLine: true },
   accuracies: { title: 'Share of pairs with c > r', metrics: [['rewards/accuracies', '']] },
   grad_norm: { title: 'Gradient norm', metrics: [['grad_norm', '']] },

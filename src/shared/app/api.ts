@@ -175,7 +175,12 @@ export interface ExperimentRequest {
   /** `evalData` is a dataset's name. */
   readonly shared: SharedSettingsInput;
   /** A dataset whose rows carry right answers, answered by every model. */
-  readonly task?: { readonly data: string; readonly tokens?: number };
+  readonly task?: {
+    readonly data: string;
+    readonly tokens?: number;
+    /** As `CompareRequest.evalQuestions`. */
+    readonly onTheWay?: number;
+  };
   /** As `CompareRequest` has it. */
   readonly driftPrompts?: number;
   readonly force?: boolean;

@@ -75,7 +75,13 @@ const work = z.discriminatedUnion('kind', [
         })
         .exactOptional(),
       shared: config,
-      task: z.strictObject({ data, tokens: count(100_000).exactOptional() }).exactOptional(),
+      task: z
+        .strictObject({
+          data,
+          tokens: count(100_000).exactOptional(),
+          onTheWay: wholeNumber(0).max(100_000).exactOptional(),
+        })
+        .exactOptional(),
       driftPrompts: wholeNumber(0).max(100_000).exactOptional(),
       force: z.boolean().exactOptional(),
     }),

@@ -114,6 +114,8 @@ export interface CompareRequest {
   readonly taskData?: string;
   /** Longest answer, in tokens. */
   readonly taskTokens?: number;
+  /** How many of the questions, the first ones, are answered at each evaluation on the way; none if absent. With `shared.evalEvery`. */
+  readonly evalQuestions?: number;
   /**
    * After how many prompts every final policy's own samples are drawn, to measure its KL to the reference: the task's
    * questions, else held-out prompts; 0 for none, 32 if absent.

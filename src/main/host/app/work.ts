@@ -27,5 +27,6 @@ function toCompareRequest({ shared, task, ...rest }: ExperimentRequest): Compare
     shared: parseSharedSettings(shared),
     ...(task === undefined ? {} : { taskData: task.data }),
     ...(task?.tokens === undefined ? {} : { taskTokens: task.tokens }),
+    ...(task?.onTheWay === undefined ? {} : { evalQuestions: task.onTheWay }),
   };
 }

@@ -52,6 +52,10 @@ export interface CalibrationOptions {
   readonly evaluations?: number;
   /** How often the questions are answered in all; once a run and once for the base if absent. */
   readonly answerings?: number;
+  /** Answers questions at evaluations on the way; absent where none are asked. */
+  readonly taskOnTheWay?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
+  /** How often that is, in all. */
+  readonly questionings?: number;
   /** How often the sample prompts are answered in all. */
   readonly samplings?: number;
   /** How often samples are drawn at evaluations on the way, in all. */
@@ -137,6 +141,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   await options.driftOnTheWay?.rehearse(base, { ...rehearse, seconds: 0 });
   const onTheWay = await options.driftOnTheWay?.rehearse(base, rehearse);
 
+  const asking = await options.taskOnTheWay?.rehearse(base, rehearse);
+
   const update = measureUpdate(trainer.size);
   const steps = options.batches.length * runs;
   const after = process.memoryUsage.rss();
@@ -164,7 +170,10 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     { name: 'evaluation', amount: scoring?.total ?? 0 },
     {
       name: 'answers',
-      amount: (rehearsal?.allSeconds ?? 0) * answerings + driftPasses * (drifting?.allSeconds ?? 0) * runs,
+      amount:
+        (rehearsal?.allSeconds ?? 0) * answerings +
+        (asking?.allSeconds ?? 0) * (options.questionings ?? 0) +
+        driftPasses * (drifting?.allSeconds ?? 0) * runs,
     },
     {
       name: 'samples',
@@ -182,6 +191,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     drifting,
     onTheWay,
     onTheWay,
+    asking,
   ]);
   const peak = sum(memory);
   return {

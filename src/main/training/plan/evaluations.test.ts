@@ -7,6 +7,7 @@ describe('evaluationCounts', () => {
       scorings: 6,
       samplings: 0,
       driftings: 0,
+      questionings: 0,
       perRun: 1,
     });
   });
@@ -14,11 +15,18 @@ describe('evaluationCounts', () => {
   // Steps 0, 30, 60, 90, 100: the first is known from the reference, its samples are answered once for all runs.
   const every = { evalEvery: 30, samplePrompts: 3, evalKlPrompts: 4 };
   it('leaves out what is known at the start, and answers there once', () => {
-    expect(evaluationCounts(every, 100, 1)).toEqual({ scorings: 4, samplings: 5, driftings: 5, perRun: 5 });
+    expect(evaluationCounts(every, 100, 1)).toEqual({
+      scorings: 4,
+      samplings: 5,
+      driftings: 5,
+      questionings: 5,
+      perRun: 5,
+    });
     expect(evaluationCounts(every, 100, 6)).toEqual({
       scorings: 24,
       samplings: 25,
       driftings: 25,
+      questionings: 25,
       perRun: 5,
     });
   });
@@ -33,6 +41,7 @@ describe('evaluationCounts', () => {
       scorings: 8,
       samplings: 0,
       driftings: 0,
+      questionings: 9,
       perRun: 5,
     });
   });

@@ -6,6 +6,8 @@ export interface EvaluationCounts {
   readonly samplings: number;
   /** How often samples are drawn on the way for the KL to the reference. */
   readonly driftings: number;
+  /** How often questions are answered on the way, where any are. */
+  readonly questionings: number;
   /** Evaluations of one run. */
   readonly perRun: number;
 }
@@ -27,6 +29,7 @@ export function evaluationCounts(
     scorings: runs * (isAtStart && config.reference !== undefined ? perRun : later),
     samplings: isAtStart && config.samplePrompts !== 0 ? 1 + runs * later : 0,
     driftings: isAtStart && config.evalKlPrompts !== 0 ? 1 + runs * later : 0,
+    questionings: isAtStart ? 1 + runs * later : 0,
     perRun,
   };
 }

@@ -49,6 +49,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       drift: conditions.drift,
       sampler: conditions.onTheWay?.sampler,
       driftOnTheWay: conditions.onTheWay?.drift,
+      taskOnTheWay: conditions.onTheWay?.task,
       config: arm,
       pairs: conditions.pairs,
       held: held.pairs,

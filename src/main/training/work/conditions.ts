@@ -153,8 +153,16 @@ export async function openConditions(
   // A session of its own, as that of samples is: the last evaluation has the same bits with evaluations on the way and without.
   const driftOnTheWay =
     meter && (await openDriftOnTheWay(model, policy.trainable, reference, driftingAfter, shared));
+  const { evalQuestions = 0 } = request;
+  const taskOnTheWay =
+    meter && asked && evalQuestions > 0
+      ? await TaskRunner.open(model, policy.trainable, asked.questions.slice(0, evalQuestions), {
+          maxTokens: request.taskTokens ?? defaultTaskTokens,
+          threads: shared.threads,
+        })
+      : undefined;
   const onTheWay = meter && {
-    ...{ model, reference, meter, sampler, drift: driftOnTheWay },
+    ...{ model, reference, meter, sampler, drift: driftOnTheWay, task: taskOnTheWay },
     ...{ pairs: held.pairs, scores: heldReference, scorer: sessions.scorer },
   };
   return {
@@ -200,6 +208,7 @@ export async function openConditions(
       await drift?.release();
       await sampler?.release();
       await driftOnTheWay?.release();
+      await taskOnTheWay?.release();
       await meter?.release();
     },
   };

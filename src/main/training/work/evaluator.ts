@@ -4,6 +4,7 @@ import {
   type Evaluation,
   type PairLogProbs,
   type PromptSample,
+  type TaskEvaluation,
 } from '../../../shared/comparison.ts';
 import { defaults, evaluationSteps, type RunConfig } from '../../../shared/config.ts';
 import type { CallOptions } from '../../../shared/contract.ts';
@@ -15,6 +16,7 @@ import { mean } from '../../../shared/statistics/descriptive.ts';
 import { LossMeter } from '../../engine/train/loss-meter.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
 import type { TrainingState } from '../../engine/train/trainer.ts';
+import { NonFiniteLogitsError } from '../decode.ts';
 import { DriftMeter } from '../drift.ts';
 import { evaluationMetrics } from '../evaluation-metrics.ts';
 import type { RunSpec } from '../job.ts';
@@ -23,6 +25,7 @@ import type { TrainingPair } from '../prepare.ts';
 import { asBar } from '../progress.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
 import type { Sampler } from '../sampler.ts';
+import type { TaskRunner } from '../task.ts';
 import type { WorkContext } from './context.ts';
 
 /** What the evaluations of all runs of a job share. */
@@ -38,6 +41,8 @@ export interface HeldOut {
   readonly sampler: Sampler | undefined;
   /** Of the KL to the reference; absent where it is not asked for. */
   readonly drift: DriftMeter | undefined;
+  /** The questions answered on the way; absent where there are none. */
+  readonly task?: TaskRunner | undefined;
 }
 
 /** What an evaluation finds beside its measures. */
@@ -45,6 +50,7 @@ export interface Findings {
   readonly metrics: EvaluationMetrics;
   readonly samples?: readonly PromptSample[];
   readonly klToReference?: KlToReference | undefined;
+  readonly task?: TaskEvaluation | undefined;
 }
 
 /**
@@ -113,7 +119,7 @@ export class RunEvaluator {
     const scores = atReference
       ? reference
       : await scorePairs(scorer, parameters, pairs, asBar(this.#call, 'evaluating', 'pairs'));
-    const { metrics, samples, klToReference } = await this.find(step, parameters, scores);
+    const { metrics, samples, klToReference, task } = await this.find(step, parameters, scores);
     // Where the policy is its own reference, c and r are 0 by definition.
     const measures = measuresOf(evaluatePairs(scores, atReference ? undefined : reference));
     this.#context.send({
@@ -124,7 +130,12 @@ export class RunEvaluator {
       pairs: pairStep(step, evaluatePairs(scores, reference).perPair!),
       ...(scores.every(isFiniteScore)
         ? {
-            evaluation: { ...measures, ...(samples && { samples }), ...(klToReference && { klToReference }) },
+            evaluation: {
+              ...measures,
+              ...(samples && { samples }),
+              ...(klToReference && { klToReference }),
+              ...(task && { task }),
+            },
           }
         : {}),
     });
@@ -137,6 +148,7 @@ export class RunEvaluator {
     const ofPairs = await evaluationMetrics(meter, this.#run.config, pairs, scores, reference);
     const samples = await this.#sample(step, parameters);
     const klToReference = await this.#drift(step, parameters);
+    const task = await this.#answerQuestions(step, parameters);
     const metrics = {
       ...ofPairs,
       ...(samples && {
@@ -144,8 +156,9 @@ export class RunEvaluator {
         'eval_answers/repetition': mean(samples.map(({ repetition }) => repetition)),
       }),
       ...(klToReference && { eval_kl: klToReference.perToken }),
+      ...(task && { 'eval_task/accuracy': task.correct / task.questions }),
     };
-    return { metrics, ...(samples && { samples }), klToReference };
+    return { metrics, ...(samples && { samples }), klToReference, task };
   }
 
   async #sample(step: number, parameters: Float32Array): Promise<readonly PromptSample[] | undefined> {
@@ -176,6 +189,22 @@ export class RunEvaluator {
     const key = `${functionHash(model, this.#start)} ${reference ? policyHash(reference) : 'base'}`;
     const found = await (step === 0 ? drift.measureStart(key, ...given) : drift.measure(...given));
     return found?.klToReference;
+  }
+
+  async #answerQuestions(step: number, parameters: Float32Array): Promise<TaskEvaluation | undefined> {
+    const { task, model } = this.#held;
+    if (!task) return undefined;
+    try {
+      const given = [parameters, this.#call] as const;
+      const found = await (step === 0
+        ? task.evaluateStart(functionHash(model, this.#start), ...given)
+        : task.evaluate(...given));
+      const { questions, correct, perQuestion } = found.task;
+      return { questions, correct, perQuestion };
+    } catch (error) {
+      if (this.#call.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
+      return undefined;
+    }
   }
 
   #startsAsReference(): boolean {

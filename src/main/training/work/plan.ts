@@ -54,11 +54,16 @@ export async function settlePlan(context: WorkContext, planned: Planned): Promis
   const isResumed = spec.runs.some(({ done, checkpoints }) => done || checkpoints.length > 0);
   if (isResumed && !only) return;
   const { length: runs } = spec.runs;
-  const { scorings, samplings, driftings } = evaluationCounts(planned.config, planned.batches.length, runs);
+  const { scorings, samplings, driftings, questionings } = evaluationCounts(
+    planned.config,
+    planned.batches.length,
+    runs,
+  );
   const plan = await calibrate({
     evaluations: scorings,
     samplings,
     driftings,
+    questionings,
     answerings: runs + 1,
     ...planned,
     runs: planned.trainings ?? runs,

@@ -115,6 +115,14 @@ export const compareOptions = {
     help: 'longest answer to a question, in tokens; with --task-data',
     group: 'Evaluation',
   }),
+  evalQuestions: optional({
+    flag: 'eval-questions',
+    placeholder: 'N',
+    parse: numberText(wholeNumber(0)),
+    defaultText: '0',
+    help: 'with --eval-every and --task-data: the first N questions are answered at each evaluation on the way',
+    group: 'Evaluation',
+  }),
   driftPrompts: optional({
     flag: 'kl-prompts',
     placeholder: 'N',
@@ -154,6 +162,7 @@ export function comparisonOf(
     seeds,
     taskData,
     taskTokens,
+    evalQuestions,
     driftPrompts,
     report,
     out,
@@ -172,6 +181,8 @@ export function comparisonOf(
   const sftFirst = learningRate === undefined ? undefined : { learningRate, ...given({ epochs, steps }) };
   if (taskTokens !== undefined && taskData === undefined)
     throw new UsageError('--task-tokens needs --task-data FILE');
+  if (evalQuestions !== undefined && (taskData === undefined || rest.evalEvery === undefined))
+    throw new UsageError('--eval-questions needs --task-data FILE and --eval-every N');
   const input = sharedSettingsOf(rest, threads);
   const held =
     input.evalData === undefined && input.evalShare === undefined && input.evalSplit === undefined
@@ -185,7 +196,7 @@ export function comparisonOf(
     learningRates,
     seeds,
     shared,
-    ...given({ betas, sftFirst, pairs, report, out, taskData, driftPrompts }),
+    ...given({ betas, sftFirst, pairs, report, out, taskData, evalQuestions, driftPrompts }),
     ...(taskData === undefined ? {} : { taskTokens: taskTokens ?? defaultTaskTokens }),
   };
 }
