@@ -36,6 +36,8 @@ export interface Command {
   readonly positionals: readonly Positional[];
   readonly options: OptionTable;
   readonly examples: readonly string[];
+  /** What is said at the first Ctrl-C; absent: that it stops after the step under way. */
+  readonly stopping?: string;
   /**
    * Runs on parsed values and returns the result: for --json as it is, for people as `text` says. Where the command has
    * told all by itself (`CommandContext.tell`) it says so.

@@ -7,6 +7,9 @@ export interface InterruptSource {
   off(signal: Wish, listener: () => void): unknown;
 }
 
+/** What is said at the first where a command says nothing else. */
+export const stopsAfterStep = 'stopping after this step; press again to quit at once';
+
 /** Two signals closer than this are one press: npm passes Ctrl-C on to a program that has already had it. */
 const samePressMilliseconds = 400;
 
@@ -17,7 +20,8 @@ const samePressMilliseconds = 400;
 export function listenForInterrupts(options: {
   readonly source: InterruptSource;
   readonly controller: AbortController;
-  readonly say: (line: string) => void;
+  /** Tells that the first was heard. */
+  readonly say: () => void;
   readonly quit: () => void;
   readonly now: () => number;
 }): () => void {
@@ -26,7 +30,7 @@ export function listenForInterrupts(options: {
   const listener = () => {
     if (!controller.signal.aborted) {
       first = now();
-      say('stopping after this step; press again to quit at once');
+      say();
       controller.abort();
     } else if (now() - first >= samePressMilliseconds) quit();
   };

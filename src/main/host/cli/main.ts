@@ -7,7 +7,7 @@ import type { Invocation } from './arguments.ts';
 import type { Command, CommandContext, Outcome } from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandHelp, programHelp } from './help.ts';
-import { listenForInterrupts } from './interrupt.ts';
+import { listenForInterrupts, stopsAfterStep } from './interrupt.ts';
 import type { InterruptSource } from './interrupt.ts';
 import { createProgressView } from './progress.ts';
 import { loadServices } from './services.ts';
@@ -161,7 +161,7 @@ async function runCommand(
   const stopListening = listenForInterrupts({
     source: terminal.interrupts,
     controller,
-    say: progress.line,
+    say: () => progress.line(command.stopping ?? stopsAfterStep),
     quit: () => terminal.quit(130),
     now: () => performance.now(),
   });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { z } from 'zod';
 import { UsageError } from '../../../../shared/errors.ts';
+import { plural } from '../../../../shared/format.ts';
 import { defineCommand } from '../command.ts';
 import { numberText, toggle, withDefault } from '../option.ts';
 
@@ -39,6 +40,7 @@ export const serve = defineCommand({
     'Prints an address that holds a token, and serves the app there until Ctrl-C: then jobs at work end with a checkpoint, ' +
       'as for "runs pause". Only this machine can reach it, and only a browser that was opened at that address.',
   ],
+  stopping: 'closing',
   positionals: [],
   options: {
     port: withDefault({
@@ -65,6 +67,8 @@ export const serve = defineCommand({
       context.tell({ address, port: at }, address);
       if (options.open || (!options.noOpen && hasDisplay())) openBrowser(address);
       if (signal?.aborted === false) await once(signal, 'abort');
+      const atWork = (await services.listQueue()).jobs.filter(({ status }) => status !== 'queued').length;
+      if (atWork > 0) context.note(`${plural(atWork, 'job')} at work first: press again to quit at once`);
     } finally {
       await host.close();
     }
