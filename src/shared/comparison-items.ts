@@ -2,10 +2,11 @@ import { describePoint, runsOf } from './comparison.ts';
 import { measures } from './measures.ts';
 import type { ComparisonResult, GridPoint, RunResult } from './comparison.ts';
 import type { Measure } from './measures.ts';
+import { plural } from './format.ts';
 import { crossedBootstrapInterval, fewestForBootstrap } from './statistics/bootstrap.ts';
 import type { Interval } from './statistics/intervals.ts';
 import { mcNemar } from './statistics/significance.ts';
-import { amount, fewestSeeds, plural, pointsOfArms, signedAmount } from './verdict.ts';
+import { amount, fewestSeeds, pointsOfArms, signedAmount } from './verdict.ts';
 
 /** Measures that are right or wrong item by item. */
 export type ItemMeasure = Extract<Measure['name'], 'task' | 'preference'>;

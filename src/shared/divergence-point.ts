@@ -9,8 +9,9 @@ import type {
   RunResult,
 } from './comparison.ts';
 import type { Measure } from './measures.ts';
+import { plural } from './format.ts';
 import { studentInterval } from './statistics/intervals.ts';
-import { fewestSeeds, plural, signedAmount, amount } from './verdict.ts';
+import { fewestSeeds, signedAmount, amount } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Measures that are taken at every evaluation on the way. */

@@ -10,6 +10,10 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
+/** `1 run`, `3 runs`. */
+export const plural = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+
 /** How long something took: `0.04 s`, `3.1 s`, `42 s`, from a minute on as `formatDuration`. */
 export function formatElapsed(seconds: number): string {
   if (!(seconds >= 0 && seconds < 59.5)) return formatDuration(seconds);

@@ -2,11 +2,12 @@ import { itemsOf, percent, type ItemMeasure, type MeasuredItems } from './compar
 import { describePoint, gridPoints, runsOf } from './comparison.ts';
 import type { ComparisonResult, GridPoint } from './comparison.ts';
 import { adjustedWithin, errorRates, fewestPrompts } from './error-rates.ts';
+import { plural } from './format.ts';
 import { usesBeta } from './losses.ts';
 import { mean } from './statistics/descriptive.ts';
 import { studentInterval } from './statistics/intervals.ts';
 import { holm } from './statistics/significance.ts';
-import { detectableIn, fewestSeeds, judgedWords, meanOf, plural, signedAmount } from './verdict.ts';
+import { detectableIn, fewestSeeds, judgedWords, meanOf, signedAmount } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
 /** One half of the held-out items; no prompt is in both. */

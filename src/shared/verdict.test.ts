@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparisonResult, RunResult } from './comparison.ts';
-import { verdict, verdictLine } from './verdict.ts';
+import { claimsFirst, verdict, verdictLine } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
 const questions = 1000;
@@ -117,6 +117,18 @@ describe('verdict', () => {
     expect(first!.words).toBe(
       'dpo diverged on 1 of 4 seeds, minor-dpo diverged on 0 of 4 seeds; no claim about task accuracy (observed minor-dpo − dpo: +70.0 points over 3 seeds)',
     );
+  });
+
+  it('is read in the order of what it claims', () => {
+    const list = verdict(
+      comparison(
+        { learningRate: 1e-6, dpo: [500, 510, 490], minor: [505, 500, 495] },
+        { learningRate: 1e-5, dpo: [500, 510, null], minor: [600, 610, 590] },
+        { learningRate: 1e-4, dpo: [500, 510, 490], minor: [700, 711, 689] },
+      ),
+    ).filter(({ primary }) => primary);
+    expect(list.map(({ outcome }) => outcome)).toEqual(['no-difference', 'diverged', 'higher']);
+    expect(claimsFirst(list).map(({ outcome }) => outcome)).toEqual(['higher', 'diverged', 'no-difference']);
   });
 
   it('still speaks where every run of an arm diverged', () => {

@@ -3,7 +3,7 @@ import { unitWords } from './measures.ts';
 import type { ComparisonResult, GridPoint } from './comparison.ts';
 import type { Measure } from './measures.ts';
 import { adjustedWithin, errorRates, judgedMeasures } from './error-rates.ts';
-import { formatMeasured } from './format.ts';
+import { formatMeasured, plural } from './format.ts';
 import { usesBeta } from './losses.ts';
 import { pairedBootstrapIntervals, type BootstrapIntervals } from './statistics/bootstrap.ts';
 import { mean } from './statistics/descriptive.ts';
@@ -104,10 +104,20 @@ function compareArms(
   };
 }
 
+/** In the order in which people want to know them: claims, then what diverged, then where nothing can be claimed. */
+export function claimsFirst(verdicts: readonly Verdict[]): Verdict[] {
+  const order: Readonly<Record<VerdictOutcome, number>> = {
+    higher: 0,
+    lower: 0,
+    diverged: 1,
+    'no-difference': 2,
+    'too-few-seeds': 3,
+  };
+  return [...verdicts].sort((a, b) => order[a.outcome] - order[b.outcome]);
+}
+
 export const meanOf = (differences: Verdict['differences']): number =>
   mean(differences.map(({ difference }) => difference));
-
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** A size with its unit: shares become points. */
 export function amount(value: number, unit: Measure['unit']): string {

@@ -368,6 +368,9 @@ describe('a run that has ended', () => {
   it('can be forked from a checkpoint with other settings', async () => {
     await succeed(home, trainTo('parent'));
     const same = ['--metrics', at('fork.jsonl'), '--adapter-out', at('fork')];
+    // As long as its parent it would take no step at all.
+    const nothing = await plumbline(home, ['runs', 'fork', 1, '--lr', '1e-3', ...same]);
+    expect([nothing.code, nothing.err]).toEqual([1, expect.stringContaining('no step left to take')]);
     await succeed(home, ['runs', 'fork', 1, '--steps', 50, '--lr', '1e-3', ...same]);
     const [parent, fork] = [exactMetrics(at('parent.jsonl')), exactMetrics(at('fork.jsonl'))];
     expect(fork).toHaveLength(50);

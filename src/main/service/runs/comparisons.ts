@@ -12,7 +12,7 @@ import type {
 import { armName, parseArm } from '../../../shared/arms.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { select } from '../../../shared/selection.ts';
-import { verdict, verdictLine, type Verdict } from '../../../shared/verdict.ts';
+import { claimsFirst, verdict, verdictLine, type Verdict } from '../../../shared/verdict.ts';
 import type { ComparisonEntry } from '../../store/comparison-list.ts';
 import type { Store } from '../../store/database.ts';
 import type { Job } from '../../store/jobs.ts';
@@ -95,7 +95,7 @@ function summarise(store: Store, entry: ComparisonEntry): ComparisonSummary {
     seeds,
     status,
     runs: { done, total },
-    verdicts: verdicts.filter(({ primary }) => primary).map(verdictLine),
+    verdicts: claimsFirst(verdicts.filter(({ primary }) => primary)).map(verdictLine),
     ...(error === null ? {} : { error }),
     createdAt: new Date(createdAt).toISOString(),
     ...(endedAt === null ? {} : { endedAt: new Date(endedAt).toISOString() }),

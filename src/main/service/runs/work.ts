@@ -96,6 +96,11 @@ export async function forkRun(
     );
   }
   const { beta, steps, ...changes } = request.changes;
+  const total = steps ?? run.totalSteps;
+  if (total !== null && total <= checkpoint.step)
+    throw new InputError(
+      `a fork from step ${checkpoint.step} has no step left to take: it is to have ${total} in all; ask for more steps`,
+    );
   const { epochs, lossParameters, ...config } = run.config as RunConfig;
   // Another loss has others.
   const kept = changes.loss === undefined || changes.loss === config.loss ? lossParameters : {};
