@@ -40,9 +40,9 @@ let connection: Connection | undefined;
 let waiting: (() => void)[] = [];
 let lastId = 0;
 let retry = 250;
-let status = $state<'connecting' | 'open' | 'lost'>('connecting');
+let status = $state<'connecting' | 'open' | 'lost' | 'refused'>('connecting');
 
-/** Whether the host is there. */
+/** Whether the host is there; `refused`: one that was started anew and does not know this page. */
 export const client = {
   get status() {
     return status;
@@ -98,7 +98,7 @@ function receive(message: HostMessage): void {
 export function start(): void {
   connect({
     onOpen(opened) {
-      const again = status === 'lost';
+      const again = status !== 'connecting';
       connection = opened;
       status = 'open';
       retry = 250;
@@ -112,9 +112,9 @@ export function start(): void {
         });
     },
     onMessage: receive,
-    onClose() {
+    onClose(isRefused) {
       connection = undefined;
-      status = 'lost';
+      status = isRefused ? 'refused' : 'lost';
       const message = 'the program is not there any more; what it had written is kept';
       pending.forEach(({ reject }) => reject(new CallFailed({ type: 'disconnected', message })));
       pending.clear();

@@ -19,7 +19,8 @@ export interface Connection {
 export interface Listeners {
   readonly onOpen: (connection: Connection) => void;
   readonly onMessage: (message: HostMessage) => void;
-  readonly onClose: () => void;
+  /** @param isRefused a host is there, but it does not know this page: it was started anew */
+  readonly onClose: (isRefused: boolean) => void;
 }
 
 /** Connects to whichever host shows this page. */
@@ -34,7 +35,7 @@ function connectPort(desktop: DesktopBridge, { onOpen, onMessage, onClose }: Lis
     if (event.source !== window || event.data !== portMessage || !port) return;
     removeEventListener('message', receive);
     port.onmessage = ({ data }) => onMessage(data as HostMessage);
-    port.addEventListener('close', onClose);
+    port.addEventListener('close', () => onClose(false));
     onOpen({ send: (message) => port.postMessage(message) });
   };
   addEventListener('message', receive);
@@ -43,7 +44,24 @@ function connectPort(desktop: DesktopBridge, { onOpen, onMessage, onClose }: Lis
 
 function connectSocket({ onOpen, onMessage, onClose }: Listeners): void {
   const socket = new WebSocket(new URL('/socket', location.href.replace(/^http/, 'ws')));
-  socket.onopen = () => onOpen({ send: (message) => socket.send(encodeMessage(message)) });
+  let wasOpen = false;
+  socket.onopen = () => {
+    wasOpen = true;
+    onOpen({ send: (message) => socket.send(encodeMessage(message)) });
+  };
   socket.onmessage = ({ data }) => onMessage(decodeMessage(String(data)) as HostMessage);
-  socket.onclose = onClose;
+  socket.onclose = () => {
+    if (wasOpen) onClose(false);
+    else void isRefused().then(onClose);
+  };
+}
+
+/** A socket does not say why it was closed; the page's own address does. */
+async function isRefused(): Promise<boolean> {
+  try {
+    const { status } = await fetch('/', { method: 'HEAD', signal: AbortSignal.timeout(2000) });
+    return status === 403;
+  } catch {
+    return false;
+  }
 }

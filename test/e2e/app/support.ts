@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Set by `npm run test:electron`: the program itself is driven, in place of its page in a browser. */
-const isDesktop = process.env['PLUMBLINE_TEST_ELECTRON'] !== undefined;
+export const isDesktop = process.env['PLUMBLINE_TEST_ELECTRON'] !== undefined;
 const why = isDesktop
   ? whyNoDesktop()
   : existsSync(executable)
@@ -39,8 +39,12 @@ export interface App {
   drop(file: string): Promise<void>;
   /** What `press` saves: its proposed name and its text. */
   saved(press: () => Promise<void>): Promise<{ readonly name: string; readonly text: string }>;
-  /** Ends the server as Ctrl-C does, and the browser. */
-  close(): Promise<void>;
+  /** Over loopback: ends the server at once, as a power cut does. */
+  crash(): Promise<void>;
+  /** Over loopback: starts a server anew where the last one was; its address, which has another token. */
+  startAnew(): Promise<string>;
+  /** Ends the server as Ctrl-C does, and the browser. What the server said on stderr; empty on the desktop. */
+  close(): Promise<string>;
 }
 
 interface Size {
@@ -63,7 +67,12 @@ export async function openApp(
     pick: (file, button) =>
       desktop.pick(file, () => page.getByRole('button', { name: button, exact: true }).click()),
     saved: (press) => desktop.saved(press),
-    close: () => desktop.close(),
+    crash: () => Promise.reject(new Error('the desktop has no server')),
+    startAnew: () => Promise.reject(new Error('the desktop has no server')),
+    close: async () => {
+      await desktop.close();
+      return '';
+    },
   };
 }
 
@@ -101,7 +110,8 @@ function appOf(page: Page): Pick<App, 'page' | 'complaints' | 'show' | 'drop' | 
 }
 
 async function openInBrowser(home: string, { width, height }: Size): Promise<App> {
-  const { server, address } = await startServer(home);
+  let running = await startServer(home);
+  const { address } = running;
   let browser: Browser | undefined;
   try {
     browser = await chromium.launch({
@@ -116,7 +126,9 @@ async function openInBrowser(home: string, { width, height }: Size): Promise<App
         '--disable-sync',
       ],
     });
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme: 'light' });
+    // Of a context of its own, which further tabs can share.
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: 'light' });
+    const page = await context.newPage();
     const app = appOf(page);
     await page.goto(address);
     await page.waitForSelector('main h1');
@@ -128,20 +140,37 @@ async function openInBrowser(home: string, { width, height }: Size): Promise<App
         const [download] = await Promise.all([page.waitForEvent('download'), press()]);
         return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') };
       },
+      async crash() {
+        const ended = once(running.server, 'exit');
+        running.server.kill('SIGKILL');
+        await ended;
+      },
+      async startAnew() {
+        running = await startServer(home, ['--port', new URL(address).port]);
+        return running.address;
+      },
       async close() {
         await opened.close();
-        await stop(server);
+        await stop(running.server);
+        return running.said();
       },
     };
   } catch (error) {
     await browser?.close();
-    await stop(server);
+    await stop(running.server);
     throw error;
   }
 }
 
-async function startServer(home: string): Promise<{ server: ChildProcess; address: string }> {
-  const server = spawn(process.execPath, ['bin/plumbline.mjs', 'serve', '--json', '--no-open'], {
+interface RunningServer {
+  readonly server: ChildProcess;
+  readonly address: string;
+  /** What it has said on stderr. */
+  readonly said: () => string;
+}
+
+async function startServer(home: string, more: readonly string[] = []): Promise<RunningServer> {
+  const server = spawn(process.execPath, ['bin/plumbline.mjs', 'serve', '--json', '--no-open', ...more], {
     cwd: root,
     env: { ...process.env, PLUMBLINE_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -154,7 +183,7 @@ async function startServer(home: string): Promise<{ server: ChildProcess; addres
     await Promise.race([once(server.stdout, 'data'), once(server, 'exit')]);
   const found = address();
   if (found === undefined) throw new Error(`serve ended before it served: ${out}${err}`);
-  return { server, address: found };
+  return { server, address: found, said: () => err };
 }
 
 async function stop(server: ChildProcess): Promise<void> {

@@ -56,6 +56,15 @@ describe('calls', () => {
     page.close();
   });
 
+  it('tell a page what a person can do there, not what on a command line', async () => {
+    const page = open();
+    page.say({ kind: 'call', id: 1, method: 'showRun', request: { run: 999 } });
+    page.say({ kind: 'call', id: 2, method: 'showComparison', request: { comparison: 999 } });
+    expect(await page.answer(1)).toMatchObject({ error: { message: 'there is no run 999' } });
+    expect(await page.answer(2)).toMatchObject({ error: { message: 'there is no comparison 999' } });
+    page.close();
+  });
+
   it('are at most 64 at a time', async () => {
     trouble = untilAborted;
     const page = open();

@@ -12,12 +12,12 @@ export function toCallError(
 ): CallError {
   if (signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError')))
     return { type: 'cancelled', message: 'cancelled' };
-  if (error instanceof UsageError) return { type: 'usage', message: oneLine(error.message) };
+  if (error instanceof UsageError) return { type: 'usage', message: told(error.message) };
   if (error instanceof InputError) {
     const { file, row } = error.place;
     return {
       type: 'input',
-      message: oneLine(error.message),
+      message: told(error.message),
       ...(file === undefined ? {} : { file }),
       ...(row === undefined ? {} : { row }),
     };
@@ -26,4 +26,6 @@ export function toCallError(
   return { type: 'unexpected', message: 'unexpected error, see the log' };
 }
 
-const oneLine = (message: string): string => message.replace(/\s*\n\s*/g, ' ');
+/** In one line, without the command that would help on a command line. */
+const told = (message: string): string =>
+  message.replace(/\s*\n\s*/g, ' ').replace(/(; see:|\s*\(see) "?plumbline [^;]*$/, '');
