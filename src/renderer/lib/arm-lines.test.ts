@@ -34,6 +34,12 @@ describe('lines of a comparison', () => {
     ]);
   });
 
+  it('do not name the seed where there is but one', () => {
+    const one = { ...comparison, seeds: [1] };
+    const lines = armLines(one, runs, { learningRate: 1e-4 }, ['loss'], false);
+    expect(lines.map(({ runs, label }) => [...runs, label])).toEqual([[8, '']]);
+  });
+
   it('are one for each seed and metric where that is asked, no two drawn alike', () => {
     const point = { learningRate: 1e-4 };
     const lines = armLines(comparison, runs, point, ['rewards/chosen', 'rewards/rejected'], false);

@@ -32,7 +32,7 @@ export function armLines(
       .filter((group) => group.length > 0)
       .flatMap((group, nth) =>
         metrics.map((metric, place): ChartLine => {
-          const seed = grouped ? '' : `seed ${group[0]!.seed}`;
+          const seed = grouped || seeds.length === 1 ? '' : `seed ${group[0]!.seed}`;
           const what = metrics.length > 1 ? (metric.split('/').at(-1) ?? metric) : '';
           return {
             key: grouped ? `${loss}` : `${loss} ${group[0]!.seed}`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { axisOf, formatPlace, scaleEnds } from './axis.ts';
+import { axisOf, formatPlace, hasLogWords, scaleEnds } from './axis.ts';
 
 const buckets = (steps: number[], mean: number[], count: number[], max = mean) => ({
   steps,
@@ -62,5 +62,26 @@ describe('ends of a scale', () => {
       expect(max).toBeGreaterThan(min);
     }
     expect(scaleEnds(Infinity, -Infinity, true).min).toBeGreaterThan(0);
+  });
+});
+
+describe('ticks', () => {
+  it('of short times are told apart', () => {
+    expect([1, 1.5, 2].map((place) => formatPlace('time', place, 4))).toEqual(['1.0 s', '1.5 s', '2.0 s']);
+    expect(formatPlace('time', 0.25, 0.5)).toBe('0.25 s');
+    expect(formatPlace('time', 75, 300)).toBe('1:15');
+  });
+
+  it('of a logarithmic scale are told at 1, 2 and 5, and not at the ends it marks by itself', () => {
+    const wide = { from: 0.001, to: 1 };
+    const told = [0.001, 0.002, 0.003, 0.005, 0.01, 0.5469, 0.5, 1].filter((value) =>
+      hasLogWords(value, wide),
+    );
+    expect(told).toEqual([0.001, 0.002, 0.005, 0.01, 0.5, 1]);
+    // Within a power of ten those alone would be one or none.
+    const narrow = { from: 0.4867, to: 0.71 };
+    expect([0.4867, 0.5, 0.55, 0.6, 0.7].filter((value) => hasLogWords(value, narrow))).toEqual([
+      0.5, 0.55, 0.6, 0.7,
+    ]);
   });
 });

@@ -11,7 +11,7 @@ export const axisMetric = { step: undefined, tokens: 'num_tokens', time: 'time/s
 export const axisLabels: Readonly<Record<AxisKind, string>> = {
   step: 'step',
   tokens: 'tokens seen',
-  time: 'time in steps',
+  time: 'training time',
 };
 
 export interface Range {
@@ -63,10 +63,29 @@ function interpolate(x: readonly number[], y: readonly number[], at: number): nu
   return y[low]! + share * (y[high]! - y[low]!);
 }
 
-/** A place on an axis in words. */
-export function formatPlace(kind: AxisKind, place: number): string {
-  if (kind === 'time') return formatDuration(place);
+/** So many seconds in sight: with fewer, whole ones would be told twice. */
+const wholeSeconds = 15;
+
+/**
+ * A place on an axis in words.
+ * @param span how much of the axis is in sight
+ */
+export function formatPlace(kind: AxisKind, place: number, span = Infinity): string {
+  if (kind === 'time')
+    return span < wholeSeconds
+      ? `${place.toFixed(span < wholeSeconds / 10 ? 2 : 1)} s`
+      : formatDuration(place);
   return kind === 'tokens' ? formatParameters(Math.round(place)) : formatCount(place);
+}
+
+/**
+ * Whether a tick of a logarithmic scale gets words: where a power of ten or more is in sight only 1, 2 and 5 of each, else
+ * whatever two digits say. The ends that a scale marks by itself are none of them.
+ */
+export function hasLogWords(value: number, { from, to }: Range): boolean {
+  const lead = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
+  const isOf = (leads: readonly number[]): boolean => leads.some((each) => Math.abs(lead - each) < 1e-6);
+  return to / from >= 10 ? isOf([1, 2, 5]) : isOf([Math.round(10 * lead) / 10]);
 }
 
 /**

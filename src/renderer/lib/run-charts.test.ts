@@ -22,6 +22,10 @@ describe('charts of runs', () => {
     }
   });
 
+  it('have titles in words, not names of metrics', () => {
+    for (const { title } of runCharts(metricNames, true)) expect(metricNames).not.toContain(title);
+  });
+
   it('lay held-out values over those of training', () => {
     expect(runCharts(['loss', 'eval_loss'], false)[0]).toMatchObject({
       name: 'loss',

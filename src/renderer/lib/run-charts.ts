@@ -41,6 +41,22 @@ const apartTitles: Readonly<Record<string, string>> = {
   chosen: 'Reward of chosen, β·c',
   rejected: 'Reward of rejected, β·r',
 };
+/** Of metrics that have a chart of their own but are not among the usual ones. */
+const otherTitles: Readonly<Record<string, string>> = {
+  'logps/chosen': 'Log-prob of chosen answers, nats',
+  'logps/rejected': 'Log-prob of rejected answers, nats',
+  'logits/chosen': 'Mean logit over chosen answers',
+  'logits/rejected': 'Mean logit over rejected answers',
+  entropy: 'Entropy of the next token, nats',
+  mean_token_accuracy: 'Share of tokens that are the likeliest',
+  'grad/chosen_share': 'Chosen answer’s share of the gradient',
+  'logratio/chosen_per_token': 'c per token of the chosen answer, nats',
+  'logratio/rejected_per_token': 'r per token of the rejected answer, nats',
+  'score/difference': 'What the loss compares, chosen less rejected',
+  'throughput/pairs_per_s': 'Pairs per second',
+  'time/step_s': 'Seconds per step',
+  'memory/rss': 'Memory of the process, bytes',
+};
 /** Axes, not curves. */
 const measures = new Set(['num_tokens', 'epoch']);
 
@@ -78,7 +94,7 @@ export function runCharts(metrics: readonly string[], apart: boolean): RunChart[
   }
   const rest = [...new Set([...has].map((metric) => metric.replace(/^eval_/, '')))];
   for (const metric of rest)
-    if (!measures.has(metric)) add(metric, { title: metric, metrics: [[metric, '']] });
+    if (!measures.has(metric)) add(metric, { title: otherTitles[metric] ?? metric, metrics: [[metric, '']] });
   return charts;
 }
 

@@ -1,5 +1,5 @@
 import { appearanceOf } from '../../../shared/appearance.ts';
-import type { AxisKind } from '../../lib/axis.ts';
+import type { AxisKind, Range } from '../../lib/axis.ts';
 import { lineName, type ChartLine, type LineStyle } from '../../lib/chart-lines.ts';
 import { csvLine } from '../../lib/csv.ts';
 import type { Plotted } from '../../lib/plotted.ts';
@@ -8,8 +8,8 @@ import { askSeries } from '../../state/series.ts';
 /** Steps of one call: each is a bucket of its own. */
 const pageSteps = 4000;
 
-/** The points that a chart shows, with what they are drawn of. */
-export function plottedCsv(plotted: readonly Plotted[], x: AxisKind, smoothing: number): Blob {
+/** The points that a chart shows, within the range it is zoomed to, with what they are drawn of. */
+export function plottedCsv(plotted: readonly Plotted[], x: AxisKind, smoothing: number, range?: Range): Blob {
   const lines = [
     csvLine([
       'line',
@@ -27,7 +27,8 @@ export function plottedCsv(plotted: readonly Plotted[], x: AxisKind, smoothing: 
   ];
   for (const { line, steps, x: places, raw, value, low, high } of plotted) {
     const what = [lineName(line), line.loss, line.runs.join(' '), line.metric];
-    steps.forEach((step, place) =>
+    steps.forEach((step, place) => {
+      if (range && !(places[place]! >= range.from && places[place]! <= range.to)) return;
       lines.push(
         csvLine([
           ...what,
@@ -39,8 +40,8 @@ export function plottedCsv(plotted: readonly Plotted[], x: AxisKind, smoothing: 
           high?.[place],
           smoothing,
         ]),
-      ),
-    );
+      );
+    });
   }
   return new Blob(lines, { type: 'text/csv' });
 }

@@ -17,7 +17,14 @@ import annotation from 'chartjs-plugin-annotation';
 import zoom from 'chartjs-plugin-zoom';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { formatNumber } from '../../../shared/format.ts';
-import { axisLabels, formatPlace, scaleEnds, type AxisKind, type Range } from '../../lib/axis.ts';
+import {
+  axisLabels,
+  formatPlace,
+  hasLogWords,
+  scaleEnds,
+  type AxisKind,
+  type Range,
+} from '../../lib/axis.ts';
 import { lineName, type LineStyle } from '../../lib/chart-lines.ts';
 import { extentOf, firstAtLeast, type Plotted } from '../../lib/plotted.ts';
 import { thinned } from '../../lib/series.ts';
@@ -231,7 +238,13 @@ export class Plot {
               maxRotation: 0,
               autoSkipPadding: 16,
               includeBounds: false,
-              callback: (value) => tick(Number(value), logX, (place) => formatPlace(x, place)),
+              // Between two steps there is nothing; a fraction would be told as one of them.
+              ...(x === 'time' ? {} : { precision: 0 }),
+              callback(value) {
+                const sight = { from: this.min, to: this.max };
+                const isTold = !logX || hasLogWords(Number(value), sight);
+                return isTold ? formatPlace(x, Number(value), sight.to - sight.from) : '';
+              },
             },
           } as AnyScale,
           y: {
@@ -248,8 +261,10 @@ export class Plot {
               color: quiet,
               font,
               includeBounds: false,
-              callback: (value) =>
-                tick(Number(value), logY, (number) => formatNumber(number).replace('-', '−')),
+              callback(value) {
+                const isTold = !logY || hasLogWords(Number(value), { from: this.min, to: this.max });
+                return isTold ? formatNumber(Number(value)).replace('-', '−') : '';
+              },
             },
           } as AnyScale,
         },
@@ -267,7 +282,10 @@ export class Plot {
             boxHeight: 9,
             caretSize: 0,
             callbacks: {
-              title: ([item]) => (item ? `${axisLabels[x]} ${formatPlace(x, item.parsed.x ?? NaN)}` : ''),
+              title: ([item]) =>
+                item
+                  ? `${axisLabels[x]} ${formatPlace(x, item.parsed.x ?? NaN, item.chart.scales['x']!.max - item.chart.scales['x']!.min)}`
+                  : '',
               label: (item) => describePoint(lookOf(item.dataset), item.dataIndex),
               labelColor: ({ dataset }) => {
                 const { colour } = lookOf(dataset);
@@ -339,12 +357,6 @@ export class Plot {
       };
     });
   }
-}
-
-/** A tick's words; on a logarithmic axis only for 1, 2 and 5 of each power of ten. */
-function tick(value: number, log: boolean, words: (value: number) => string): string {
-  const lead = Math.round(value / 10 ** Math.floor(Math.log10(value)));
-  return log && lead !== 1 && lead !== 2 && lead !== 5 ? '' : words(value);
 }
 
 function describePoint({ plotted, places, smoothed }: DrawnLook, index: number): string {
