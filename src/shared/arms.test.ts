@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { armFolder, armName, armText, parseArm } from './arms.ts';
 import { UsageError } from './errors.ts';
-import { describeLoss, lossNames } from './losses.ts';
+import { armLabel, describeLoss, lossNames } from './losses.ts';
 
 describe('an arm', () => {
   it('is a loss with all of its parameters, those that are not said at their defaults', () => {
@@ -24,6 +24,16 @@ describe('an arm', () => {
       const arm = { loss: 'kappa-dpo', lossParameters: { kappa } } as const;
       expect(parseArm(armName(arm))).toEqual(arm);
     }
+  });
+
+  it('has words for people', () => {
+    expect(['dpo', 'kappa-dpo:kappa=0.25', 'sft', 'base', 'ppo:x=1'].map(armLabel)).toEqual([
+      'DPO',
+      `${describeLoss('kappa-dpo').label} κ = 0.25`,
+      'SFT',
+      'base',
+      'ppo:x=1',
+    ]);
   });
 
   it.each([

@@ -168,9 +168,9 @@ export function answersNote({ base, runs }: ComparisonResult): string {
   const decoding = found.find((evaluation) => evaluation?.generation)?.generation?.decoding;
   const of = decoding === 'greedy' ? 'the greedy answers to the task' : 'samples after held-out prompts';
   const klWords = kl
-    ? `KL/token: KL of the policy to its reference over the whole vocabulary, in nats per token, on ${kl.samples} of its own samples at temperature 1; `
+    ? `KL: of the policy to its reference over the whole vocabulary, in nats per token, on ${kl.samples} of its own samples at temperature 1. `
     : '';
-  return `${klWords}of ${of}: tokens: mean length; cut: share cut at the longest; repeat: share of runs of four tokens that stood there before; looping: share of answers where that is above one half.`;
+  return `${klWords}Of ${of}: mean length in tokens; cut: share cut at the longest; repetition: share of runs of four tokens that stood there before; looping: share of answers where that is above one half.`;
 }
 
 /** An arm's name where there is little room: its parameters, or what fits of its loss. */

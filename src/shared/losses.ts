@@ -233,3 +233,17 @@ export function usesBeta(arm: string): boolean {
   const name = lossOf(arm);
   return !Object.hasOwn(losses, name) || describeLoss(name as LossName).usesBeta;
 }
+
+/** An arm for people to read: `DPO`, `κ-DPO κ = 0.25`. What is no arm, as `base`, stays as it is. */
+export function armLabel(name: string): string {
+  const [loss = '', ...parts] = name.split(':');
+  if (!isLossName(loss)) return name;
+  const { label, parameters = {} } = describeLoss(loss);
+  const values = parts.map((part) => {
+    const [parameter = '', value = ''] = part.split('=');
+    return `${parameters[parameter]?.symbol ?? parameter} = ${value}`;
+  });
+  return [label, values.join(', ')].filter((part) => part !== '').join(' ');
+}
+
+const isLossName = (name: string): name is LossName => lossNames.some((each) => each === name);

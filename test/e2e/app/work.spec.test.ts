@@ -203,12 +203,12 @@ describe.skipIf(!canOpenApp)('work that is set up, interrupted and taken up on s
     await page.getByRole('tab', { name: 'Result' }).focus();
     await page.keyboard.press('ArrowRight');
     await page.getByRole('tab', { name: 'Curves', selected: true }).waitFor();
-    await button('Remove').focus();
+    await button('Remove…').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await expect.poll(focused, patient).toBe('Remove');
+    await expect.poll(focused, patient).toBe('Remove…');
     expect(app.complaints).toEqual([]);
   });
 });

@@ -1,0 +1,162 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunsResult } from '../../../src/shared/contract.ts';
+import { scratchFolder, sums, writeLines, writeTinyModel } from '../support.ts';
+import { succeed } from '../succeed.ts';
+import { canOpenApp, openApp, patient, type App } from './support.ts';
+
+const scratch = scratchFolder();
+const at = (name: string): string => join(scratch.path, name);
+const home = at('home');
+/** As people give them: nothing may be cut off or pushed out of the window by them. */
+const model = 'a-small-model-with-a-name-as-long-as-people-give-them-v2-final-instruct';
+const data = 'sums-of-two-numbers-with-their-explanations-cleaned-in-november-and-again';
+const arms = ['dpo', 'minor-dpo', 'kappa-dpo:kappa=0.25', 'sft'];
+/** Every other pair is the wrong way round: arms differ in what they get right. */
+const pairs = sums(40).map(({ prompt, chosen, rejected }, place) =>
+  place % 2 === 0 ? { prompt, chosen, rejected } : { prompt, chosen: rejected, rejected: chosen },
+);
+
+/** Every screen and every tab, with what has to be there before it is looked at. */
+const screens: readonly (readonly [hash: string, until: string | RegExp])[] = [
+  ['#/home', 'Latest comparisons'],
+  ['#/data', data],
+  [`#/data/${data}`, pairs[0]!.prompt],
+  [`#/data/${data}?row=1&model=${model}`, 'Chosen'],
+  [`#/data/${data}?tab=lengths`, 'Prompt with the longer answer'],
+  [`#/data/${data}?tab=duplicates`, /duplicate/i],
+  [`#/data/${data}?tab=split`, /split/i],
+  [`#/data/${data}?tab=leaks`, /leak|prompt/i],
+  [`#/data/${data}?tab=history`, /change/i],
+  ['#/models', 'Vocabulary'],
+  [`#/models/${model}`, 'hash of the weights'],
+  [`#/models/${model}?tab=tensors`, 'embed_tokens'],
+  [`#/models/${model}?tab=tokenizer`, /token/i],
+  [`#/experiments?model=${model}&data=${data}&arms=${arms.join()}&lr=1e-4,1e-3&beta=0.05,0.1`, 'runs'],
+  ['#/experiments?tab=queue', 'Nothing waits'],
+  ['#/runs', 'finished'],
+  ['#/runs?select=1,2,3', '3 runs'],
+  ...['curves', 'samples', 'pairs', 'log', 'resources', 'settings', 'checkpoints'].map(
+    (tab) => [`#/runs/1?tab=${tab}`, 'Run 1'] as const,
+  ),
+  ['#/compare', 'finished'],
+  ['#/compare/1?tab=result', 'What they answer'],
+  ['#/compare/1?tab=curves', 'Gate open'],
+  ['#/compare/1?tab=heat', 'collapsed'],
+  ['#/compare/1?tab=pairs', 'Where two arms disagree'],
+  ['#/compare/1?tab=pairs&pair=1', 'Where two arms disagree'],
+  ['#/compare/1?tab=settings', 'Run it again'],
+  ['#/compare/1?tab=runs', 'Overlay all'],
+  // One β: no column for it.
+  ['#/compare/2?tab=heat', 'on one scale for all losses'],
+  ['#/compare/2?tab=result', 'no detectable difference'],
+  ['#/playground', 'Its answer comes here'],
+  ['#/judge', /judging/i],
+  ['#/judge/new', 'Start judging'],
+  ['#/report/1', 'One file that holds everything'],
+  ['#/settings', 'Jobs at once'],
+  // What is not there is told, too.
+  ['#/runs/999', 'there is no run 999'],
+  ['#/compare/999', 'there is no comparison 999'],
+  ['#/models/nothing', 'It may have been removed'],
+  ['#/data/nothing', 'There is no dataset of this name'],
+];
+
+describe.skipIf(!canOpenApp)('every screen and tab', () => {
+  let app: App;
+  let page: Page;
+  const compare = (more: readonly string[]): Promise<unknown> =>
+    succeed(home, [
+      ...['compare', '--model', model, '--data', data, '--eval-share', '0.3', '--batch-size', '4'],
+      ...[
+        '--warmup',
+        '0',
+        '--eval-every',
+        '2',
+        '--sample-prompts',
+        '2',
+        '--sample-tokens',
+        '6',
+        '--kl-prompts',
+        '4',
+        ...more,
+      ],
+    ]);
+
+  beforeAll(async () => {
+    mkdirSync(home);
+    writeTinyModel(at('tiny'));
+    writeLines(at('sums.jsonl'), pairs);
+    await succeed(home, ['models', 'add', at('tiny'), '--name', model]);
+    await succeed(home, ['data', 'add', at('sums.jsonl'), '--name', data]);
+    // At the highest rate the weights are lost with the first step.
+    await compare([
+      ...['--arms', arms.join(), '--lr', '1e-3,1e38', '--betas', '0.05,0.1', '--seeds', '0'],
+      ...['--steps', '4'],
+    ]);
+    await compare(['--arms', 'dpo,minor-dpo', '--lr', '1e-3', '--seeds', '0,1,2', '--steps', '4']);
+    app = await openApp(home);
+    ({ page } = app);
+  }, 300_000);
+  afterAll(async () => {
+    await app?.close();
+    scratch.remove();
+  });
+
+  it.each(screens)('%s', { timeout: 120_000 }, async (hash, until) => {
+    await app.show(hash);
+    await page.locator('main').getByText(until).first().waitFor();
+    await page.waitForLoadState('networkidle');
+    // Only the content scrolls, and never sideways: what is wide scrolls by itself.
+    const beyond = (): Promise<number[]> =>
+      page.evaluate(`(() => {
+        const { documentElement: all } = document;
+        const main = document.querySelector('main');
+        return [all.scrollHeight - all.clientHeight, all.scrollWidth - all.clientWidth, main.scrollWidth - main.clientWidth];
+      })()`);
+    for (const width of [420, 1400]) {
+      await page.setViewportSize({ width, height: 900 });
+      await expect.poll(beyond, patient).toEqual([0, 0, 0]);
+      expect(await app.findings()).toEqual([]);
+    }
+    expect(app.complaints).toEqual([]);
+  });
+
+  it('names β in a heat map only where there are several', { timeout: 60_000 }, async () => {
+    const heads = (id: number) =>
+      app.show(`#/compare/${id}?tab=heat`).then(async () => {
+        await page.getByRole('table').first().waitFor();
+        return page.getByRole('columnheader', { name: 'β', exact: true });
+      });
+    await expect.poll(async () => (await heads(1)).count(), patient).toBe(arms.length);
+    await expect.poll(async () => (await heads(2)).count(), patient).toBe(0);
+  });
+
+  it(
+    'says at each field of a fork what is wrong, and keeps β with another loss',
+    { timeout: 60_000 },
+    async () => {
+      await app.show('#/runs/1');
+      await page.getByRole('button', { name: 'Fork…' }).first().click();
+      const dialog = page.getByRole('dialog');
+      const fork = dialog.getByRole('button', { name: 'Fork and start' });
+      await fork.click();
+      await dialog.getByText('must be above 4: the fork has that many steps already').waitFor();
+      await dialog.getByLabel('Steps in all').fill('six');
+      await dialog.getByText('must be a number').waitFor();
+      await dialog.getByLabel('Loss').click();
+      await page.getByRole('option', { name: 'IPO', exact: true }).click();
+      await dialog.getByText('Kept from run 1').waitFor();
+      expect(await app.findings()).toEqual([]);
+      await dialog.getByLabel('Steps in all').fill('6');
+      await fork.click();
+      await page.getByText('curves up to there are that run').waitFor();
+      await page.locator('main header').getByText('finished').waitFor({ timeout: 60_000 });
+      const { runs } = (await succeed(home, ['runs', 'list', '--json'])).json<RunsResult>();
+      const forked = runs.toSorted((one, other) => other.id - one.id)[0];
+      expect(forked).toMatchObject({ loss: 'ipo', beta: 0.05, step: 6 });
+    },
+  );
+});
