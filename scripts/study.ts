@@ -2,7 +2,7 @@
 import { InputError, UsageError } from '../src/shared/errors.ts';
 import { createServices } from '../src/main/service/index.ts';
 import { resolveHome } from '../src/main/service/home.ts';
-import { listenForInterrupts } from '../src/main/host/cli/interrupt.ts';
+import { listenForInterrupts, stopsAfterStep } from '../src/main/host/cli/interrupt.ts';
 import { createProgressView } from '../src/main/host/cli/progress.ts';
 import { carryOut, estimate } from './study/carry-out.ts';
 import { parseOptions, usage, type StudyOptions } from './study/options.ts';
@@ -59,7 +59,7 @@ try {
     listenForInterrupts({
       source: process,
       controller,
-      say: view.line,
+      say: () => view.line(stopsAfterStep),
       quit: () => process.exit(130),
       now: () => performance.now(),
     });

@@ -1,8 +1,8 @@
 import { collapses, leadingMeasure } from '../../src/shared/collapse.ts';
 import { runsOf, type ComparisonResult } from '../../src/shared/comparison.ts';
-import { formatBeta, formatLearningRate } from '../../src/shared/format.ts';
+import { formatBeta, formatLearningRate, plural } from '../../src/shared/format.ts';
 import { usesBeta } from '../../src/shared/losses.ts';
-import { plural, type Verdict } from '../../src/shared/verdict.ts';
+import type { Verdict } from '../../src/shared/verdict.ts';
 
 /** How many of an arm's runs collapsed at one learning rate. */
 export interface RateCollapse {
