@@ -7,13 +7,17 @@ import { runNumber, runPositional } from './names.ts';
 
 function evaluationTable(evaluations: readonly RunEvaluation[]): string {
   return renderTable(
-    ['STEP', 'PREFERENCE', 'C', 'R', 'MARGIN', 'TASK'].map((title) => ({ title, align: 'right' })),
+    ['STEP', 'PREFERENCE', 'C', 'R', 'MARGIN', 'KL/TOKEN', 'TASK'].map((title) => ({
+      title,
+      align: 'right',
+    })),
     evaluations.map(({ step, evaluation: { task, ...evaluation } }) => [
       String(step),
       evaluation.preferenceAccuracy === undefined ? '' : formatPercent(evaluation.preferenceAccuracy),
       formatNumber(evaluation.meanChosenLogRatio),
       formatNumber(evaluation.meanRejectedLogRatio),
       formatNumber(evaluation.meanMargin),
+      evaluation.klToReference === undefined ? '' : formatNumber(evaluation.klToReference.perToken),
       task === undefined ? '' : formatPercent(task.correct / task.questions),
     ]),
   );
