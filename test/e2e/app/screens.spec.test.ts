@@ -105,10 +105,17 @@ describe.skipIf(!canOpenApp)('every screen and tab', () => {
     scratch.remove();
   });
 
+  /** Until what is to be read stays as it is. */
+  const settled = async (): Promise<void> => {
+    const read = (): Promise<string> => page.locator('main').innerText();
+    for (let [before, now] = ['', await read()]; before !== now; [before, now] = [now, await read()])
+      await page.waitForTimeout(300);
+  };
+
   it.each(screens)('%s', { timeout: 120_000 }, async (hash, until) => {
     await app.show(hash);
     await page.locator('main').getByText(until).first().waitFor();
-    await page.waitForLoadState('networkidle');
+    await settled();
     // Only the content scrolls, and never sideways: what is wide scrolls by itself.
     const beyond = (): Promise<number[]> =>
       page.evaluate(`(() => {
