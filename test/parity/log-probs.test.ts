@@ -47,8 +47,10 @@ async function runGraph(
   pairs: readonly PackablePair[],
   chunks = 1,
   options: Pick<SessionOptions, 'optimization' | 'prepack'> = {},
+  promptBlocks = 1,
 ) {
-  const graph = scoreGraph(source, none, { batch: 1, maxLength: 2048, chunks });
+  const blocks = { promptBlocks, keepProbabilities: true };
+  const graph = scoreGraph(source, none, { batch: 1, maxLength: 2048, chunks, blocks });
   const session = await GraphSession.create(graph, {
     threads: 1,
     weightsFolder: source.weights!.folder,
@@ -57,7 +59,7 @@ async function runGraph(
   const groups = source.config.heads / source.config.keyValueHeads;
   const found = [];
   for (const pair of pairs) {
-    const results = await session.run(packPair(pair, { groups, chunks }).feeds);
+    const results = await session.run(packPair(pair, { groups, chunks, promptBlocks }).feeds);
     found.push({
       chosen: Number(results['chosen']![0]),
       rejected: Number(results['rejected']![0]),
@@ -90,24 +92,27 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
   const source = llamaModel(name);
   const pairs = fixturePairs(name);
 
-  test('equal float64 torch', async () => {
-    const expected = readJson<Expected>(`llama/${name}/expected.json`).float64;
-    const found = await runGraph(source, pairs);
-    expect(found.length).toBe(expected.length);
-    found.forEach((own, place) => {
-      const { chosen, rejected } = expected[place]!;
-      expect(largestDifference(own.logProbs, [...chosen.log_probs, ...rejected.log_probs])).toBeLessThan(
-        4e-5,
-      );
-      expect(largestDifference([own.chosen, own.rejected], [chosen.sum, rejected.sum])).toBeLessThan(5e-5);
-      expect(
-        largestDifference(own.meanLogits, [...chosen.mean_logits, ...rejected.mean_logits]),
-      ).toBeLessThan(4e-5);
-      expect(largestDifference(own.entropy, [...chosen.entropy, ...rejected.entropy])).toBeLessThan(4e-5);
-      expect([...own.topTokens]).toEqual([...chosen.is_argmax, ...rejected.is_argmax].map(Number));
-    });
-    expect(found.some(({ topTokens }) => topTokens.includes(1))).toBe(true);
-  });
+  test.each([1, 2, 4])(
+    'equal float64 torch, attention with the prompt in %i blocks',
+    async (promptBlocks) => {
+      const expected = readJson<Expected>(`llama/${name}/expected.json`).float64;
+      const found = await runGraph(source, pairs, 1, {}, promptBlocks);
+      expect(found.length).toBe(expected.length);
+      found.forEach((own, place) => {
+        const { chosen, rejected } = expected[place]!;
+        expect(largestDifference(own.logProbs, [...chosen.log_probs, ...rejected.log_probs])).toBeLessThan(
+          4e-5,
+        );
+        expect(largestDifference([own.chosen, own.rejected], [chosen.sum, rejected.sum])).toBeLessThan(5e-5);
+        expect(
+          largestDifference(own.meanLogits, [...chosen.mean_logits, ...rejected.mean_logits]),
+        ).toBeLessThan(4e-5);
+        expect(largestDifference(own.entropy, [...chosen.entropy, ...rejected.entropy])).toBeLessThan(4e-5);
+        expect([...own.topTokens]).toEqual([...chosen.is_argmax, ...rejected.is_argmax].map(Number));
+      });
+      expect(found.some(({ topTokens }) => topTokens.includes(1))).toBe(true);
+    },
+  );
 
   test('the scorer says the same', async () => {
     const expected = readJson<Expected>(`llama/${name}/expected.json`).float64;

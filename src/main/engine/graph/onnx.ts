@@ -73,6 +73,10 @@ class GraphWriter {
       graph.tag(11, WireType.LengthDelimited).bytes(encodeValueInfo(name, value));
     }
     aliases.forEach((info) => graph.tag(12, WireType.LengthDelimited).bytes(info));
+    // Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2.
+    for (const { node } of nodes)
+      for (const value of node.outputs)
+        graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
 
     const model = new BinaryWriter();
     model.tag(1, WireType.Varint).int64(irVersion);

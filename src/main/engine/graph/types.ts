@@ -142,6 +142,11 @@ export function weight(location: WeightLocation, shape: readonly number[], dtype
   return makeValue(dtype, shape, { kind: 'weight', location });
 }
 
+/** Nodes made from now on have this id or a higher one. */
+export function nextNodeId(): number {
+  return nextId;
+}
+
 /** Applies an operation and returns all its outputs. */
 export function applyAll<Attributes>(
   op: Op<Attributes>,

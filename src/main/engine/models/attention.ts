@@ -1,6 +1,18 @@
-import { add, concat, matmul, reshape, softmax, transpose } from '../graph/ops/index.ts';
+import {
+  add,
+  blockAttention,
+  concat,
+  gather,
+  joinBlocks,
+  matmul,
+  reshape,
+  softmax,
+  splitBlocks,
+  transpose,
+  type BlockAttributes,
+} from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
-import { input, type Dim, type Value } from '../graph/types.ts';
+import { constant, input, type Dim, type Value } from '../graph/types.ts';
 import type { DecoderConfig } from './config.ts';
 import type { Attention } from './family.ts';
 
@@ -45,6 +57,70 @@ export function packedAttention(config: DecoderConfig, batch: number, length: Di
       const keys = stackHeads(config, batch, length, key);
       const values = stackHeads(config, batch, length, value);
       return mix(config, batch, length, [queries, keys, values], [mask]);
+    },
+  };
+}
+
+/** How the sequence of a pair falls into blocks: the prompt, in one or more, then the chosen and the rejected answer. */
+export interface PairBlocks {
+  /** Of the prompt: what a row may not see lies mostly in blocks that it need not even look at. */
+  readonly promptBlocks: number;
+  /** Whether a layer's probabilities are kept for the backward pass; otherwise they are made again. */
+  readonly keepProbabilities: boolean;
+}
+
+const promptSymbols = (count: number): readonly Dim[] =>
+  Array.from({ length: count }, (_, place) => `P${place}`);
+
+/**
+ * Attention of one pair's sequence of T tokens, prompt + chosen + rejected. A row of the prompt sees the prompt's blocks up to its
+ * own; the answers see the prompt and themselves, never each other. So no more is multiplied than is needed, but for
+ * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
+ * [groups·rows, keys], its rows repeated once per group of query heads.
+ */
+export function pairAttention(config: DecoderConfig, options: PairBlocks): Attention {
+  const { heads, keyValueHeads, headSize } = config;
+  const groups = heads / keyValueHeads;
+  const prompt = promptSymbols(options.promptBlocks);
+  const symbols = [...prompt, 'C', 'R'];
+  const lengths = input('block_lengths', 'int64', [symbols.length]);
+  // For each block of rows, the blocks of keys that it sees.
+  const seen = symbols.map((_, place) => {
+    const blocks = [...Array.from(prompt.keys()).filter((block) => block < place), place];
+    return {
+      blocks,
+      lengths: gather(lengths, constant(blocks, [blocks.length], 'int64')),
+      whole: blocks.map((block) => symbols[block]!).join('+'),
+    };
+  });
+  const masks = seen.map(({ whole }, place) =>
+    input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
+  );
+  const along = (axis: number): BlockAttributes => ({ axis, lengths: symbols, whole: 'T' });
+  const attributes = { scale: 1 / Math.sqrt(headSize), keep: options.keepProbabilities };
+  return {
+    attend(_layer, query, key, value) {
+      const byHead = (rows: Value): Value => {
+        const own = (rows.shape[1] as number) / headSize;
+        return transpose(reshape(rows, ['T', own, headSize]), [1, 0, 2]); // [heads, T, D]
+      };
+      const grouped = reshape(byHead(query), [keyValueHeads, groups, 'T', headSize]);
+      const queries = splitBlocks(grouped, lengths, along(2));
+      const keys = splitBlocks(byHead(key), lengths, along(1));
+      const values = splitBlocks(byHead(value), lengths, along(1));
+      const mixed = symbols.map((rows, place) => {
+        const own = reshape(queries[place]!, [keyValueHeads, timesDim(rows, groups), headSize]);
+        const visible = (blocks: readonly Value[]): Value => {
+          const { blocks: those, lengths: sizes, whole } = seen[place]!;
+          if (those.length === 1) return blocks[place]!;
+          const parts = those.map((block) => blocks[block]!);
+          return joinBlocks(parts, sizes, { axis: 1, lengths: those.map((block) => symbols[block]!), whole });
+        };
+        const out = blockAttention([own, visible(keys), visible(values), masks[place]!], attributes);
+        return reshape(out, [keyValueHeads, groups, rows, headSize]);
+      });
+      const joined = reshape(joinBlocks(mixed, lengths, along(2)), [heads, 'T', headSize]);
+      return reshape(transpose(joined, [1, 0, 2]), ['T', heads * headSize]);
     },
   };
 }

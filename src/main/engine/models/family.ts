@@ -36,6 +36,8 @@ export interface ForwardInputs {
   readonly positions: Value;
   readonly rotary: RotaryTables;
   readonly attention: Attention;
+  /** Told the hidden states [batch·length, hidden] before the first layer and after each one. */
+  readonly onLayer?: ((hidden: Value) => void) | undefined;
 }
 
 export interface LinearLayer {

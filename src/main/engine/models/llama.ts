@@ -50,9 +50,11 @@ function forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardI
     parameters.tensor('model.embed_tokens.weight', [vocabularySize, hiddenSize]),
     inputs.tokenIds,
   );
+  inputs.onLayer?.(x);
   for (let layer = 0; layer < config.layers; layer++) {
     x = add(x, attention(config, parameters, inputs, layer, norm(`${block(layer)}.input_layernorm`, x)));
     x = add(x, feedForward(config, parameters, layer, norm(`${block(layer)}.post_attention_layernorm`, x)));
+    inputs.onLayer?.(x);
   }
   return norm('model.norm', x); // [N, H]
 }

@@ -1,6 +1,8 @@
 import { gradients } from '../autodiff/gradient.ts';
+import { rematerialise } from '../autodiff/rematerialise.ts';
 import {
   add,
+  concat,
   equal,
   expand,
   gather,
@@ -13,11 +15,13 @@ import {
   where,
   type TokenLogProbs,
 } from '../graph/ops/index.ts';
-import { constant, input, scalar, type Value } from '../graph/types.ts';
+import { timesDim } from '../graph/shape.ts';
+import { constant, input, nextNodeId, scalar, type Value } from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
 import { buildLoss } from '../losses/parameters.ts';
-import { packedAttention } from '../models/attention.ts';
-import type { FrozenWeights, LinearLayer, ModelSource, Parameters } from '../models/family.ts';
+import { packedAttention, pairAttention, type PairBlocks } from '../models/attention.ts';
+import type { DecoderConfig } from '../models/config.ts';
+import type { Attention, FrozenWeights, LinearLayer, ModelSource, Parameters } from '../models/family.ts';
 import {
   adapterValues,
   frozenParameters,
@@ -48,6 +52,10 @@ export interface GraphOptions {
   readonly maxLength: number;
   /** Log-probs are computed in so many chunks of rows, one after the other. */
   readonly chunks: number;
+  /** How the attention of a pair is cut; sequences side by side know no pairs. */
+  readonly blocks: PairBlocks;
+  /** Keep only what goes from layer to layer, and make the rest again for the backward pass. */
+  readonly recomputeLayers?: boolean;
 }
 
 /** The flat vector of trainable numbers: order and shapes. */
@@ -62,19 +70,21 @@ export function trainableLayout({ family, config }: ModelSource, trainable: Trai
   }
 }
 
-/** Model parameters as graph values, with the flat input that the trainable ones come from. */
+/** Model parameters as graph values, and the trainable ones among them, cut from one flat input in layout order. */
 export function bindParameters(
   source: ModelSource,
   trainable: Trainable,
-): { readonly parameters: Parameters; readonly flat: Value | undefined } {
-  if (trainable.kind === 'none')
-    return { parameters: frozenParameters(requireWeights(source)), flat: undefined };
+): { readonly parameters: Parameters; readonly trained: readonly Value[] } {
+  if (trainable.kind === 'none') return { parameters: frozenParameters(requireWeights(source)), trained: [] };
   const layout = trainableLayout(source, trainable);
-  const flat = input('parameters', 'float32', [layout.size]);
-  const values = layoutValues(flat, layout);
-  if (trainable.kind === 'full') return { parameters: valueParameters(values), flat };
+  const values = layoutValues(input('parameters', 'float32', [layout.size]), layout);
+  const trained = [...values.values()];
+  if (trainable.kind === 'full') return { parameters: valueParameters(values), trained };
   const base = frozenParameters(requireWeights(source));
-  return { parameters: withAdapter(base, adapterValues(values, trainable.targets), trainable.scale), flat };
+  return {
+    parameters: withAdapter(base, adapterValues(values, trainable.targets), trainable.scale),
+    trained,
+  };
 }
 
 function requireWeights({ weights }: ModelSource): FrozenWeights {
@@ -87,21 +97,23 @@ interface ForwardValues {
   readonly chosen: Value;
   readonly rejected: Value;
   readonly chunks: readonly TokenLogProbs[];
+  /** Hidden states before the first layer and after each. */
+  readonly layers: readonly Value[];
 }
 
 function packedForward(source: ModelSource, parameters: Parameters, options: GraphOptions): ForwardValues {
   const { family, config } = source;
   const { batch } = options;
+  const layers: Value[] = [];
   const tokens = batch === 1 ? 'T' : `${batch}*T`;
-  const groups = config.heads / config.keyValueHeads;
-  const mask = input('mask', 'float32', [groups === 1 ? 'T' : `${groups}*T`, 'T']);
   const hidden = family.forward(config, parameters, {
     batch,
     length: 'T',
     tokenIds: input('token_ids', 'int64', [tokens]),
     positions: input('positions', 'int64', [batch, 'T']),
     rotary: rotaryTables(config, options.maxLength),
-    attention: packedAttention(config, batch, 'T', mask),
+    attention: batch === 1 ? pairAttention(config, options.blocks) : batchAttention(config, batch),
+    onLayer: (value) => layers.push(value),
   });
   const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
   const chunks: TokenLogProbs[] = [];
@@ -119,7 +131,12 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
       sums[answer] = earlier ? add(earlier, part) : part;
     }
   }
-  return { chosen: sums.chosen!, rejected: sums.rejected!, chunks };
+  return { chosen: sums.chosen!, rejected: sums.rejected!, chunks, layers };
+}
+
+function batchAttention(config: DecoderConfig, batch: number): Attention {
+  const rows = timesDim('T', config.heads / config.keyValueHeads);
+  return packedAttention(config, batch, 'T', input('mask', 'float32', [rows, 'T']));
 }
 
 function telemetry(forward: ForwardValues): Record<string, Value> {
@@ -155,8 +172,8 @@ export function trainGraph(
   losses: readonly Loss[],
   options: GraphOptions,
 ): Readonly<Record<string, Value>> {
-  const { parameters, flat } = bindParameters(source, trainable);
-  if (!flat) throw new Error('a training graph needs something to train');
+  const { parameters, trained } = bindParameters(source, trainable);
+  if (trained.length === 0) throw new Error('a training graph needs something to train');
   const forward = packedForward(source, parameters, options);
   const { chosen, rejected } = forward;
   const perPair = (name: string): Value => input(name, 'float32', [options.batch]);
@@ -172,15 +189,14 @@ export function trainGraph(
   const { loss, score } = selectLoss(losses, inputs);
   const total = reduceSum(mul(loss, perPair('pair_weight')), [0]);
   const upstream = constant([1], [1]);
-  const layout = trainableLayout(source, trainable);
-  const [flatGradient, chosenSlope, rejectedSlope] = gradients(
-    [{ value: total, upstream }],
-    [flat, chosen, rejected],
-  );
-  if (!flatGradient) throw new Error('nothing that is trained reaches the loss');
-  if (flatGradient.shape[0] !== layout.size) throw new Error('the gradient does not fill the parameters');
+  const backward = nextNodeId();
+  const layers = options.recomputeLayers ? forward.layers : [];
+  const found = gradients([{ value: total, upstream }], [chosen, rejected, ...layers, ...trained]);
+  const [chosenSlope, rejectedSlope] = found;
+  const layerSlopes = found.slice(2, 2 + layers.length);
+  const slopes = found.slice(2 + layers.length);
   const none = expand(scalar(0), [options.batch]);
-  return {
+  const outputs: Record<string, Value> = {
     losses: loss,
     scores: score,
     chosen,
@@ -188,9 +204,31 @@ export function trainGraph(
     // d loss / d log-prob, weight included: how hard each side is pushed.
     chosen_slope: chosenSlope ?? none,
     rejected_slope: rejectedSlope ?? none,
-    gradient: flatGradient,
+    gradient: flatten(slopes, trained),
     ...telemetry(forward),
   };
+  const stretches = layers.slice(1).flatMap((end, place) => {
+    const gradient = layerSlopes[place + 1];
+    return gradient ? [{ start: layers[place]!, end, gradient }] : [];
+  });
+  const rewritten = rematerialise(Object.values(outputs), stretches, backward);
+  return Object.fromEntries(Object.keys(outputs).map((name, place) => [name, rewritten[place]!]));
+}
+
+/**
+ * Gradients one after the other, as the parameters lie. The runtime begins with the input of a node that was made last:
+ * made in this order, the last layer's gradients come first and free what that layer kept for them, before the layer
+ * below is begun. Otherwise the whole backward pass would be done before the first of them.
+ */
+function flatten(slopes: readonly (Value | undefined)[], of: readonly Value[]): Value {
+  if (slopes.every((slope) => slope === undefined))
+    throw new Error('nothing that is trained reaches the loss');
+  const pieces = of.map(({ shape }, place) => {
+    const size = (shape as readonly number[]).reduce((product, dim) => product * dim, 1);
+    const slope = slopes[place];
+    return slope ? reshape(slope, [size]) : expand(scalar(0), [size]);
+  });
+  return concat(pieces, 0);
 }
 
 type SharedInputs = Omit<LossInputs, 'parameters'>;

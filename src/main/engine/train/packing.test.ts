@@ -11,23 +11,30 @@ const feed = (packed: PackedBatch, name: string): number[] => numbers(packed.fee
 interface Token {
   readonly part: 'prompt' | 'chosen' | 'rejected';
   readonly position: number;
+  /** Nothing of the text: it only keeps a block from being empty. */
+  readonly filler: boolean;
 }
 
 /** What the packed sequence of a pair should hold, said without indices into it. */
-function tokensOf(pair: PackablePair): Token[] {
-  const part = (name: Token['part'], count: number, from: number): Token[] =>
-    Array.from({ length: Math.max(0, count) }, (_, place) => ({ part: name, position: from + place }));
+function tokensOf(pair: PackablePair, promptBlocks: number): Token[] {
+  const part = (name: Token['part'], count: number, from: number, least: number): Token[] =>
+    Array.from({ length: Math.max(least, count) }, (_, place) => ({
+      part: name,
+      position: from + place,
+      filler: place >= count,
+    }));
   const start = pair.prompt.length;
   return [
-    ...part('prompt', start, 0),
-    ...part('chosen', pair.chosen.length - 1, start),
-    ...part('rejected', pair.rejected.length - 1, start),
+    ...part('prompt', start, 0, promptBlocks),
+    ...part('chosen', pair.chosen.length - 1, start, 1),
+    ...part('rejected', pair.rejected.length - 1, start, 1),
   ];
 }
 
-/** A token sees what stands before it in its own text, itself included. */
+/** A token sees what stands before it in its own text, itself included; nothing sees a filler but itself. */
 const sees = (query: Token, key: Token): boolean =>
-  key.position <= query.position && (key.part === 'prompt' || key.part === query.part);
+  query === key ||
+  (!key.filler && key.position <= query.position && (key.part === 'prompt' || key.part === query.part));
 
 const cases: Record<string, PackablePair> = {
   ordinary: { prompt: ids(1, 10, 11), chosen: ids(20, 21, 22, 2), rejected: ids(30, 31, 2) },
@@ -38,33 +45,54 @@ const cases: Record<string, PackablePair> = {
 };
 
 describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
-  const tokens = tokensOf(pair);
+  const tokens = tokensOf(pair, 1);
   const groups = 3;
-  const packed = packPair(pair, { groups, chunks: 1 });
+  const packed = packPair(pair, { groups, chunks: 1, promptBlocks: 1 });
 
   test('reads prompt, chosen and rejected without their last tokens, positions after the prompt', () => {
-    expect(feed(packed, 'token_ids')).toEqual([
-      ...pair.prompt,
-      ...pair.chosen.slice(0, -1),
-      ...pair.rejected.slice(0, -1),
-    ]);
+    const read = feed(packed, 'token_ids').filter((_, place) => !tokens[place]!.filler);
+    expect(read).toEqual([...pair.prompt, ...pair.chosen.slice(0, -1), ...pair.rejected.slice(0, -1)]);
     expect(feed(packed, 'positions')).toEqual(tokens.map(({ position }) => position));
     expect(packed.sequences[0]!.length).toBe(tokens.length);
   });
 
-  test('lets each token see exactly its own text, for every group of heads', () => {
-    const mask = feed(packed, 'mask');
-    expect(packed.feeds['mask']!.shape).toEqual([groups * tokens.length, tokens.length]);
-    expect(mask.length).toBe(groups * tokens.length ** 2);
-    for (let group = 0; group < groups; group++) {
-      tokens.forEach((query, row) =>
-        tokens.forEach((key, column) => {
-          const cell = mask[(group * tokens.length + row) * tokens.length + column];
-          expect(cell, `row ${row}, column ${column}`).toBe(sees(query, key) ? 0 : -Infinity);
-        }),
-      );
-    }
-  });
+  test.each([1, 2, 4])(
+    'lets each token see exactly its own text, for every group of heads; prompt in %i blocks',
+    (promptBlocks) => {
+      const { feeds } = packPair(pair, { groups, chunks: 1, promptBlocks });
+      const tokens = tokensOf(pair, promptBlocks);
+      const lengths = numbers(feeds['block_lengths']!);
+      expect(lengths.length).toBe(promptBlocks + 2);
+      // The runtime cannot multiply over nothing.
+      expect(Math.min(...lengths)).toBeGreaterThan(0);
+      const starts = lengths.map((_, block) => lengths.slice(0, block).reduce((sum, own) => sum + own, 0));
+      const tokensAt = (block: number): Token[] =>
+        tokens.slice(starts[block], starts[block]! + lengths[block]!);
+      expect(lengths.flatMap((_, block) => tokensAt(block))).toEqual(tokens);
+      lengths.forEach((rows, block) => {
+        // What a block of rows looks at: the prompt up to it, and itself.
+        const keys = [...lengths.keys()].filter(
+          (other) => other === block || (other < block && other < promptBlocks),
+        );
+        const visible = keys.flatMap(tokensAt);
+        const mask = feeds[`mask_${block}`]!;
+        expect(mask.shape).toEqual([groups * rows, visible.length]);
+        const cells = numbers(mask);
+        expect(cells.length).toBe(groups * rows * visible.length);
+        for (let group = 0; group < groups; group++) {
+          tokensAt(block).forEach((query, row) =>
+            tokens.forEach((key) => {
+              const column = visible.indexOf(key);
+              const cell = column < 0 ? -Infinity : cells[(group * rows + row) * visible.length + column];
+              // What a filler looks at besides is nobody's affair.
+              if (query.filler && query !== key) return;
+              expect(cell, `row ${row}, column ${column}`).toBe(sees(query, key) ? 0 : -Infinity);
+            }),
+          );
+        }
+      });
+    },
+  );
 
   test('predicts every answer token from the one before it, and nothing else', () => {
     const rows = feed(packed, 'rows_0');
@@ -79,7 +107,7 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
     rows.forEach((row, place) => {
       const { part, before } = wanted[place]!;
       const token = tokens[row]!;
-      expect(token.position).toBe(before);
+      expect(token).toMatchObject({ position: before, filler: false });
       expect([part, 'prompt']).toContain(token.part);
     });
     for (const part of ['chosen', 'rejected'] as const) {
@@ -96,9 +124,9 @@ test('chunks hold the same rows in the same order, and may be empty', () => {
     const draw = (least: number, most: number): Int32Array =>
       Int32Array.from({ length: least + random.below(most - least + 1) }, () => random.below(50));
     const pair = { prompt: draw(1, 6), chosen: draw(1, 7), rejected: draw(0, 7) };
-    const whole = packPair(pair, { groups: 1, chunks: 1 });
+    const whole = packPair(pair, { groups: 1, chunks: 1, promptBlocks: 1 });
     for (const chunks of [2, 3, 9]) {
-      const packed = packPair(pair, { groups: 1, chunks });
+      const packed = packPair(pair, { groups: 1, chunks, promptBlocks: 1 });
       for (const name of ['rows', 'targets', 'chosen_segment', 'rejected_segment']) {
         const parts = Array.from({ length: chunks }, (_, chunk) => feed(packed, `${name}_${chunk}`));
         expect(parts.flat()).toEqual(feed(whole, `${name}_0`));

@@ -9,6 +9,7 @@ export interface PackablePair {
 
 /** How one sequence was packed: what its rows mean. */
 export interface PackedSequence {
+  /** Places that it takes. */
   readonly length: number;
   /** Rows of log-probs for chosen, then for rejected. */
   readonly chosenRows: number;
@@ -25,11 +26,17 @@ export interface PackedBatch {
 interface Layout {
   readonly ids: number[];
   readonly positions: number[];
-  /** First index of the rejected answer's own tokens. */
-  readonly rejectedStart: number;
-  readonly promptLength: number;
+  /** Places taken by prompt, chosen and rejected, in this order, with what fills them up. */
+  readonly spans: readonly Span[];
   readonly chosenRows: readonly Row[];
   readonly rejectedRows: readonly Row[];
+}
+
+interface Span {
+  readonly start: number;
+  readonly length: number;
+  /** How many of them, from the first, are tokens of the text. */
+  readonly tokens: number;
 }
 
 /** A place in the sequence whose hidden state predicts a target token. */
@@ -42,27 +49,36 @@ interface Row {
  * One sequence for a pair: prompt, chosen, rejected. The rejected answer's positions restart after the prompt. An
  * answer's last token is only predicted, never read, so it is left out. A first token without a prompt before it has
  * nothing to predict it and does not count, as in a shifted label mask.
+ * @param least places that prompt and answers take at least: shorter ones are filled up with what nobody looks at
  */
-function layOut(pair: PackablePair): Layout {
-  const prompt = Array.from(pair.prompt);
-  const chosenInputs = Array.from(pair.chosen.subarray(0, Math.max(0, pair.chosen.length - 1)));
-  const rejectedInputs = Array.from(pair.rejected.subarray(0, Math.max(0, pair.rejected.length - 1)));
-  const rejectedStart = prompt.length + chosenInputs.length;
+function layOut(pair: PackablePair, least: { readonly prompt: number; readonly answer: number }): Layout {
+  const ids: number[] = [];
+  const positions: number[] = [];
+  const spans: Span[] = [];
+  const add = (tokens: Int32Array, from: number, atLeast: number): number => {
+    const length = Math.max(tokens.length, atLeast);
+    spans.push({ start: ids.length, length, tokens: tokens.length });
+    for (let place = 0; place < length; place++) {
+      positions.push(from + place);
+      ids.push(tokens[place] ?? 0);
+    }
+    return ids.length - length;
+  };
+  const read = (answer: Int32Array): Int32Array => answer.subarray(0, Math.max(0, answer.length - 1));
+  const promptLength = pair.prompt.length;
+  add(pair.prompt, 0, least.prompt);
+  const chosenStart = add(read(pair.chosen), promptLength, least.answer);
+  const rejectedStart = add(read(pair.rejected), promptLength, least.answer);
   const rows = (answer: Int32Array, start: number): Row[] =>
     Array.from(answer, (target, place) => ({
-      place: place === 0 ? prompt.length - 1 : start + place - 1,
+      place: place === 0 ? promptLength - 1 : start + place - 1,
       target,
     })).filter(({ place }) => place >= 0);
   return {
-    ids: [...prompt, ...chosenInputs, ...rejectedInputs],
-    positions: [
-      ...prompt.map((_, place) => place),
-      ...chosenInputs.map((_, place) => prompt.length + place),
-      ...rejectedInputs.map((_, place) => prompt.length + place),
-    ],
-    rejectedStart,
-    promptLength: prompt.length,
-    chosenRows: rows(pair.chosen, prompt.length),
+    ids,
+    positions,
+    spans,
+    chosenRows: rows(pair.chosen, chosenStart),
     rejectedRows: rows(pair.rejected, rejectedStart),
   };
 }
@@ -79,19 +95,45 @@ export interface PackingOptions {
   readonly chunks: number;
 }
 
-/** Packs a single pair; its numbers never depend on other pairs, and nothing is padded. */
-export function packPair(pair: PackablePair, options: PackingOptions): PackedBatch {
-  const layout = layOut(pair);
-  const length = layout.ids.length;
-  const mask = new Float32Array(options.groups * length * length).fill(-Infinity);
-  for (let query = 0; query < length; query++) {
-    const row = query * length;
-    const start = query >= layout.rejectedStart ? layout.rejectedStart : 0;
-    if (start > 0) mask.fill(0, row, row + layout.promptLength);
-    mask.fill(0, row + start, row + query + 1);
+export interface PairPackingOptions extends PackingOptions {
+  /** Blocks that the graph's attention cuts the prompt into. */
+  readonly promptBlocks: number;
+}
+
+/** Packs a single pair; its numbers never depend on other pairs. */
+export function packPair(pair: PackablePair, options: PairPackingOptions): PackedBatch {
+  // No block may be empty: the runtime leaves a product over no terms as whatever its memory held.
+  const layout = layOut(pair, { prompt: options.promptBlocks, answer: 1 });
+  return assemble([layout], layout.ids.length, blockFeeds(layout, options), options);
+}
+
+/** Lengths of the blocks that `pairAttention` looks at, and the mask of each. */
+function blockFeeds({ spans }: Layout, { groups, promptBlocks }: PairPackingOptions): Record<string, Feed> {
+  const [prompt, ...answers] = spans as [Span, Span, Span];
+  const lengths: number[] = [];
+  const feeds: Record<string, Feed> = {};
+  /** @param before keys before the block's own, as they follow from the sequence's start */
+  const addBlock = (rows: number, before: number): void => {
+    const keys = before + rows;
+    const mask = new Float32Array(groups * rows * keys);
+    for (let row = 0; row < rows; row++) {
+      const start = row * keys;
+      // It sees what is before it; of the prompt, what is of the text; and itself, or its softmax would be over nothing.
+      mask.fill(-Infinity, start + before + row + 1, start + keys);
+      const filled = Math.min(before, prompt.length);
+      if (prompt.tokens < filled) mask.fill(-Infinity, start + prompt.tokens, start + filled);
+    }
+    repeatFirstBlock(mask, rows * keys);
+    feeds[`mask_${lengths.length}`] = { data: mask, shape: [groups * rows, keys] };
+    lengths.push(rows);
+  };
+  for (let block = 0; block < promptBlocks; block++) {
+    const [from, to] = [block, block + 1].map((place) => Math.floor((place * prompt.length) / promptBlocks));
+    addBlock(to! - from!, from!);
   }
-  repeatFirstBlock(mask, length * length);
-  return assemble([layout], length, mask, options);
+  for (const { length } of answers) addBlock(length, prompt.length);
+  feeds['block_lengths'] = { data: int64(lengths), shape: [lengths.length] };
+  return feeds;
 }
 
 /**
@@ -99,23 +141,27 @@ export function packPair(pair: PackablePair, options: PackingOptions): PackedBat
  * at the padding. For supervised fine-tuning, where no reference asks for equal bits.
  */
 export function packBatch(pairs: readonly PackablePair[], options: PackingOptions): PackedBatch {
-  const layouts = pairs.map((pair) => layOut({ ...pair, rejected: new Int32Array() }));
+  const layouts = pairs.map((pair) =>
+    layOut({ ...pair, rejected: new Int32Array() }, { prompt: 0, answer: 0 }),
+  );
   const length = Math.max(...layouts.map(({ ids }) => ids.length));
   const mask = new Float32Array(options.groups * length * length).fill(-Infinity);
   for (let query = 0; query < length; query++) mask.fill(0, query * length, query * length + query + 1);
   repeatFirstBlock(mask, length * length);
-  return assemble(layouts, length, mask, options);
+  const feeds = { mask: { data: mask, shape: [options.groups * length, length] } };
+  return assemble(layouts, length, feeds, options);
 }
 
 function repeatFirstBlock(mask: Float32Array, size: number): void {
+  if (size === 0) return;
   for (let start = size; start < mask.length; start += size) mask.copyWithin(start, 0, size);
 }
 
 function assemble(
   layouts: readonly Layout[],
   length: number,
-  mask: Float32Array,
-  { groups, chunks }: PackingOptions,
+  masks: Readonly<Record<string, Feed>>,
+  { chunks }: PackingOptions,
 ): PackedBatch {
   const batch = layouts.length;
   const ids = new BigInt64Array(batch * length);
@@ -134,7 +180,7 @@ function assemble(
   const feeds: Record<string, Feed> = {
     token_ids: { data: ids, shape: [batch * length] },
     positions: { data: positions, shape: [batch, length] },
-    mask: { data: mask, shape: [groups * length, length] },
+    ...masks,
     chosen_tokens: { data: Float32Array.from(layouts, (layout) => layout.chosenRows.length), shape: [batch] },
     rejected_tokens: {
       data: Float32Array.from(layouts, (layout) => layout.rejectedRows.length),

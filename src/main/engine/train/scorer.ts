@@ -8,7 +8,7 @@ import {
   type HashedGraph,
   type SessionOptions,
 } from '../session/session.ts';
-import { scoreGraph, trainableLayout, type Trainable } from './graphs.ts';
+import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
 import { packPair, type PackablePair } from './packing.ts';
 
 export interface EngineOptions {
@@ -18,17 +18,36 @@ export interface EngineOptions {
   /** Most completion tokens in one sequence: decides how many chunks their log-probs are computed in. */
   readonly mostRows: number;
   readonly prepack?: boolean | undefined;
+  /** Train in the least memory that gives the same numbers: activations are made again, weights not repacked. */
+  readonly lowMemory?: boolean | undefined;
 }
 
 /** Rows of logits held at once: 512 × 49,152 × 4 bytes = 100 MB. */
 const rowsPerChunk = 512;
+/** Where memory is short; fewer than 64 do not save any more. */
+const rowsPerSmallChunk = 64;
 const shortestTable = 2048;
 
+/** Prompt tokens that attention looks at in one block, where sequences are long. */
+const promptPerBlock = 384;
+const mostPromptBlocks = 4;
+/** Up to this length all layers' probabilities are kept for the backward pass. */
+const longestKept = 512;
+
 /** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
-export function graphSizes(options: EngineOptions): { readonly maxLength: number; readonly chunks: number } {
+export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> {
+  const { longestSequence, mostRows } = options;
   let maxLength = shortestTable;
-  while (maxLength < options.longestSequence) maxLength *= 2;
-  return { maxLength, chunks: Math.max(1, Math.ceil(options.mostRows / rowsPerChunk)) };
+  while (maxLength < longestSequence) maxLength *= 2;
+  return {
+    maxLength,
+    chunks: Math.max(1, Math.ceil(mostRows / (options.lowMemory ? rowsPerSmallChunk : rowsPerChunk))),
+    blocks: {
+      promptBlocks: Math.max(1, Math.min(mostPromptBlocks, Math.floor(longestSequence / promptPerBlock))),
+      keepProbabilities: options.lowMemory === true || longestSequence <= longestKept,
+    },
+    recomputeLayers: options.lowMemory === true,
+  };
 }
 
 /** What a set of pairs asks of the engine. */
@@ -46,7 +65,7 @@ export function sizesOf(pairs: Iterable<PackablePair>): Pick<EngineOptions, 'lon
 export function sessionOptions(source: ModelSource, options: EngineOptions): SessionOptions {
   return {
     threads: options.threads,
-    prepack: options.prepack,
+    prepack: options.lowMemory ? false : options.prepack,
     weightsFolder: source.weights?.folder,
   };
 }
@@ -68,6 +87,7 @@ export class Scorer {
   readonly #options: SessionOptions;
   readonly #groups: number;
   readonly #chunks: number;
+  readonly #promptBlocks: number;
   readonly #size: number;
   #session: Promise<GraphSession> | undefined;
 
@@ -78,6 +98,7 @@ export class Scorer {
     this.#options = sessionOptions(source, options);
     this.#groups = source.config.heads / source.config.keyValueHeads;
     this.#chunks = sizes.chunks;
+    this.#promptBlocks = sizes.blocks.promptBlocks;
     this.#size = trainableLayout(source, trainable).size;
   }
 
@@ -111,7 +132,11 @@ export class Scorer {
 
   /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
-    const packed = packPair(pair, { groups: this.#groups, chunks: this.#chunks });
+    const packed = packPair(pair, {
+      groups: this.#groups,
+      chunks: this.#chunks,
+      promptBlocks: this.#promptBlocks,
+    });
     const flat = parameters ?? new Float32Array(this.#size);
     const session = await this.open();
     const results = await session.run({

@@ -15,7 +15,13 @@ import {
   type DecaySpan,
   type OptimizerState,
 } from './optimizer.ts';
-import { packBatch, packPair, predictedTokens, type PackablePair } from './packing.ts';
+import {
+  packBatch,
+  packPair,
+  predictedTokens,
+  type PackablePair,
+  type PairPackingOptions,
+} from './packing.ts';
 import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
 
 /** One pair to train on, with its reference log-probs where the loss needs them. */
@@ -74,8 +80,7 @@ export class Trainer {
   readonly #session: GraphSession;
   readonly #losses: readonly Loss[];
   readonly #batch: number;
-  readonly #groups: number;
-  readonly #chunks: number;
+  readonly #packing: PairPackingOptions;
   readonly #spans: readonly DecaySpan[];
   /** Number of trained parameters. */
   readonly size: number;
@@ -83,13 +88,12 @@ export class Trainer {
   private constructor(
     session: GraphSession,
     losses: readonly Loss[],
-    shape: { batch: number; groups: number; chunks: number; spans: readonly DecaySpan[]; size: number },
+    shape: { batch: number; packing: PairPackingOptions; spans: readonly DecaySpan[]; size: number },
   ) {
     this.#session = session;
     this.#losses = losses;
     this.#batch = shape.batch;
-    this.#groups = shape.groups;
-    this.#chunks = shape.chunks;
+    this.#packing = shape.packing;
     this.#spans = shape.spans;
     this.size = shape.size;
   }
@@ -117,7 +121,8 @@ export class Trainer {
       decays: !/norm\.weight$|\.bias$/.test(name),
     }));
     const groups = source.config.heads / source.config.keyValueHeads;
-    return new Trainer(session, chosen, { batch, groups, chunks: sizes.chunks, spans, size: layout.size });
+    const packing = { groups, chunks: sizes.chunks, promptBlocks: sizes.blocks.promptBlocks };
+    return new Trainer(session, chosen, { batch, packing, spans, size: layout.size });
   }
 
   /** Sequences that one pass of the session takes side by side. */
@@ -210,7 +215,7 @@ export class Trainer {
     weight: number,
     settings: LossSettings,
   ): Promise<Readonly<Record<string, TensorData>>> {
-    const packing = { groups: this.#groups, chunks: this.#chunks };
+    const packing = this.#packing;
     const batch = this.#batch;
     // A short last group is filled up with its own last sequence at weight 0.
     const filled = Array.from({ length: batch }, (_, place) => group[Math.min(place, group.length - 1)]!);
@@ -238,7 +243,7 @@ export class Trainer {
     const joined = Object.fromEntries(
       ['token_log_probs', 'mean_logits', 'entropy', 'top_tokens'].map((name) => [
         name,
-        joinChunks(results, name, this.#chunks),
+        joinChunks(results, name, packing.chunks),
       ]),
     );
     return { ...results, ...joined };

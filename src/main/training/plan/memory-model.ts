@@ -49,7 +49,10 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   const isFull = trainable.kind === 'full';
   const sessions = 2 + (shape.scores ? 1 : 0) + (shape.answers ? 1 : 0);
   const sizes = sizesOf(shape.pairs);
-  const chunkRows = Math.ceil(sizes.mostRows / graphSizes(sizes).chunks) * batch;
+  const { chunks, blocks } = graphSizes(sizes);
+  const chunkRows = Math.ceil(sizes.mostRows / chunks) * batch;
+  const atOnce = batch > 1 || blocks.keepProbabilities ? layers : 1;
+  const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, leastCells(pair)), 0);
   const length = shape.pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
   const perToken = 4 * hiddenSize + 3 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
   const slot = 2 * layers * keyValueHeads * headSize;
@@ -60,9 +63,15 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
     // parameters cut into tensors, and of the gradient's pieces.
     trained: 4 * trained * (isFull ? 8 : 6),
     activations:
-      4 * batch * layers * (length * perToken + length * length * heads) + 2 * 4 * chunkRows * vocabularySize,
+      4 * batch * (layers * length * perToken + cells * heads) + 2 * 4 * chunkRows * vocabularySize,
     answers: shape.answers ? 4 * slot * shape.answers.batch * shape.answers.maxLength : 0,
   };
+}
+
+/** Pairs of tokens that attention has to look at, prompt and answers in blocks of their own: half of the squares. */
+function leastCells({ prompt, chosen, rejected }: PackablePair): number {
+  const answers = [chosen, rejected].map(({ length }) => length * (prompt.length + length / 2));
+  return prompt.length ** 2 / 2 + answers[0]! + answers[1]!;
 }
 
 export function sumOf(parts: MemoryParts): number {

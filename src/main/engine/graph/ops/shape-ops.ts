@@ -252,6 +252,17 @@ export const gatherElementsOp: Op<Readonly<Record<string, never>>> = {
 
 export const gatherElements = (table: Value, indices: Value): Value =>
   apply(gatherElementsOp, [table, indices], {});
+/** Takes another value's runtime shape, over as many elements: nothing is copied. */
+const reshapeToOp: Op<Readonly<Record<string, never>>> = {
+  name: 'ReshapeTo',
+  infer: ([value]) => [{ dtype: value!.dtype, shape: value!.shape }],
+  onnx: () => ({ operator: 'Reshape' }),
+};
+
+/** `other` must have the same shape. */
+export const reshapeTo = (value: Value, other: Value): Value =>
+  apply(reshapeToOp, [value, apply(shapeOfOp, [other], {})], {});
+export const zerosLike = (value: Value): Value => apply(zerosLikeOp, [value], {});
 /** Broadcasts to the runtime shape of another value. */
 export const expandLike = (value: Value, like: Value): Value =>
   apply(expandToOp, [value, apply(shapeOfOp, [like], {})], { shape: like.shape });
