@@ -9,7 +9,15 @@ import type { OpenModel, Policy } from '../model.ts';
 import { planDisk, type Writing } from './disk.ts';
 import { alternatives } from './memory-model.ts';
 import { availableMemory, peakMemory } from './resources.ts';
-import { fitPassTime, median, passSeconds, passSize, type PassSize, type Sample } from './timing.ts';
+import {
+  fitPassTime,
+  median,
+  packedLength,
+  passSeconds,
+  passSize,
+  type PassSize,
+  type Sample,
+} from './timing.ts';
 import { measureUpdate } from './update.ts';
 
 /** Share of the expected time that calibration may take where a few passes take less. */
@@ -297,7 +305,7 @@ async function measurePasses(
 ): Promise<Measured> {
   const sized = passes
     .map((pass) => ({ pass, size: passSize(config, pass) }))
-    .sort((a, b) => a.size.square - b.size.square || a.size.tokens - b.size.tokens);
+    .sort((a, b) => a.size.tokens - b.size.tokens || a.size.square - b.size.square);
   const timed = async (place: number): Promise<number> => {
     // The runtime's run blocks the event loop: let a signal and the screen have their turn.
     await nextTurn();
@@ -327,7 +335,7 @@ async function measurePasses(
     const enough = Math.min(mostSeconds, Math.max(Math.min(leastSeconds, total), calibrationShare * total));
     if (spent >= enough) break;
   }
-  const longest = Math.round(Math.sqrt(sized.at(-1)!.size.square / sized.at(-1)!.pass.length));
+  const longest = passes.flat().reduce((most, pair) => Math.max(most, packedLength(pair)), 0);
   return { time, total, passes: count, longest };
 }
 

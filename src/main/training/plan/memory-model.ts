@@ -3,7 +3,7 @@ import type { ModelSource } from '../../engine/models/family.ts';
 import type { PackablePair } from '../../engine/train/packing.ts';
 import { graphSizes, sizesOf } from '../../engine/train/scorer.ts';
 import { trainableLayout, type Trainable } from '../../engine/train/graphs.ts';
-import { packedLength } from './timing.ts';
+import { attendedCells, packedLength } from './timing.ts';
 
 /** What decides how much memory a training takes. */
 export interface MemoryShape {
@@ -52,7 +52,7 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   const { chunks, blocks } = graphSizes(sizes);
   const chunkRows = Math.ceil(sizes.mostRows / chunks) * batch;
   const atOnce = batch > 1 || blocks.keepProbabilities ? layers : 1;
-  const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, leastCells(pair)), 0);
+  const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, attendedCells(pair)), 0);
   const length = shape.pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
   const perToken = 4 * hiddenSize + 3 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
   const slot = 2 * layers * keyValueHeads * headSize;
@@ -66,12 +66,6 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
       4 * batch * (layers * length * perToken + cells * heads) + 2 * 4 * chunkRows * vocabularySize,
     answers: shape.answers ? 4 * slot * shape.answers.batch * shape.answers.maxLength : 0,
   };
-}
-
-/** Pairs of tokens that attention has to look at, prompt and answers in blocks of their own: half of the squares. */
-function leastCells({ prompt, chosen, rejected }: PackablePair): number {
-  const answers = [chosen, rejected].map(({ length }) => length * (prompt.length + length / 2));
-  return prompt.length ** 2 / 2 + answers[0]! + answers[1]!;
 }
 
 export function sumOf(parts: MemoryParts): number {

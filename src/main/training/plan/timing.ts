@@ -8,7 +8,7 @@ export interface PassSize {
    * Tokens that go through the layers, plus the output head's rows as so many tokens as they cost.
    */
   readonly tokens: number;
-  /** Σ length² over the pass's sequences. */
+  /** Places that attention looks at, over the pass's sequences: grows with the square of their lengths. */
   readonly square: number;
 }
 
@@ -19,7 +19,15 @@ export function passSize(config: DecoderConfig, pairs: readonly PackablePair[]):
   const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize } = config;
   const perLayer = hiddenSize * (3 * intermediateSize + 2 * (heads + keyValueHeads) * headSize);
   const headShare = (vocabularySize * hiddenSize) / (layers * perLayer);
-  return { tokens: length * pairs.length + rows * headShare, square: length * length * pairs.length };
+  const [only] = pairs;
+  const square = pairs.length === 1 ? attendedCells(only!) : length * length * pairs.length;
+  return { tokens: length * pairs.length + rows * headShare, square };
+}
+
+/** Pairs of tokens that a pair's attention cannot do without: half of each part's square, and its answers by its prompt. */
+export function attendedCells({ prompt, chosen, rejected }: PackablePair): number {
+  const answer = ({ length }: Int32Array): number => length * (prompt.length + length / 2);
+  return prompt.length ** 2 / 2 + answer(chosen) + answer(rejected);
 }
 
 /** Tokens of the packed sequence: an answer's last token is predicted, never read. */
