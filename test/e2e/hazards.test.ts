@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ListModelsResult } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
 import {
+  inStore,
   plumbline,
   readLines,
   scratchFolder,
@@ -144,23 +145,73 @@ describe('a warm-up without an end', () => {
   });
 });
 
-describe('what is measured on and trained on as well', () => {
-  it('is told of', async () => {
-    writeTinyModel(at('tiny'));
-    const pairs = sums(12);
-    const seen = pairs.slice(0, 3);
+describe('a question in two of training, validation and test', () => {
+  const pairs = sums(12);
+  const seen = pairs.slice(0, 3);
+  const asQuestions = (of: typeof pairs) => of.map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
+  const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--steps', 2];
+  const compareOn = (
+    name: string,
+    rows: readonly unknown[],
+    ...more: (string | number)[]
+  ): Promise<Outcome> => {
+    const tasks = ['--task-data', writeLines(at(name), rows), '--task-tokens', 2];
+    return plumbline(home, ['compare', ...common, '--eval-data', at('held.jsonl'), ...tasks, ...more]);
+  };
+  const jobs = (): number => inStore(home, (store) => store.jobs.list().length);
+  beforeAll(() => writeTinyModel(at('tiny')));
+
+  it('is told of where a training is evaluated on it', async () => {
     writeLines(at('seen.jsonl'), [...seen, ...sums(4, 100)]);
-    const questions = [...seen, ...sums(2, 200)].map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
-    writeLines(at('questions.jsonl'), questions);
-    const common = ['--model', at('tiny'), '--data', at('pairs.jsonl'), '--steps', 2];
     const outputs = ['--loss', 'dpo', '--metrics', at('m.jsonl'), '--adapter-out', at('out')];
     const trained = await run('train', ...common, ...outputs, '--eval-data', at('seen.jsonl'));
     expect(trained.err).toContain('3 of 7 held-out prompts are trained on as well');
-    const tasks = ['--task-data', at('questions.jsonl'), '--task-tokens', 2];
-    const compared = await run('compare', ...common, '--eval-data', at('held.jsonl'), ...tasks);
-    expect(compared.err).toContain('3 of 5 task questions are trained on as well');
     const clean = await run('train', ...common, ...outputs, '--eval-data', at('held.jsonl'));
     expect(clean.err).not.toContain('as well');
+  });
+
+  it.each([
+    ['as they are', (prompt: string) => ({ prompt })],
+    ['but for blanks', (prompt: string) => ({ prompt: ` ${prompt.replace(' plus', '\n\tplus')}\n` })],
+    ['as a message', (prompt: string) => ({ prompt: [{ role: 'user', content: prompt }] })],
+    ['by another name', (prompt: string) => ({ question: prompt })],
+  ])('is refused where its words are trained on, %s', async (_, form) => {
+    const asked = [
+      ...asQuestions(sums(2, 200)),
+      ...seen.map(({ prompt }) => ({ ...form(prompt), answer: '1' })),
+    ];
+    const { code, err } = await compareOn('questions.jsonl', asked);
+    expect(code).toBe(1);
+    expect(err).toContain(`${at('questions.jsonl')}, row 2: 3 of 5 task questions are trained on as well`);
+    expect(err).toContain(`(row 0 of ${at('pairs.jsonl')})`);
+    expect(err).toContain('leave them out of one of the two');
+    const planned = await plumbline(home, [
+      ...['plan', 'compare', ...common, '--eval-data', at('held.jsonl')],
+      ...['--task-data', at('questions.jsonl')],
+    ]);
+    expect([planned.code, planned.err]).toEqual([1, expect.stringContaining('3 of 5 task questions')]);
+  });
+
+  it('is refused where it is held out and asked, also where few are asked on the way and SFT comes first', async () => {
+    const asked = [...asQuestions(sums(3, 200)), ...asQuestions(sums(1, 100))];
+    const { code, err } = await compareOn(
+      'held-questions.jsonl',
+      asked,
+      ...['--eval-every', 1, '--eval-questions', 1, '--sft-first', '1e-4'],
+    );
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining('row 3: 1 of 4 task questions is held out as well'),
+    ]);
+    expect(err).toContain(`(row 0 of ${at('held.jsonl')})`);
+  });
+
+  it('is no hindrance among rows that are not trained on, nor twice in one part', async () => {
+    const before = jobs();
+    const twice = [...asQuestions(sums(2, 200)), ...asQuestions(sums(1, 200))];
+    const apart = await compareOn('apart.jsonl', [...twice, ...asQuestions(pairs.slice(8, 9))], '--pairs', 8);
+    expect([apart.code, apart.err]).toEqual([0, expect.not.stringContaining('as well')]);
+    expect(jobs()).toBe(before + 1);
   });
 });
 

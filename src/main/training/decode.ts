@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Text } from '../../shared/preferences.ts';
 import { repetition } from '../../shared/repetition.ts';
 import { Generator, type GenerateOptions, type Reader } from '../engine/generate/generator.ts';
 import { NonFiniteLogitsError } from '../engine/generate/sampling.ts';
-import { tokenizePrompt } from '../engine/tokens/pairs.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { readJsonObject } from '../formats/files.ts';
 import type { OpenModel } from './model.ts';
@@ -72,22 +70,10 @@ export class Answerer {
     this.#maxTokens = maxTokens;
   }
 
-  /** @param trainable the shape of the policies; their numbers come with each call */
-  static async open(
-    model: OpenModel,
-    trainable: Trainable,
-    questions: readonly { readonly index: number; readonly prompt: Text; readonly answer: string }[],
-    options: { readonly maxTokens: number; readonly threads?: number | undefined },
-  ): Promise<Answerer> {
-    const prompts = questions.map(({ index, prompt, answer }) =>
-      Int32Array.from(
-        tokenizePrompt({ kind: 'completion', index, prompt, completion: answer }, model.tokenizer),
-      ),
-    );
-    return Answerer.openFor(model, trainable, prompts, options);
-  }
-
-  /** As `open`, for prompts that are token ids already; at least one. */
+  /**
+   * @param trainable the shape of the policies; their numbers come with each call
+   * @param prompts token ids; at least one prompt
+   */
   static async openFor(
     model: OpenModel,
     trainable: Trainable,

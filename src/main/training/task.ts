@@ -3,6 +3,8 @@ import { InputError } from '../../shared/errors.ts';
 import { generationMeasures } from '../../shared/generation-measures.ts';
 import { splitImplicitPrompt } from '../../shared/implicit-prompt.ts';
 import { sha256OfFile } from '../formats/files.ts';
+import { tokenizePrompt } from '../engine/tokens/pairs.ts';
+import type { Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { readQuestions, type Question } from '../formats/questions.ts';
 import type { Store } from '../store/database.ts';
 import { resolveData } from './data.ts';
@@ -39,10 +41,11 @@ export class TaskRunner {
   static async open(
     model: OpenModel,
     trainable: Policy['trainable'],
-    questions: readonly Question[],
+    questions: readonly TokenizedQuestion[],
     options: { readonly maxTokens: number; readonly threads?: number | undefined },
   ): Promise<TaskRunner> {
-    return new TaskRunner(questions, await Answerer.open(model, trainable, questions, options));
+    const prompts = questions.map(({ tokens }) => Int32Array.from(tokens));
+    return new TaskRunner(questions, await Answerer.openFor(model, trainable, prompts, options));
   }
 
   /**
@@ -88,19 +91,29 @@ export class TaskRunner {
   }
 }
 
+/** A question with the token ids that it is asked by. */
+export type TokenizedQuestion = Question & { readonly tokens: readonly number[] };
+
 /**
- * Questions of an imported dataset, whose rows with an answer are asked, or of a file.
- * @param asChat whether a plain `question` of a file is asked as a user's message
+ * Questions of an imported dataset, whose rows with an answer are asked, or of a file. With a chat template a plain
+ * `question` of a file is asked as a user's message.
  * @returns the questions, and a hash of where they come from
  * @throws InputError where there is neither, or nothing can be asked
  */
 export async function resolveQuestions(
   store: Store,
   nameOrPath: string,
-  asChat: boolean,
-): Promise<{ readonly questions: readonly Question[]; readonly hash: string }> {
-  if (!store.datasets.findByName(nameOrPath))
-    return { questions: readQuestions(nameOrPath, asChat), hash: sha256OfFile(nameOrPath) };
+  tokenizer: Tokenizer,
+): Promise<{ readonly questions: readonly TokenizedQuestion[]; readonly hash: string }> {
+  const tokenized = (question: Question): TokenizedQuestion => {
+    const { index, prompt, answer } = question;
+    const row = { kind: 'completion', index, prompt, completion: answer } as const;
+    return { ...question, tokens: tokenizePrompt(row, tokenizer) };
+  };
+  if (!store.datasets.findByName(nameOrPath)) {
+    const read = readQuestions(nameOrPath, tokenizer.chatTemplate !== undefined);
+    return { questions: read.map(tokenized), hash: sha256OfFile(nameOrPath) };
+  }
   const { rows, hash } = await resolveData(store, nameOrPath);
   const questions = rows.flatMap((row) => {
     if (row.answer === undefined) return [];
@@ -113,7 +126,7 @@ export async function resolveQuestions(
   });
   if (questions.length === 0)
     throw new InputError('no row has an answer that a question could be held against', { file: nameOrPath });
-  return { questions, hash };
+  return { questions: questions.map(tokenized), hash };
 }
 
 function questionText({ prompt }: Question): string {

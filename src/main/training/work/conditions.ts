@@ -10,9 +10,9 @@ import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { engineOptions, openShared, type SharedSessions } from '../sessions.ts';
 import type { JobSpec } from '../job.ts';
-import { holdOut, refuseLeaks } from '../held-out.ts';
+import { holdOut, promptsOf, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
-import { asBar, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
+import { asBar, tellNotes, tellWarmup } from '../progress.ts';
 import { refuseEmptySeeds } from '../replicates.ts';
 import { CrossLossMeter } from '../cross-loss.ts';
 import { DriftMeter } from '../drift.ts';
@@ -65,7 +65,7 @@ export interface Conditions {
 }
 
 /**
- * @throws InputError where nothing is held out, or a held-out prompt is trained on; UsageError for seeds that change
+ * @throws InputError where nothing is held out, or a question is in two of training, held-out pairs and task; UsageError for seeds that change
  *   nothing
  */
 export async function openConditions(
@@ -85,7 +85,17 @@ export async function openConditions(
   const options = { maxLength: shared.maxLength, needsRejected: true };
   const training = prepareData(train, model.tokenizer, { ...options, file: request.data });
   const held = prepareData(heldRows, model.tokenizer, { ...options, file: heldFile });
-  refuseLeaks(training.pairs, held.pairs, heldFile);
+  const asked =
+    request.taskData === undefined
+      ? undefined
+      : await resolveQuestions(store, request.taskData, model.tokenizer);
+  const trainedOn = { what: 'training prompts', use: 'trained on', file: request.data };
+  const heldOut = { what: 'held-out prompts', use: 'held out', file: heldFile };
+  const questions = { what: 'task questions', use: 'asked', file: request.taskData ?? '' };
+  refuseLeaks(promptsOf(trainedOn, training.pairs, train), [
+    promptsOf(heldOut, held.pairs, heldRows),
+    ...(asked ? [{ ...questions, prompts: asked.questions }] : []),
+  ]);
   refuseEmptySeeds(request, training.pairs.length);
   tellNotes(training, call);
   tellWarmup(shared, stepCount(shared, training.pairs.length), call);
@@ -122,10 +132,6 @@ export async function openConditions(
         fileOf: fileOf(needed),
       });
   const afterReference = performance.now();
-  const asked =
-    request.taskData === undefined
-      ? undefined
-      : await resolveQuestions(store, request.taskData, model.tokenizer.chatTemplate !== undefined);
   const task =
     asked === undefined
       ? undefined
@@ -133,7 +139,6 @@ export async function openConditions(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
         });
-  tellLeaks(training.pairs, task?.prompts ?? [], 'task questions', call);
   const driftingAfter = (count: number): readonly Int32Array[] =>
     task ? task.prompts.slice(0, count) : promptsToSample(held.pairs, count);
   const drifting = driftingAfter(request.driftPrompts ?? defaults.driftPrompts);

@@ -5,9 +5,8 @@ import { parseSharedSettings, runConfigOf } from '../../../shared/config.ts';
 import type { CompareRequest } from '../../../shared/contract.ts';
 import { openStore } from '../../store/database.ts';
 import type { JobSpec, WorkerMessage } from '../job.ts';
-import { readQuestions } from '../../formats/questions.ts';
 import { openBase, startPolicy } from '../model.ts';
-import { TaskRunner } from '../task.ts';
+import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openConditions } from './conditions.ts';
 import type { WorkContext } from './context.ts';
 import { runOne } from './run.ts';
@@ -60,9 +59,8 @@ describe('a run whose answers have no finite logits', () => {
     // Answers come from another model, whose weights have overflown: trained numbers seldom overflow in answers alone.
     const infinite = writeTinyModel(join(folder, 'infinite'), { spoil: (flat) => flat.fill(Infinity) });
     const overflown = openBase(place('infinite', infinite));
-    const task = await TaskRunner.open(overflown, trainable, readQuestions(questions, false), {
-      maxTokens: 2,
-    });
+    const asked = await resolveQuestions(store, questions, overflown.tokenizer);
+    const task = await TaskRunner.open(overflown, trainable, asked.questions, { maxTokens: 2 });
     await runOne(context, { ...conditions, task }, run, {
       ...{ place: 0, of: 1, stepsBefore: 0, stepsInAll: 2, grid: request },
     });

@@ -242,7 +242,7 @@ export const compare = defineCommand({
       'with the same seed start from the same adapter and see the same batches, so that at one learning rate and β only ' +
       'the loss differs. Every ' +
       'run and the untrained model are evaluated on held-out pairs, and with --task-data on ' +
-      'questions that have one right answer.',
+      'questions that have one right answer. A question in two of training, held-out pairs and task is refused.',
     'With --sft-first every seed begins with supervised fine-tuning on the chosen answers, and its arms start from that, ' +
       'which is also their reference.',
     'With --from a report is made again: its command is carried out, and every number is held against the report. Where one ' +
