@@ -13,7 +13,8 @@ export interface Appearance {
 }
 
 // Okabe and Ito's palette, which people with any form of colour blindness can tell apart; darkened on the light and
-// lightened on the dark ground where contrast needs it. The mark tells apart what shares a colour.
+// lightened on the dark ground where contrast needs it. The mark tells apart what shares a colour, or has one that some people
+// see as the same: vermillion and ochre without red or green, purple and grey without green.
 const vermillion = { light: '#c04f00', dark: '#ff8a4c' };
 const blue = { light: '#0067a5', dark: '#62b8f0' };
 const green = { light: '#007a58', dark: '#2fc49a' };
@@ -25,13 +26,13 @@ const appearances: Readonly<Record<string, Appearance>> = {
   base: { ...grey, mark: 'rect' },
   dpo: { ...vermillion, mark: 'circle' },
   'minor-dpo': { ...blue, mark: 'triangle' },
-  'kappa-dpo': { ...ochre, mark: 'circle' },
+  'kappa-dpo': { ...ochre, mark: 'rect' },
   sft: { ...green, mark: 'rectRot' },
-  dpop: { ...purple, mark: 'rect' },
+  dpop: { ...purple, mark: 'rectRot' },
   ipo: { ...ochre, mark: 'triangle' },
   hinge: { ...green, mark: 'circle' },
   cdpo: { ...purple, mark: 'circle' },
-  robust: { ...ochre, mark: 'rectRot' },
+  robust: { ...purple, mark: 'triangle' },
   simpo: { ...blue, mark: 'rect' },
   orpo: { ...vermillion, mark: 'rectRot' },
   'minor-sft': { ...green, mark: 'triangle' },

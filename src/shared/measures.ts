@@ -21,6 +21,8 @@ export interface Measure {
   readonly group: 'held-out' | 'answers' | 'length';
   /** Shares are shown in percent and their differences in points; nats are per answer, but per token for the KL. */
   readonly unit: 'share' | 'nats' | 'nats/token' | 'tokens' | 'number';
+  /** A distance: charts of it begin at 0, below which nothing can be. */
+  readonly fromZero?: true;
   /** The value of one evaluation; undefined where it was not measured or is not finite. */
   readonly of: (evaluation: Evaluation) => number | undefined;
   /** The smallest step this measure can move by on this evaluation; 0 for a continuous one. */
@@ -85,6 +87,7 @@ export const measures: readonly Measure[] = [
     label: 'KL to the reference',
     group: 'answers',
     unit: 'nats/token',
+    fromZero: true,
     of: ({ klToReference }) => finite(klToReference?.perToken),
     resolution: () => 0,
   },

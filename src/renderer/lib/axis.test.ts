@@ -52,6 +52,14 @@ describe('ends of a scale', () => {
     expect(min).toBeGreaterThan(0);
   });
 
+  it('begin or end at 0 where it is shown and nothing lies beyond', () => {
+    expect(scaleEnds(0.5, 2, false, true)).toEqual({ min: 0, max: 2.1 });
+    expect(scaleEnds(-2, -1, false, true)).toEqual({ min: -2.1, max: 0 });
+    const { min, max } = scaleEnds(-1, 1, false, true);
+    expect([min, max]).toEqual([-1.1, 1.1]);
+    expect(scaleEnds(0, 0, false, true)).toEqual({ min: 0, max: 0.5 });
+  });
+
   it('are a range also around a single value, and where there is none', () => {
     for (const [low, high] of [
       [3, 3],

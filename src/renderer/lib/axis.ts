@@ -91,12 +91,23 @@ export function hasLogWords(value: number, { from, to }: Range): boolean {
 /**
  * Ends of a scale that shows all of these with a little room.
  * @param log in powers of ten: only values above 0 may be given
+ * @param zero 0 is shown as well, and is an end where nothing lies beyond it
  */
-export function scaleEnds(low: number, high: number, log: boolean): { min: number; max: number } {
+export function scaleEnds(
+  low: number,
+  high: number,
+  log: boolean,
+  zero = false,
+): { min: number; max: number } {
   if (!(low <= high)) return log ? { min: 0.1, max: 1 } : { min: 0, max: 1 };
   if (log) return low === high ? { min: low / 2, max: high * 2 } : spreadLog(low, high);
-  const room = high > low ? 0.05 * (high - low) : Math.abs(high) * 0.05 || 0.5;
-  return { min: low - room, max: high + room };
+  const [least, most] = zero ? [Math.min(low, 0), Math.max(high, 0)] : [low, high];
+  const room = most > least ? 0.05 * (most - least) : Math.abs(most) * 0.05 || 0.5;
+  return {
+    min: zero && least === 0 ? 0 : least - room,
+    // All at 0: the line needs a height.
+    max: zero && most === 0 && least < 0 ? 0 : most + room,
+  };
 }
 
 function spreadLog(low: number, high: number): { min: number; max: number } {

@@ -28,6 +28,8 @@ export interface Points {
   readonly categories?: readonly string[];
   readonly lines?: readonly ({ readonly y: number; readonly label: string } | 'diagonal' | 'zero')[];
   readonly limits?: readonly [number, number];
+  /** The y axis begins at 0. */
+  readonly fromZero?: boolean;
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -69,6 +71,7 @@ export function measureCharts(result: ComparisonResult): Points[] {
         categories: points.map((point) => describePoint(point).replace(/^lr /, '')),
         xLabel: points.some(({ beta }) => beta !== undefined) ? 'learning rate, β' : 'learning rate',
         yLabel: measure.unit === 'nats' ? 'nats per answer' : unitWords[measure.unit],
+        ...(measure.fromZero ? { fromZero: true } : {}),
         ...(base === undefined ? {} : { lines: [{ y: base * scale, label: 'base' }] }),
       },
     ];

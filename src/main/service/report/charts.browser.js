@@ -138,11 +138,11 @@
     };
   }
 
-  // Room around the data, but no percentage below 0 or above 100.
+  // Room around the data, but no percentage below 0 or above 100, and no distance below 0.
   function dotRange(spec) {
     const values = spec.groups.flatMap((group) => group.dots.map(([, y]) => y));
     if (typeof spec.base === 'number') values.push(spec.base);
-    if (!spec.limits || values.length === 0) return { grace: '10%' };
+    if (!spec.limits || values.length === 0) return { grace: '10%', beginAtZero: spec.fromZero };
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const room = Math.max((high - low) * 0.1, 1);
     return {

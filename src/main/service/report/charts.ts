@@ -56,6 +56,8 @@ export interface DotChart extends ChartBase {
   readonly base: number | undefined;
   /** Where the measure cannot go beyond: 0 and 100 for percentages. */
   readonly limits: readonly [number, number] | undefined;
+  /** Where the measure begins at 0. */
+  readonly fromZero: boolean;
 }
 
 /** Held-out pairs as points (c, r). */
@@ -334,6 +336,7 @@ function dotCharts(result: ComparisonResult, beta: number | undefined, place: nu
         groups,
         base: base === undefined ? undefined : rounded(base * scale),
         limits: measure.unit === 'share' ? [0, 100] : undefined,
+        fromZero: measure.fromZero ?? false,
       },
     ];
   });

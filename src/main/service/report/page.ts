@@ -9,7 +9,7 @@ import { errorRateWords } from '../../../shared/error-rates.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
 import { select, selectionLines, type Selection, type SelectedVerdict } from '../../../shared/selection.ts';
-import { verdict, verdictLine } from '../../../shared/verdict.ts';
+import { claimsFirst, verdict, verdictLine } from '../../../shared/verdict.ts';
 import type { Verdict, VerdictOutcome } from '../../../shared/verdict.ts';
 import { collapseTable, partingSection } from './breaks.ts';
 import { chartGroups, lineDashes } from './charts.ts';
@@ -38,6 +38,9 @@ const signs: Readonly<Record<VerdictOutcome | SelectedVerdict['outcome'], string
   'no-choice': '?',
 };
 
+/** Verdicts in full; the rest, at other points of a grid, is folded. */
+const mostVerdicts = 6;
+
 function verdictSection(
   verdicts: readonly Verdict[],
   selection: Selection | undefined,
@@ -51,9 +54,19 @@ function verdictSection(
     </li>`;
   const item = (verdict: Verdict, lead: boolean): Markup =>
     entry(verdict.outcome, verdictLine(verdict), lead);
-  const others = verdicts.filter(({ primary }) => !primary);
+  const leading = claimsFirst(verdicts.filter(({ primary }) => primary));
+  // Divergence takes every measure of a cell alike: it is said once, with the measure that leads.
+  const others = verdicts.filter(({ primary, outcome }) => !primary && outcome !== 'diverged');
+  const folded = (title: string, list: readonly Verdict[]): Markup | false =>
+    list.length > 0 &&
+    html`<details>
+      <summary>${title}</summary>
+      <ul class="verdicts">
+        ${list.map((verdict) => item(verdict, false))}
+      </ul>
+    </details>`;
   return html`<ul class="verdicts" id="verdicts">
-      ${verdicts.filter(({ primary }) => primary).map((verdict) => item(verdict, true))}
+      ${leading.slice(0, mostVerdicts).map((verdict) => item(verdict, true))}
       ${
         selection &&
         selectionLines(selection).map((line, place) =>
@@ -62,15 +75,8 @@ function verdictSection(
       }
       ${collapsed.map(({ words }) => entry('diverged', words, false))}
     </ul>
-    ${
-      others.length > 0 &&
-      html`<details>
-        <summary>Verdicts on the other measures</summary>
-        <ul class="verdicts">
-          ${others.map((verdict) => item(verdict, false))}
-        </ul>
-      </details>`
-    }
+    ${folded(`${leading.length - mostVerdicts} more at other points of the grid`, leading.slice(mostVerdicts))}
+    ${folded('Verdicts on the other measures', others)}
     <p class="quiet">
       From paired differences over seeds: Student’s t interval, corrected by Holm’s method where several
       learning rates, values of β or arms are compared; below three seeds nothing is claimed. ${rateWords} The

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { syntheticComparison } from '../../../../test/fixtures/synthetic-comparison.ts';
 import { appearanceOf } from '../../../shared/appearance.ts';
+import { verdict, verdictLine, type Verdict } from '../../../shared/verdict.ts';
 import { chartGroups, explainFall, smoothedMean, smoothingWindow } from './charts.ts';
 import type { StepChart } from './charts.ts';
 import { reportPage } from './page.ts';
@@ -73,6 +74,33 @@ describe('the page', () => {
     ).toBeGreaterThanOrEqual(2 * 4 * 4);
   });
 
+  it('shows of a big grid what can be claimed, and folds the other points', () => {
+    const grid = syntheticComparison({
+      ...{ learningRates: [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5], arms: ['dpo', 'minor-dpo', 'ipo'] },
+      ...{ steps: 4, diverge: false, effect: 0.4, questions: 400, seeds: [0, 1, 2, 3, 4] },
+    });
+    // At what comes first in the grid nothing can be claimed.
+    const runs = grid.runs.map((run) =>
+      run.learningRate < 1e-5 ? { ...run, status: 'diverged' as const } : run,
+    );
+    const result = { ...grid, runs };
+    const leading = verdict(result).filter(({ primary }) => primary);
+    expect(leading).toHaveLength(12);
+    const page = reportPage(result, scripts);
+    const [, shown, folded] =
+      /<ul class="verdicts" id="verdicts">([^]*?)<\/ul>\s*<details>\s*<summary>6 more at other points of the grid<\/summary>([^]*?)<\/details>/.exec(
+        page,
+      )!;
+    const lines = (text: string): string[] =>
+      leading.map(verdictLine).filter((line) => text.includes(html`${line}`.text));
+    expect(lines(shown!)).toHaveLength(6);
+    expect(lines(folded!)).toHaveLength(6);
+    const isClaim = ({ outcome }: Verdict): boolean => outcome === 'higher' || outcome === 'lower';
+    const claims = leading.filter(isClaim).map(verdictLine);
+    expect(claims).toHaveLength(6);
+    expect(lines(shown!)).toEqual(claims);
+  });
+
   it('raises an alarm where the arms were not paired', () => {
     const result = syntheticComparison({ steps: 4 });
     const runs = result.runs.map((run, place) => (place === 0 ? { ...run, adapterStartHash: 'other' } : run));
@@ -114,6 +142,18 @@ describe('the charts', () => {
       expect(step).toBe(place + 1);
       expect(value).toBeCloseTo(run.metrics[place]!['rewards/rejected']! / 0.1, 3);
     });
+  });
+
+  it('begin at 0 where the measure is a distance', () => {
+    const result = syntheticComparison();
+    const klToReference = { samples: 20, tokens: 400, perToken: 0.2 };
+    const runs = result.runs.map((run) =>
+      run.evaluation ? { ...run, evaluation: { ...run.evaluation, klToReference } } : run,
+    );
+    const dots = chartGroups({ ...result, runs }).flatMap(({ charts }) =>
+      charts.filter((chart) => chart.kind === 'dots'),
+    );
+    expect(dots.filter(({ fromZero }) => fromZero).map(({ id }) => id)).toEqual(['dots-kl']);
   });
 
   it('are one group per learning rate and β, rewards of each run in its own β', () => {

@@ -87,7 +87,9 @@ export const overlay: Plugin<'line'> = {
     const { ctx, chartArea, scales } = chart;
     const [atX, atY] = [pixels(scales['x']!), pixels(scales['y']!)];
     const { min, max } = scales['x']!;
-    clipped(ctx, { ...chartArea, right: chartArea.right + 5 }, () => {
+    // A mark at an end of the scales is whole.
+    const { top, right, bottom } = chartArea;
+    clipped(ctx, { ...chartArea, top: top - 5, right: right + 5, bottom: bottom + 5 }, () => {
       looksOf(chart).forEach((look, order) => {
         const { plotted, mark, hollow, colour, ground } = look;
         const [first, end] = visiblePlaces(plotted.x, min, max);

@@ -173,9 +173,8 @@ export class Plot {
     const key = `${from} ${to}`;
     if (this.#ends?.key === key) return this.#ends;
     const plotted = lines.map((line) => line.plotted);
-    let { low, high } = extentOf(plotted, { from, to });
-    if (zeroLine && !logY) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-    this.#ends = { key, ...scaleEnds(low, high, logY) };
+    const { low, high } = extentOf(plotted, { from, to });
+    this.#ends = { key, ...scaleEnds(low, high, logY, zeroLine) };
     return this.#ends;
   }
 

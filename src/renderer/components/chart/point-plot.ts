@@ -31,6 +31,7 @@ export interface PointContent {
   /** Lines across: at a height, or where x = y. */
   readonly lines?: readonly ({ readonly y: number; readonly label: string } | 'diagonal' | 'zero')[];
   readonly limits?: readonly [number, number] | undefined;
+  readonly fromZero?: boolean | undefined;
   /** Points with this key stand out. */
   readonly chosen?: number | undefined;
   /** A point with a key was pressed. */
@@ -132,7 +133,7 @@ function configure(canvas: HTMLCanvasElement, content: PointContent): PointConfi
 }
 
 function scalesOf(
-  { categories, xLabel, yLabel, limits }: PointContent,
+  { categories, xLabel, yLabel, limits, fromZero = false }: PointContent,
   ink: string,
   line: string,
   family: string,
@@ -166,6 +167,8 @@ function scalesOf(
       ...common,
       type: 'linear',
       grace: '5%',
+      // With it the room that is left ends at 0.
+      beginAtZero: fromZero,
       ...(limits ? { suggestedMin: limits[0], suggestedMax: limits[1] } : {}),
       title: { display: true, text: yLabel, color: ink, font },
       ticks: { color: ink, font, callback: (value) => formatNumber(Number(value)).replace('-', '−') },
