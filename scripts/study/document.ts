@@ -32,6 +32,7 @@ export interface PartRecord {
 /** Without marks that Markdown would take for its own. */
 const plain = (text: string): string => text.replace(/[\\`*_[\]<>|~]/g, '\\$&');
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const paragraph = (text: string): string => wrapText(text, 120).join('\n');
 const list = (lines: readonly string[]): string =>
   lines.map((line) => wrapText(line, 120, '- ', '  ').join('\n')).join('\n');
@@ -136,7 +137,8 @@ function sectionOf(part: PartRecord): string[] {
   const all = robustness(result);
   const betas = (result.betas?.length ?? 0) > 1 ? result.betas! : [undefined];
   const judged = [...new Set(verdicts.map(({ measure }) => measure))];
-  const label = (name: Verdict['measure']): string => measures.find((each) => each.name === name)!.label;
+  const measureOf = (name: Verdict['measure']) => measures.find((each) => each.name === name)!;
+  const label = (name: Verdict['measure']): string => measureOf(name).label;
   // Points without a run yet have nothing to say.
   const told = verdicts.filter(
     ({ differences, outcome }) => differences.length > 0 || outcome === 'diverged',
@@ -161,7 +163,7 @@ function sectionOf(part: PartRecord): string[] {
     ]),
     '### Verdicts',
     ...judged.flatMap((name) => [
-      `#### ${label(name).charAt(0).toUpperCase()}${label(name).slice(1)}`,
+      `#### ${capital(label(name))}, difference in ${measureOf(name).unit === 'share' ? 'points' : 'nats'}`,
       verdictTable(result, verdicts, name),
     ]),
     paragraph(
