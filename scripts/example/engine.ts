@@ -69,7 +69,7 @@ async function trainFromScratch({
     file: dataFile,
   });
   const trainer = await Trainer.create(source, { kind: 'full' }, ['sft'], {
-    ...engineOptions(threads, pairs),
+    ...engineOptions({ threads }, pairs),
     batch: Math.min(sequencesAtOnce, config.batchSize),
     mostRows: sequencesAtOnce,
   });

@@ -70,6 +70,7 @@ export const settings = {
   sampleTokens: wholeNumber(1),
   evalKlPrompts: wholeNumber(0),
   threads: wholeNumber(1),
+  lowMemory: z.literal(true, { error: 'must be true or absent' }),
 } as const;
 
 function withinBounds({ least, most, mostIncluded = true, default: value }: LossParameter) {
@@ -139,6 +140,8 @@ const sharedShape = {
   /** After how many prompts the policy is sampled at each evaluation for its KL to the reference; with evalEvery. */
   evalKlPrompts: settings.evalKlPrompts.optional(),
   threads: settings.threads.optional(),
+  /** Activations are made again for the backward pass and weights not repacked: less memory, more time, other last bits. */
+  lowMemory: settings.lowMemory.optional(),
 };
 
 interface Exclusive {

@@ -60,11 +60,19 @@ describe.each(['tied', 'biases'])('LoRA gradients on %s equal float64 torch', (n
   const layout = trainableLayout(source, trainable);
   const losses = ['dpo', 'minor-dpo'];
 
-  test.each([512, 1024, 1536])('computed with %i rows at most', async (mostRows) => {
+  test.each([
+    { mostRows: 512 },
+    { mostRows: 1024 },
+    { mostRows: 1536 },
+    // Long sequences make their attention's probabilities again, and cut their prompts.
+    { mostRows: 512, longestSequence: 2048 },
+    { mostRows: 512, lowMemory: true },
+    { mostRows: 512, longestSequence: 2048, lowMemory: true },
+  ])('computed with %o', async (sizes) => {
     const trainer = await Trainer.create(source, trainable, losses, {
       longestSequence: 64,
-      mostRows,
       threads: 1,
+      ...sizes,
     });
     expect(expected.entries.map(({ gate, loss_name: loss }) => `${gate} ${loss}`)).toEqual(
       expect.arrayContaining(['open dpo', 'open minor-dpo', 'closed dpo', 'closed minor-dpo']),

@@ -50,6 +50,7 @@ export function commandOf(request: CompareRequest): string {
     ...(shared.evalSplit ? ['--eval-split'] : []),
     ...(shared.full ? ['--full'] : []),
     ...(shared.shuffle ? [] : ['--no-shuffle']),
+    ...(shared.lowMemory ? ['--low-memory'] : []),
   ];
   return ['npm run -s plumbline -- compare', ...words, ...switches].join(' ');
 }

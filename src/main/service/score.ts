@@ -26,7 +26,7 @@ export async function score(
     file: request.data,
   });
   tellNotes(data, call);
-  const engine = engineOptions(request.threads, data.pairs);
+  const engine = engineOptions(request, data.pairs);
   const scores = await scoreOnce(model, policy, data.pairs, engine, {
     ...asBar(call, 'scoring', 'pairs'),
     onScore(found) {

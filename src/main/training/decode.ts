@@ -50,6 +50,13 @@ export interface SampledAnswer extends Answer {
   readonly divergences?: readonly number[];
 }
 
+export interface DecodingOptions {
+  readonly maxTokens: number;
+  readonly threads?: number | undefined;
+  /** Weights are not repacked: less memory, more time, other last bits. */
+  readonly lowMemory?: boolean | undefined;
+}
+
 /** The same prompts answered greedily by one policy after another, in one session and one order. */
 export class Answerer {
   readonly #model: OpenModel;
@@ -78,13 +85,14 @@ export class Answerer {
     model: OpenModel,
     trainable: Trainable,
     prompts: readonly Int32Array[],
-    options: { readonly maxTokens: number; readonly threads?: number | undefined },
+    options: DecodingOptions,
   ): Promise<Answerer> {
     const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
     const generator = await Generator.create(model.source, trainable, {
       batch: Math.min(promptsAtOnce, prompts.length),
       maxLength: longest + options.maxTokens,
       threads: options.threads,
+      prepack: options.lowMemory ? false : undefined,
     });
     return new Answerer(model, prompts, generator, options.maxTokens);
   }

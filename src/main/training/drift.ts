@@ -1,6 +1,6 @@
 import type { Evaluation } from '../../shared/comparison.ts';
 import { generationMeasures, klToReference } from '../../shared/generation-measures.ts';
-import { Answerer, NonFiniteLogitsError } from './decode.ts';
+import { Answerer, NonFiniteLogitsError, type DecodingOptions } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { WorkOptions } from './work.ts';
 
@@ -32,7 +32,7 @@ export class DriftMeter {
     trainable: Policy['trainable'],
     reference: Policy | undefined,
     prompts: readonly Int32Array[],
-    options: { readonly maxTokens: number; readonly threads?: number | undefined },
+    options: DecodingOptions,
   ): Promise<DriftMeter | undefined> {
     if (prompts.length === 0) return undefined;
     const answerer = await Answerer.openFor(model, trainable, prompts, options);

@@ -29,15 +29,20 @@ export class Sampler {
       readonly samplePrompts?: number | undefined;
       readonly sampleTokens?: number | undefined;
       readonly threads?: number | undefined;
+      readonly lowMemory?: boolean | undefined;
     },
   ): Promise<Sampler | undefined> {
-    const { samplePrompts = 0, sampleTokens = 0, threads } = options;
+    const { samplePrompts = 0, sampleTokens = 0, threads, lowMemory } = options;
     const distinct = firstPrompts(held.pairs, samplePrompts);
     if (distinct.length === 0) return undefined;
     const rows = new Map(held.rows.map((row) => [row.index, row]));
     const texts = distinct.map(({ index }) => promptKey(rows.get(index)!));
     const prompts = distinct.map(({ prompt }) => prompt);
-    const answerer = await Answerer.openFor(model, trainable, prompts, { maxTokens: sampleTokens, threads });
+    const answerer = await Answerer.openFor(model, trainable, prompts, {
+      maxTokens: sampleTokens,
+      threads,
+      lowMemory,
+    });
     return new Sampler(answerer, texts);
   }
 

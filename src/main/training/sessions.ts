@@ -24,10 +24,10 @@ export function sequencesAtOnce(
  * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree.
  */
 export function engineOptions(
-  threads: number | undefined,
+  { threads, lowMemory }: { readonly threads?: number | undefined; readonly lowMemory?: boolean | undefined },
   ...pairs: readonly (readonly TrainingPair[])[]
 ): EngineOptions {
-  return { ...sizesOf(pairs.flat()), threads };
+  return { ...sizesOf(pairs.flat()), threads, lowMemory };
 }
 
 /** The session that trains one run. */

@@ -8,7 +8,7 @@ import type { Tokenizer } from '../engine/tokens/tokenizer.ts';
 import { readQuestions, type Question } from '../formats/questions.ts';
 import type { Store } from '../store/database.ts';
 import { resolveData } from './data.ts';
-import { Answerer } from './decode.ts';
+import { Answerer, type DecodingOptions } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { CallOptions } from '../../shared/contract.ts';
 import { asBar } from './progress.ts';
@@ -42,7 +42,7 @@ export class TaskRunner {
     model: OpenModel,
     trainable: Policy['trainable'],
     questions: readonly TokenizedQuestion[],
-    options: { readonly maxTokens: number; readonly threads?: number | undefined },
+    options: DecodingOptions,
   ): Promise<TaskRunner> {
     const prompts = questions.map(({ tokens }) => Int32Array.from(tokens));
     return new TaskRunner(questions, await Answerer.openFor(model, trainable, prompts, options));

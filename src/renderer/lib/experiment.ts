@@ -61,6 +61,8 @@ export const blankDraft = {
   evalQuestions: '0',
   klPrompts: String(defaults.driftPrompts),
   threads: '',
+  /** `on`: in the least memory, at the cost of time. */
+  lowMemory: '',
 };
 export type Draft = Readonly<typeof blankDraft>;
 export type DraftField = keyof typeof blankDraft;
@@ -261,6 +263,7 @@ export function checkDraft(draft: Draft, kind: 'preference' | 'completion' | und
           evalKlPrompts: reader.number('evalKlPrompts', settings.evalKlPrompts),
         }),
     ...(draft.shuffle === 'off' ? { shuffle: false } : {}),
+    ...(draft.lowMemory === 'on' ? { lowMemory: true as const } : {}),
     ...(draft.reference === 'base' ? { reference: 'base' } : {}),
     ...(threads === undefined ? {} : { threads }),
   };

@@ -28,7 +28,7 @@ async function open(input: Partial<RunConfigInput> = {}) {
   const [held, trained] = [pairs.slice(0, 3), pairs.slice(3)];
   const known = trained.map((pair) => ({ ...pair, reference: { chosen: -40, rejected: -50 } }));
   const policy = startPolicy(model, config);
-  const sessions = await openShared(model, policy.trainable, ['dpo'], engineOptions(1, pairs));
+  const sessions = await openShared(model, policy.trainable, ['dpo'], engineOptions({ threads: 1 }, pairs));
   return { config, held, trained, known, policy, sessions, batches: planBatches(config, trained.length) };
 }
 const sum = (parts: readonly PlanPart[]): number => parts.reduce((all, { amount }) => all + amount, 0);

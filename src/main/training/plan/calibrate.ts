@@ -49,7 +49,7 @@ export interface CalibrationOptions {
   readonly drift?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
   /** Draws samples at evaluations on the way; absent where none are asked for. */
   readonly driftOnTheWay?: Pick<Answerer, 'rehearse' | 'prompts'> | undefined;
-  readonly config: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters'>;
+  readonly config: Pick<RunConfig, 'loss' | 'beta' | 'lossParameters' | 'lowMemory'>;
   readonly pairs: readonly TrainingPair[];
   readonly held: readonly TrainingPair[];
   /** Of one run, as `planBatches` gives them. */
@@ -214,6 +214,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
           pairs: options.pairs,
           batch: trainer.batch,
           scores: scorer !== undefined,
+          lowMemory: options.config.lowMemory,
           answers: answering && {
             batch: Math.min(16, answering.prompts.length),
             maxLength: longestPrompt(answering.prompts),

@@ -14,6 +14,7 @@ export interface MemoryShape {
   readonly batch: number;
   /** Whether a scorer is open beside the trainer. */
   readonly scores: boolean;
+  readonly lowMemory?: boolean | undefined;
   /** Answers to questions: sequences side by side, and tokens of the longest with its prompt. */
   readonly answers?: { readonly batch: number; readonly maxLength: number } | undefined;
 }
@@ -38,7 +39,7 @@ const programBytes = 110e6;
  * needs; the attention's probabilities; one chunk of logits and its softmax.
  */
 export function leastMemory(shape: MemoryShape): MemoryParts {
-  const { source, trainable, batch } = shape;
+  const { source, trainable, batch, lowMemory = false } = shape;
   const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize } =
     source.config;
   const numbers = [...source.family.parameterShapes(source.config).values()].reduce(
@@ -47,11 +48,13 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   );
   const trained = trainableLayout(source, trainable).size;
   const isFull = trainable.kind === 'full';
-  const sessions = 2 + (shape.scores ? 1 : 0) + (shape.answers ? 1 : 0);
+  // Without repacking the file's own pages serve every session.
+  const sessions = lowMemory ? 1 : 2 + (shape.scores ? 1 : 0) + (shape.answers ? 1 : 0);
   const sizes = sizesOf(shape.pairs);
-  const { chunks, blocks } = graphSizes(sizes);
+  const { chunks, blocks } = graphSizes({ ...sizes, lowMemory });
   const chunkRows = Math.ceil(sizes.mostRows / chunks) * batch;
-  const atOnce = batch > 1 || blocks.keepProbabilities ? layers : 1;
+  const keeping = lowMemory ? 1 : layers;
+  const atOnce = batch > 1 || blocks.keepProbabilities ? keeping : 1;
   const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, attendedCells(pair)), 0);
   const length = shape.pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
   const perToken = 4 * hiddenSize + 3 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
@@ -63,7 +66,8 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
     // parameters cut into tensors, and of the gradient's pieces.
     trained: 4 * trained * (isFull ? 8 : 6),
     activations:
-      4 * batch * (layers * length * perToken + cells * heads) + 2 * 4 * chunkRows * vocabularySize,
+      4 * batch * (length * (keeping * perToken + (lowMemory ? layers * hiddenSize : 0)) + cells * heads) +
+      2 * 4 * chunkRows * vocabularySize,
     answers: shape.answers ? 4 * slot * shape.answers.batch * shape.answers.maxLength : 0,
   };
 }
@@ -100,6 +104,11 @@ export function alternatives(shape: MemoryShape, peak: number): Alternative[] {
     const expected = Math.round((peak * sumOf(leastMemory(changed))) / now);
     if (expected < 0.99 * peak) found.push({ change, peak: expected });
   };
+  if (!shape.lowMemory)
+    tell('train in little memory (--low-memory), which takes 1.2 to 1.6 times as long', {
+      ...shape,
+      lowMemory: true,
+    });
   const longest = longestAnswered(shape.pairs);
   const shortened = (share: number, from: MemoryShape, prefix = ''): void => {
     const maxLength =

@@ -109,10 +109,11 @@ export async function openConditions(
     pairs: [...training.pairs, ...held.pairs],
     batch: 1,
     scores: true,
+    lowMemory: shared.lowMemory,
   });
   const policy = startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);
-  const engine = engineOptions(shared.threads, training.pairs, held.pairs);
+  const engine = engineOptions(shared, training.pairs, held.pairs);
   const trained = training.pairs.length;
   const all = [...training.pairs, ...held.pairs];
   const only = context.spec.planning === 'only';
@@ -138,6 +139,7 @@ export async function openConditions(
       : await TaskRunner.open(model, policy.trainable, asked.questions, {
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
+          lowMemory: shared.lowMemory,
         });
   const driftingAfter = (count: number): readonly Int32Array[] =>
     task ? task.prompts.slice(0, count) : promptsToSample(held.pairs, count);
@@ -147,6 +149,7 @@ export async function openConditions(
       ? (request.taskTokens ?? defaultTaskTokens)
       : (shared.sampleTokens ?? defaults.sampleTokens),
     threads: shared.threads,
+    lowMemory: shared.lowMemory,
   });
   const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
   const sessions = await openShared(model, policy.trainable, losses, engine);
@@ -164,6 +167,7 @@ export async function openConditions(
       ? await TaskRunner.open(model, policy.trainable, asked.questions.slice(0, evalQuestions), {
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
+          lowMemory: shared.lowMemory,
         })
       : undefined;
   const onTheWay = meter && {

@@ -235,10 +235,16 @@ export async function openDriftOnTheWay(
   trainable: Policy['trainable'],
   reference: Policy | undefined,
   promptsFor: (count: number) => readonly Int32Array[],
-  { evalKlPrompts = 0, sampleTokens, threads }: Pick<RunConfig, 'evalKlPrompts' | 'sampleTokens' | 'threads'>,
+  {
+    evalKlPrompts = 0,
+    sampleTokens,
+    threads,
+    lowMemory,
+  }: Pick<RunConfig, 'evalKlPrompts' | 'sampleTokens' | 'threads' | 'lowMemory'>,
 ): Promise<DriftMeter | undefined> {
   return DriftMeter.open(model, trainable, reference, promptsFor(evalKlPrompts), {
     maxTokens: sampleTokens ?? defaults.sampleTokens,
     threads,
+    lowMemory,
   });
 }

@@ -57,6 +57,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     pairs: [...prepared.pairs, ...(heldData?.pairs ?? [])],
     batch: sequencesAtOnce(config, config.full),
     scores: heldData !== undefined,
+    lowMemory: config.lowMemory,
   });
   const policy: Policy =
     spec.start.kind === 'fresh'
@@ -78,7 +79,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   });
   tellWarmup(config, batches.length, call);
 
-  const engine = engineOptions(config.threads, prepared.pairs, heldData?.pairs ?? []);
+  const engine = engineOptions(config, prepared.pairs, heldData?.pairs ?? []);
   const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
   const needed = needsReference ? all : (heldData?.pairs ?? []);
   const only = spec.planning === 'only';

@@ -136,6 +136,11 @@ export const trainingOptions = {
     help: "keep the file's order instead of a seeded one",
     group: training,
   }),
+  lowMemory: toggle({
+    flag: 'low-memory',
+    help: 'keep only what goes from layer to layer and make the rest again: half the memory and less, 1.2 to 1.6 times the time',
+    group: training,
+  }),
   full: toggle({ flag: 'full', help: 'train every weight instead of a LoRA adapter', group: adapterGroup }),
   loraRank: optional({
     flag: 'lora-r',
@@ -265,7 +270,7 @@ export function sharedSettingsOf(
       throw new UsageError(`--${trainingOptions[name].flag} needs --eval-every N`);
   }
 
-  const { noShuffle, full, evalSplit, loraRank, loraAlpha, loraTargets, ...plain } = values;
+  const { noShuffle, full, evalSplit, lowMemory, loraRank, loraAlpha, loraTargets, ...plain } = values;
   const targets =
     loraTargets?.length === 1 && loraTargets[0] === 'all-linear' ? ('all-linear' as const) : loraTargets;
   const lora = given({ rank: loraRank, alpha: loraAlpha, targets });
@@ -274,6 +279,7 @@ export function sharedSettingsOf(
     ...(noShuffle ? { shuffle: false } : {}),
     ...(full ? { full } : {}),
     ...(evalSplit ? { evalSplit: true as const } : {}),
+    ...(lowMemory ? { lowMemory: true as const } : {}),
     ...(Object.keys(lora).length > 0 ? { lora } : {}),
   };
 }
