@@ -17,7 +17,7 @@ import { parseArgs } from 'node:util';
 import { demoSettings } from '../../src/shared/demo.ts';
 import { describeOutcome, planError, type Outcome, type Plan } from '../../src/shared/plan.ts';
 import { openStore } from '../../src/main/store/database.ts';
-import { median } from './report.ts';
+import { median } from './training/half-report.ts';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({

@@ -1,0 +1,160 @@
+/**
+ * This engine's half of `npm run bench`: one epoch over ready token ids, in a fresh process.
+ *
+ *     node engine_half.ts --model DIR --pairs F.json --adapter DIR --threads 2 --started MS --out F.json
+ *         [--low-memory] [--reference-only]
+ *
+ * DIR holds config.json and float32 safetensors, F.json a list of pairs as token ids, the adapter folder the start in
+ * PEFT's format; MS is the time, in milliseconds since 1970, at which this process was started. Timed: making the
+ * sessions ready, the reference pass, and every optimizer update.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { InferenceSession } from 'onnxruntime-node';
+import { openModel } from '../../../src/main/engine/models/load.ts';
+import { runtimeVersion } from '../../../src/main/engine/session/session.ts';
+import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
+import { scheduleFactor } from '../../../src/main/engine/train/schedule.ts';
+import { Scorer, sizesOf } from '../../../src/main/engine/train/scorer.ts';
+import { Trainer, type TrainingPair } from '../../../src/main/engine/train/trainer.ts';
+import { readAdapter } from '../../../src/main/formats/peft.ts';
+import { settings, type BenchPair, type HalfReport, type SeenPair } from './half-report.ts';
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
+const { values } = parseArgs({
+  options: {
+    model: text,
+    pairs: text,
+    adapter: text,
+    threads: text,
+    started: text,
+    out: text,
+    'low-memory': flag,
+    'reference-only': flag,
+  },
+});
+const argument = (name: 'model' | 'pairs' | 'adapter' | 'threads' | 'started' | 'out'): string => {
+  const value = values[name];
+  if (value === undefined) throw new Error(`--${name} is needed`);
+  return value;
+};
+
+const seconds = (since: number): number => (performance.now() - since) / 1000;
+
+/** Peak resident bytes of this program: maxRSS can hold what the parent had when it started this process. */
+function peakMemory(): number {
+  try {
+    const line = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'));
+    if (line) return Number(line[1]) * 1024;
+  } catch {
+    // Not Linux.
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+// Time inside the runtime, to tell it from the script's own.
+let runtimeSeconds = 0;
+const create = InferenceSession.create.bind(InferenceSession) as (
+  ...given: unknown[]
+) => Promise<InferenceSession>;
+Object.assign(InferenceSession, {
+  async create(...given: unknown[]) {
+    const session = await create(...given);
+    const run = session.run.bind(session) as (...given: unknown[]) => ReturnType<InferenceSession['run']>;
+    return Object.assign(session, {
+      async run(...passed: unknown[]) {
+        const start = performance.now();
+        const results = await run(...passed);
+        runtimeSeconds += seconds(start);
+        return results;
+      },
+    });
+  },
+});
+
+const rows = JSON.parse(readFileSync(argument('pairs'), 'utf8')) as BenchPair[];
+const pairs = rows.map(({ index, prompt, chosen, rejected }) => ({
+  index,
+  prompt: Int32Array.from(prompt),
+  chosen: Int32Array.from(chosen),
+  rejected: Int32Array.from(rejected),
+}));
+const adapter = readAdapter(argument('adapter'));
+const engine = {
+  ...sizesOf(pairs),
+  threads: Number(argument('threads')),
+  ...(values['low-memory'] ? { prepack: false } : {}),
+};
+
+let start = performance.now();
+const source = openModel(argument('model'), argument('model'));
+const scorer = new Scorer(source, { kind: 'none' }, engine);
+await scorer.open();
+let setupSeconds = seconds(start);
+
+start = performance.now();
+const ready: TrainingPair[] = [];
+for (const pair of pairs) {
+  const { chosen, rejected } = await scorer.score(pair);
+  ready.push({ ...pair, reference: { chosen, rejected } });
+}
+await scorer.release();
+const referenceSeconds = seconds(start);
+
+const stepSeconds: number[] = [];
+const losses: number[] = [];
+const seen: SeenPair[] = [];
+let firstStepSeconds = 0;
+if (!values['reference-only']) {
+  start = performance.now();
+  const { trainable, parameters } = fromPeft(source, adapter, argument('adapter'));
+  const trainer = await Trainer.create(source, trainable, ['dpo'], engine);
+  const state = trainer.newState(parameters);
+  setupSeconds += seconds(start);
+
+  const updates = Math.ceil(ready.length / settings.update);
+  runtimeSeconds = 0;
+  for (let update = 0; update < updates; update++) {
+    const batch = ready.slice(update * settings.update, (update + 1) * settings.update);
+    start = performance.now();
+    const { metrics } = await trainer.step(state, batch, {
+      loss: 'dpo',
+      beta: settings.beta,
+      learningRate: settings.learningRate * scheduleFactor('linear', update, 0, updates),
+      maxGradNorm: settings.maxGradNorm,
+      weightDecay: settings.weightDecay,
+    });
+    stepSeconds.push(seconds(start));
+    if (update === 0) firstStepSeconds = (Date.now() - Number(argument('started'))) / 1000;
+    losses.push(metrics.loss!);
+    for (const pair of batch) {
+      const prompt = Array.from(pair.prompt);
+      seen.push({
+        prompt,
+        rejected_prompt: prompt,
+        chosen: Array.from(pair.chosen),
+        rejected: Array.from(pair.rejected),
+      });
+    }
+  }
+}
+const trainingSeconds = stepSeconds.reduce((sum, each) => sum + each, 0);
+
+const report: HalfReport = {
+  setup_seconds: setupSeconds,
+  reference_seconds: referenceSeconds,
+  training_seconds: trainingSeconds,
+  step_seconds: stepSeconds,
+  first_step_seconds: firstStepSeconds,
+  script_seconds: trainingSeconds - runtimeSeconds,
+  losses,
+  reference_log_probs: {
+    chosen: ready.map(({ reference }) => reference!.chosen),
+    rejected: ready.map(({ reference }) => reference!.rejected),
+  },
+  pairs_seen: seen,
+  peak_rss_bytes: peakMemory(),
+  versions: { node: process.versions.node, 'onnxruntime-node': runtimeVersion },
+};
+writeFileSync(argument('out'), JSON.stringify(report));
