@@ -8,7 +8,6 @@ import {
   bfloat16Limits,
   checkAgreement,
   float32Limits,
-  median,
   settings,
   type Agreement,
   type HalfReport,
@@ -118,6 +117,7 @@ export async function measureTraining(
     peaks.push(await measurePeak(threads, scratch));
     say(`  ${names.ours}, ${turn} …`);
     ours.push(await runEngine(input, { lowMemory: options.lowMemory }));
+    peaks.push(await measurePeak(threads, scratch));
     firstSteps.push(await secondsToFirstStep(input, work.pairs.length));
     if (!best) continue;
     await trl('installed', installed, turn);
@@ -150,7 +150,7 @@ export async function measureTraining(
     load: [loadBefore, loadavg()[0]!],
     ...(agreement ? { agreement } : {}),
     arithmetic,
-    peak_flops_per_second: median(peaks),
+    peak_flops_per_second: Math.max(...peaks),
     sides: sides.map((side) => summarise(side, arithmetic, peaks, count)),
   };
 }

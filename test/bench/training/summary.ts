@@ -94,7 +94,7 @@ export interface SideInput {
 }
 
 /**
- * @param peaks operations per second at the machine's peak, one a repeat
+ * @param peaks operations per second of large products, as often as they were measured: the machine's peak is the largest
  * @param pairs how many each half trained on
  */
 export function summarise(
@@ -120,7 +120,7 @@ export function summarise(
     training_seconds: training,
     total_seconds: total,
     flops_per_second: flops,
-    share_of_peak: flops / median(peaks),
+    share_of_peak: flops / Math.max(...peaks),
     first_step_seconds: firstStepSeconds
       ? median(firstStepSeconds)
       : middle((half) => half.first_step_seconds),

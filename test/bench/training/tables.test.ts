@@ -74,7 +74,7 @@ test('a side is the middle of its repeats', () => {
     reference_pairs_per_second: 4,
     total_seconds: 7,
     flops_per_second: 250e9,
-    share_of_peak: 250 / 400,
+    share_of_peak: 250 / 500,
     first_step_seconds: 5,
     script_share: 1 / 50,
     peak_rss_bytes: 5e8,
@@ -86,7 +86,7 @@ test('a side is the middle of its repeats', () => {
 describe('a training workload', () => {
   test('as a table', () => {
     expect(tableOf(result).rows).toEqual([
-      ['Plumbline', '1.14', '2.00', '4.00', '1.0 s', '250', '62.5 %', '5.0 s', '0.50 GB'],
+      ['Plumbline', '1.14', '2.00', '4.00', '1.0 s', '250', '50.0 %', '5.0 s', '0.50 GB'],
       ['TRL as installed', '0.286', '0.320', '4.00', '1.0 s', '40', '10.0 %', '13.0 s', '1.00 GB'],
       // 28 s against 7, 25 against 4.
       ['Plumbline against TRL as installed', '4.00×', '6.25×', '1.00×', '', '', '', '', '0.50×'],

@@ -45,7 +45,7 @@ export const gridAxes = {
 } as const;
 
 const short = {
-  what: 'dialogues of HH-RLHF with short answers',
+  what: 'dialogues with short answers',
   longest: 512,
   rows: ({ dialogues }: Texts) => dialogues,
 };
@@ -54,7 +54,7 @@ export const workloads: readonly Workload[] = [
   { name: 'short', pairs: 32, ...short },
   {
     name: 'long-prompt',
-    what: `problems of GSM8K behind ${shots} solved ones`,
+    what: `problems behind ${shots} solved ones`,
     pairs: 8,
     longest: 4096,
     *rows({ problems, solved }) {
@@ -63,7 +63,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'long-answer',
-    what: 'problems of GSM8K, answered by several solutions one after another',
+    what: 'problems answered by several solutions one after another',
     pairs: 16,
     longest: 2048,
     *rows({ problems }, tokens) {
@@ -78,7 +78,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'shared-prompts',
-    what: `dialogues of HH-RLHF, ${pairsPerPrompt} pairs of answers to each prompt`,
+    what: `dialogues, ${pairsPerPrompt} pairs of answers to each prompt`,
     pairs: 32,
     longest: 512,
     *rows({ dialogues }) {
