@@ -141,7 +141,7 @@ export async function measureGrid(
     tokens: meanTokens(work),
     threads: options.threads,
     repeats,
-    low_memory: options.lowMemory,
+    low_memory: false,
     load: [loadBefore, loadavg()[0]!],
     ...(agreement ? { agreement } : {}),
     runs: runs.length,

@@ -11,11 +11,11 @@ test('what is not given is the usual', () => {
 
 test('what is given', () => {
   const options = parseOptions(
-    '--workload long-prompt,grid --python p --best batch=2,bf16=1 --pairs 4 --repeats 3 --threads 1 --low-memory'.split(
+    '--workload long-prompt,short --python p --best batch=2,bf16=1 --pairs 4 --repeats 3 --threads 1 --low-memory'.split(
       ' ',
     ),
   )!;
-  expect(options.workloads.map(({ name }) => name)).toEqual(['long-prompt', 'grid']);
+  expect(options.workloads.map(({ name }) => name)).toEqual(['long-prompt', 'short']);
   expect(options).toMatchObject({ python: 'p', pairs: 4, repeats: 3, threads: 1, lowMemory: true });
   expect(options.best).toMatchObject({ batch: 2, bf16: true });
 });
@@ -31,6 +31,7 @@ test.each([
   [['--repeats', '1.5'], /--repeats should be/],
   [['--threads', 'all'], /--threads should be/],
   [['--best', 'batch=1'], /needs --python/],
+  [['--workload', 'short,grid', '--low-memory'], /grid runs, has no such mode/],
   [['--speed'], /speed/],
   [['surplus'], /surplus/],
 ])('refuses %j', (given, message) => {

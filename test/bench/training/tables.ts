@@ -110,7 +110,7 @@ function trainingLines({ arithmetic, peak_flops_per_second: peak, pairs, sides }
   const share = (part: number): string => `${((100 * part) / arithmetic.total).toFixed(0)} %`;
   const script = sides[0]!.script_share;
   return [
-    `needed: ${(arithmetic.total / pairs / 1e9).toFixed(0)} GFLOP a pair (${share(arithmetic.base)} frozen layers, ` +
+    `needed: ${Number((arithmetic.total / pairs / 1e9).toPrecision(3))} GFLOP a pair (${share(arithmetic.base)} frozen layers, ` +
       `${share(arithmetic.lora)} LoRA, ${share(arithmetic.attention)} attention, ${share(arithmetic.head)} vocabulary); ` +
       `peak of a large product: ${(peak / 1e9).toFixed(0)} GFLOP/s`,
     ...(script === undefined
