@@ -27,7 +27,7 @@ Time of DPO updates of ${settings.update} pairs by part and by kernel, after one
   --model PATH            a model's folder or .gguf file instead of the usual one
   --pairs N               pairs that are timed (default: ${settings.update})
   --threads N             (default: 2)
-  --low-memory            without packed copies of frozen weights
+  --low-memory            in the mode that takes the least memory
   --json                  print one JSON document`;
 
 function parseOptions() {

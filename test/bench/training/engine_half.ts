@@ -84,7 +84,7 @@ const adapter = readAdapter(argument('adapter'));
 const engine = {
   ...sizesOf(pairs),
   threads: Number(argument('threads')),
-  ...(values['low-memory'] ? { prepack: false } : {}),
+  lowMemory: values['low-memory'],
 };
 
 let start = performance.now();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { HalfInput } from './halves.ts';
 import { script } from './halves.ts';
 import { settings } from './half-report.ts';
+import type { BenchOptions } from './options.ts';
 import { runProcess } from './process.ts';
 
 const program = script('../../../bin/plumbline.mjs');
@@ -11,7 +12,10 @@ const program = script('../../../bin/plumbline.mjs');
 export const maxLength = 4096;
 
 /** What `train` and `compare` are given for the same training as the halves'. */
-export function trainingOptions({ model, data, threads }: HalfInput & { readonly data: string }): string[] {
+export function trainingOptions(
+  { model, data, threads }: HalfInput & { readonly data: string },
+  { lowMemory }: Pick<BenchOptions, 'lowMemory'>,
+): string[] {
   return [
     ...['--model', model, '--data', data, '--threads', String(threads)],
     ...['--batch-size', String(settings.update), '--scheduler', 'linear', '--warmup', '0'],
@@ -46,6 +50,7 @@ export function runPlumbline(
  */
 export async function secondsToFirstStep(
   input: HalfInput & { readonly data: string },
+  options: Pick<BenchOptions, 'lowMemory'>,
   pairs: number,
 ): Promise<number> {
   let turn = 0;
@@ -55,7 +60,14 @@ export async function secondsToFirstStep(
   await runPlumbline(['models', 'add', input.model, '--name', 'bench'], home);
   const steps = Math.ceil(pairs / settings.update);
   const given = [
-    ...['train', '--loss', 'dpo', ...trainingOptions({ ...input, model: 'bench' }), '--steps', String(steps)],
+    ...[
+      'train',
+      '--loss',
+      'dpo',
+      ...trainingOptions({ ...input, model: 'bench' }, options),
+      '--steps',
+      String(steps),
+    ],
     ...['--metrics', join(home, 'metrics.jsonl'), '--adapter-out', join(home, 'adapter')],
   ];
   let isTaken = false;

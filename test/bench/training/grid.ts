@@ -64,7 +64,16 @@ export async function measureGrid(
     const out = join(home, 'adapters');
     const list = (values: Iterable<unknown>): string => [...values].join(',');
     const given = [
-      ...['compare', ...trainingOptions(input), '--epochs', '1', '--kl-prompts', '0', '--eval-data', held],
+      ...[
+        'compare',
+        ...trainingOptions(input, options),
+        '--epochs',
+        '1',
+        '--kl-prompts',
+        '0',
+        '--eval-data',
+        held,
+      ],
       ...['--arms', list(gridAxes.losses.map(([ours]) => ours)), '--lr', list(gridAxes.learningRates)],
       ...['--seeds', list(gridAxes.seeds), '--out', out],
     ];
@@ -141,7 +150,7 @@ export async function measureGrid(
     tokens: meanTokens(work),
     threads: options.threads,
     repeats,
-    low_memory: false,
+    low_memory: options.lowMemory,
     load: [loadBefore, loadavg()[0]!],
     ...(agreement ? { agreement } : {}),
     runs: runs.length,

@@ -118,7 +118,7 @@ export async function measureTraining(
     say(`  ${names.ours}, ${turn} …`);
     ours.push(await runEngine(input, { lowMemory: options.lowMemory }));
     peaks.push(await measurePeak(threads, scratch));
-    firstSteps.push(await secondsToFirstStep(input, work.pairs.length));
+    firstSteps.push(await secondsToFirstStep(input, options, work.pairs.length));
     if (!best) continue;
     await trl('installed', installed, turn);
     await trl('best', best, turn);

@@ -31,7 +31,6 @@ test.each([
   [['--repeats', '1.5'], /--repeats should be/],
   [['--threads', 'all'], /--threads should be/],
   [['--best', 'batch=1'], /needs --python/],
-  [['--workload', 'short,grid', '--low-memory'], /grid runs, has no such mode/],
   [['--speed'], /speed/],
   [['surplus'], /surplus/],
 ])('refuses %j', (given, message) => {

@@ -5,6 +5,7 @@ import { openModel } from '../../../src/main/engine/models/load.ts';
 import { encodeGraph } from '../../../src/main/engine/session/session.ts';
 import { selectTargets } from '../../../src/main/engine/train/adapter.ts';
 import { trainGraph } from '../../../src/main/engine/train/graphs.ts';
+import { graphSizes } from '../../../src/main/engine/train/scorer.ts';
 import { attribute, readGraph, type GraphNode, type NodePart, type ReadGraph } from './parts.ts';
 
 const folder = fileURLToPath(new URL('../../parity/fixtures/llama/untied', import.meta.url));
@@ -27,8 +28,7 @@ describe('the graph of a training pass', () => {
     } as const;
     const values = trainGraph(source, trainable, [lossByName('dpo')], {
       batch: 1,
-      maxLength: 64,
-      chunks: 1,
+      ...graphSizes({ longestSequence: 64, mostRows: 8 }),
     });
     graph = readGraph(encodeGraph(values).bytes);
     const found = attribute(graph);
@@ -74,6 +74,8 @@ describe('the graph of a training pass', () => {
     const softmaxes = operators(attention, 'Softmax');
     expect(softmaxes).toBeGreaterThanOrEqual(layers);
     expect(softmaxes).toBe(operators(graph.nodes, 'Softmax') - 1);
+    // Products of whole matrices are other parts': attention's are one a head.
+    expect(operators(attention, 'Gemm')).toBe(0);
     expect(operators(attention, 'SimplifiedLayerNormalization')).toBe(0);
     expect(operators(attention, 'RotaryEmbedding')).toBe(0);
   });

@@ -114,6 +114,8 @@ export function attribute(graph: ReadGraph): readonly NodePart[] {
     initializers.get(traceBack(name, makers))?.isWeight ? traceBack(name, makers) : undefined;
   const intoGradient = reached(nodes, new Set(['gradient']), (node) => gatheringOperators.has(node.operator));
   const found = new Map<GraphNode, NodePart>();
+  /** Nodes that compute from inputs and constants alone. */
+  const given = new Set<GraphNode>();
 
   for (const node of nodes) {
     const weights = node.inputs.map(weightOf).filter((name) => name !== undefined);
@@ -126,9 +128,12 @@ export function attribute(graph: ReadGraph): readonly NodePart[] {
     }
     if (found.has(node)) continue;
     // What depends on the head's results, on nothing else that is computed, and not on the layers below.
-    const computed = node.inputs.flatMap((name) => makers.get(traceBack(name, makers)) ?? []);
+    const computed = node.inputs
+      .flatMap((name) => makers.get(traceBack(name, makers)) ?? [])
+      .filter((maker) => !given.has(maker));
     const isHead = (maker: GraphNode): boolean => found.get(maker) === 'vocabulary' && !isEmbedding(maker);
-    if (computed.length > 0 && computed.every(isHead)) found.set(node, 'vocabulary');
+    if (computed.length === 0) given.add(node);
+    else if (computed.every(isHead)) found.set(node, 'vocabulary');
     else if (isProduct(node)) found.set(node, 'attention');
   }
 

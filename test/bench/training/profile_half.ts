@@ -80,7 +80,7 @@ const source = openModel(values.model, values.model);
 const engine = {
   ...sizesOf(pairs),
   threads: Number(values.threads),
-  ...(values['low-memory'] ? { prepack: false } : {}),
+  lowMemory: values['low-memory'],
 };
 const scorer = new Scorer(source, { kind: 'none' }, engine);
 const ready: TrainingPair[] = [];
