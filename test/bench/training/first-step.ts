@@ -28,6 +28,7 @@ export function trainingOptions(
       '--lora-targets',
       'all-linear',
     ],
+    ...(lowMemory ? ['--low-memory'] : []),
   ];
 }
 
