@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { axisOf, formatPlace, hasLogWords, scaleEnds } from './axis.ts';
+import { around, axisOf, formatPlace, hasLogWords, scaleEnds, tickDigits } from './axis.ts';
 
 const buckets = (steps: number[], mean: number[], count: number[], max = mean) => ({
   steps,
@@ -52,6 +52,23 @@ describe('ends of a scale', () => {
     expect(min).toBeGreaterThan(0);
   });
 
+  it('make no course of what rounding leaves of one value', () => {
+    const { min, max } = scaleEnds(Math.fround(Math.LN2), Math.LN2, false);
+    expect(max - min).toBeGreaterThan(0.05);
+    // Nearly the same is not the same.
+    expect(scaleEnds(1, 1.001, false).max).toBeLessThan(1.01);
+  });
+
+  it('do not go below 0 where nothing but 0 is to be seen', () => {
+    expect(scaleEnds(0, 0, false)).toEqual({ min: 0, max: 0.5 });
+  });
+
+  it('are on both sides of a single place', () => {
+    expect(around({ from: 1, to: 1 }, false)).toEqual({ from: 0, to: 2 });
+    expect(around({ from: 8, to: 8 }, true)).toEqual({ from: 4, to: 16 });
+    expect(around({ from: 1, to: 9 }, false)).toEqual({ from: 1, to: 9 });
+  });
+
   it('begin or end at 0 where it is shown and nothing lies beyond', () => {
     expect(scaleEnds(0.5, 2, false, true)).toEqual({ min: 0, max: 2.1 });
     expect(scaleEnds(-2, -1, false, true)).toEqual({ min: -2.1, max: 0 });
@@ -74,6 +91,17 @@ describe('ends of a scale', () => {
 });
 
 describe('ticks', () => {
+  it('of a narrow range have the digits that tell them apart', () => {
+    for (const ticks of [
+      [0.69312, 0.69313, 0.69314],
+      [0, 0.5, 1],
+      [1200, 1200.5, 1201],
+    ]) {
+      const told = ticks.map((tick) => Number(tick.toPrecision(tickDigits(ticks))));
+      expect(told).toEqual(ticks);
+    }
+  });
+
   it('of short times are told apart', () => {
     expect([1, 1.5, 2].map((place) => formatPlace('time', place, 4))).toEqual(['1.0 s', '1.5 s', '2.0 s']);
     expect(formatPlace('time', 0.25, 0.5)).toBe('0.25 s');

@@ -102,12 +102,28 @@ export function scaleEnds(
   if (!(low <= high)) return log ? { min: 0.1, max: 1 } : { min: 0, max: 1 };
   if (log) return low === high ? { min: low / 2, max: high * 2 } : spreadLog(low, high);
   const [least, most] = zero ? [Math.min(low, 0), Math.max(high, 0)] : [low, high];
-  const room = most > least ? 0.05 * (most - least) : Math.abs(most) * 0.05 || 0.5;
+  const size = Math.max(Math.abs(least), Math.abs(most));
+  // Nothing but 0: hardly any measure goes below it, and the line needs a height.
+  if (size === 0) return { min: 0, max: 0.5 };
+  // What single precision makes of one value is no course.
+  const room = 0.05 * (most - least > 1e-6 * size ? most - least : size);
   return {
     min: zero && least === 0 ? 0 : least - room,
-    // All at 0: the line needs a height.
-    max: zero && most === 0 && least < 0 ? 0 : most + room,
+    max: zero && most === 0 ? 0 : most + room,
   };
+}
+
+/** So many digits that neighbouring ticks are told apart. */
+export function tickDigits(ticks: readonly number[]): number {
+  const size = Math.max(...ticks.map(Math.abs));
+  const step = Math.abs((ticks[1] ?? 0) - (ticks[0] ?? 0));
+  return step > 0 ? Math.min(12, Math.max(4, Math.ceil(Math.log10(size / step)) + 1)) : 4;
+}
+
+/** What an axis shows of a single place: it in the middle. */
+export function around({ from, to }: Range, log: boolean): Range {
+  if (from < to) return { from, to };
+  return log ? { from: from / 2, to: from * 2 } : { from: from - 1, to: from + 1 };
 }
 
 function spreadLog(low: number, high: number): { min: number; max: number } {

@@ -24,8 +24,10 @@ describe('what is said of a run', () => {
       /step 7.*lower learning rate/i,
     );
     expect(adviceFor({ status: 'failed', error: 'failed to allocate 3 GB' }, 2)).toMatch(/smaller batch/);
-    expect(adviceFor({ status: 'interrupted' }, 0)).toMatch(/begins again/);
-    expect(adviceFor({ status: 'interrupted' }, 3)).toMatch(/last checkpoint/);
+    expect(adviceFor({ status: 'interrupted' }, 0)).toMatch(/no checkpoint yet.*begins again/);
+    expect(adviceFor({ status: 'interrupted' }, 3)).toMatch(/^It was stopped.*last checkpoint/);
+    // What became of its process is said by the error, above it.
+    expect(adviceFor({ status: 'interrupted', error: 'its process is gone' }, 3)).toMatch(/^Resume goes on/);
     expect(adviceFor({ status: 'finished' }, 3)).toBeUndefined();
   });
 });

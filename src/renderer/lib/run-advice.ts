@@ -43,10 +43,13 @@ export function adviceFor(
       `Step ${run.divergedAt} gave a value that is not a number; the last good checkpoint is kept. ` +
       'Fork from it with a lower learning rate, or start anew with a lower one or more warm-up.'
     );
-  if (run.status === 'interrupted')
+  // Without an error a person stopped it; else that says what became of its process.
+  if (run.status === 'interrupted') {
+    const stopped = run.error === undefined ? 'It was stopped. ' : '';
     return checkpoints > 0
-      ? 'Its process ended without a word. Resume goes on from the last checkpoint, to the same numbers.'
-      : 'Its process ended before the first checkpoint. Resume begins again.';
+      ? `${stopped}Resume goes on from the last checkpoint, to the same numbers.`
+      : `${stopped}There is no checkpoint yet: resume begins again.`;
+  }
   if (run.status !== 'failed') return undefined;
   if (/memory|allocat/i.test(run.error ?? ''))
     return 'Close other programs, or start it with a smaller batch or shorter length; then resume.';

@@ -30,12 +30,12 @@ const known: Readonly<Record<string, Known>> = {
     zeroLine: true,
   },
   margins: { title: 'Margin β·(c − r)', metrics: [['rewards/margins', '']], zeroLine: true },
-  gate: { title: 'Share of pairs with r > 0 (gate open)', metrics: [['gate/open', '']] },
+  gate: { title: 'Share of pairs with r > 0 (gate open)', metrics: [['gate/open', '']], zeroLine: true },
   'task/accuracy': { title: 'Task accuracy on the first questions', metrics: [['task/accuracy', '']] },
   kl: { title: 'KL to the reference, nats per token', metrics: [['kl', '']], zeroLine: true },
   accuracies: { title: 'Share of pairs with c > r', metrics: [['rewards/accuracies', '']] },
-  grad_norm: { title: 'Gradient norm', metrics: [['grad_norm', '']] },
-  learning_rate: { title: 'Learning rate', metrics: [['learning_rate', '']] },
+  grad_norm: { title: 'Gradient norm', metrics: [['grad_norm', '']], zeroLine: true },
+  learning_rate: { title: 'Learning rate', metrics: [['learning_rate', '']], zeroLine: true },
 };
 const apartTitles: Readonly<Record<string, string>> = {
   chosen: 'Reward of chosen, β·c',

@@ -199,7 +199,7 @@ export interface Series {
   readonly max: readonly number[];
   /** Steps in each bucket that have a value. */
   readonly count: readonly number[];
-  /** The first step in the range whose value was not finite. */
+  /** The first step in the range whose value was not finite; else the one at which the run diverged. */
   readonly brokenAt?: number;
 }
 export interface SeriesResult {

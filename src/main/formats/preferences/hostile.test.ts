@@ -47,6 +47,7 @@ describe('hostile data files', () => {
 
   it.each<[string, string]>([
     ['deep nesting', '['.repeat(1 << 20)],
+    ['a line of 20 megabytes', `{"prompt":"${twentyMegabytes}","chosen":"a","rejected":"b"}`],
     ['many parts', `{"chosen": [${'{},'.repeat(500_000)}{}]}`],
   ])('gives %s as a malformed row and goes on', async (_, line) => {
     const rows = await rowsOf('parts.jsonl', `${line}\n${good}\n`);

@@ -85,6 +85,20 @@ describe('series of several runs', () => {
     expect([last.mean[0], last.count[0]]).toEqual([NaN, 10_000]);
   });
 
+  it('name the step at which the run diverged, which left no values', async () => {
+    const run = addRun([
+      [1, 0.7],
+      [2, 0.6],
+    ]);
+    const { runs } = home.store;
+    runs.start(run, { adapterStartHash: 'a', orderHash: 'b', totalSteps: 9 });
+    runs.diverge(run, 3, 'the loss is not finite');
+    const ask = async (range: { from?: number; to?: number }) =>
+      (await home.services.runSeries({ runs: [run], metrics: ['loss'], ...range, points: 9 })).series[0]!;
+    expect((await ask({})).brokenAt).toBe(3);
+    expect((await ask({ to: 2 })).brokenAt).toBeUndefined();
+  });
+
   it('end where the caller goes away', async () => {
     const runs = Array.from({ length: 40 }, () =>
       addRun(Array.from({ length: 400 }, (_, place) => [place + 1, place] as const)),

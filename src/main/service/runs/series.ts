@@ -14,24 +14,35 @@ import { Turns } from '../turns.ts';
 
 /** Runs that are gone, as after a removal in another window, have no series. */
 export async function runSeries(
-  { store: { metrics } }: Library,
+  { store: { metrics, runs: records } }: Library,
   { runs, metrics: names, ...range }: SeriesRequest,
   call: CallOptions,
 ): Promise<SeriesResult> {
   const turns = new Turns(call.signal);
   const series: Series[] = [];
   for (const run of new Set(runs)) {
+    // A step that is not finite leaves no values of its own: only the run's record tells of it.
+    const divergedAt = records.get(run)?.divergedAt ?? undefined;
+    const isInRange = (step: number): boolean => step >= (range.from ?? 0) && step <= (range.to ?? Infinity);
+    const end = divergedAt !== undefined && isInRange(divergedAt) ? divergedAt : undefined;
     for (const metric of new Set(names)) {
       const buckets = metrics.decimated(run, metric, range);
-      if (buckets.length > 0) series.push(seriesOf(metrics, run, metric, buckets));
+      if (buckets.length > 0) series.push(seriesOf(metrics, run, metric, buckets, end));
       await turns.pass();
     }
   }
   return { series };
 }
 
-function seriesOf(metrics: Metrics, run: number, metric: string, buckets: readonly MetricBucket[]): Series {
-  const brokenAt = firstBroken(metrics, run, metric, buckets);
+/** @param end where the run diverged */
+function seriesOf(
+  metrics: Metrics,
+  run: number,
+  metric: string,
+  buckets: readonly MetricBucket[],
+  end: number | undefined,
+): Series {
+  const brokenAt = firstBroken(metrics, run, metric, buckets) ?? end;
   return {
     run,
     metric,

@@ -24,6 +24,8 @@ const markDistance = 130;
 /** With fewer points than this every one is marked: they may be far apart. */
 const fewPoints = 40;
 
+type Area = Pick<ChartArea, 'left' | 'top' | 'right' | 'bottom'>;
+
 /** Pixels of a scale's values, worked out once for many: Chart.js's own way costs more than the drawing. */
 function pixels(scale: Scale): (value: number) => number {
   const isLog = scale.type === 'logarithmic';
@@ -40,7 +42,7 @@ function looksOf(chart: Chart): Look[] {
   return chart.data.datasets.flatMap((dataset) => (dataset as { look?: Look }).look ?? []);
 }
 
-function clipped(context: CanvasRenderingContext2D, area: ChartArea, draw: () => void): void {
+function clipped(context: CanvasRenderingContext2D, area: Area, draw: () => void): void {
   context.save();
   context.beginPath();
   context.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
@@ -88,8 +90,9 @@ export const overlay: Plugin<'line'> = {
     const [atX, atY] = [pixels(scales['x']!), pixels(scales['y']!)];
     const { min, max } = scales['x']!;
     // A mark at an end of the scales is whole.
-    const { top, right, bottom } = chartArea;
-    clipped(ctx, { ...chartArea, top: top - 5, right: right + 5, bottom: bottom + 5 }, () => {
+    const { left, top, right, bottom } = chartArea;
+    const area = { left: left - 5, top: top - 5, right: right + 5, bottom: bottom + 5 };
+    clipped(ctx, area, () => {
       looksOf(chart).forEach((look, order) => {
         const { plotted, mark, hollow, colour, ground } = look;
         const [first, end] = visiblePlaces(plotted.x, min, max);

@@ -18,10 +18,12 @@ import zoom from 'chartjs-plugin-zoom';
 import { appearanceOf } from '../../../shared/appearance.ts';
 import { formatNumber } from '../../../shared/format.ts';
 import {
+  around,
   axisLabels,
   formatPlace,
   hasLogWords,
   scaleEnds,
+  tickDigits,
   type AxisKind,
   type Range,
 } from '../../lib/axis.ts';
@@ -131,7 +133,8 @@ export class Plot {
 
   /** Looks at another part of the same; nothing happens where it is in sight already. */
   look(range: Range | undefined): void {
-    const { from, to } = range ?? this.#content.full ?? { from: 0, to: 1 };
+    const { full = { from: 0, to: 1 }, logX } = this.#content;
+    const { from, to } = range ?? around(full, logX);
     const scale = this.#chart.scales['x']!;
     if (scale.min === from && scale.max === to) return;
     const options = this.#chart.options.scales!['x']!;
@@ -185,8 +188,9 @@ export class Plot {
     const [ink, quiet, rule] = [token('--ink'), token('--ink-quiet'), token('--line')];
     const font = { family: style.fontFamily, size: 11 };
     const axis = { grid: { color: rule }, border: { color: token('--line-strong') } };
-    const shown = range ?? full ?? { from: 0, to: 1 };
-    const ends = { min: full?.from ?? 0, max: full?.to ?? 1 };
+    const whole = around(full ?? { from: 0, to: 1 }, logX);
+    const shown = range ?? whole;
+    const ends = { min: whole.from, max: whole.to };
     const zoomed = (): void => this.#moved();
     const line = (value: object, label?: string) => ({
       type: 'line' as const,
@@ -260,9 +264,10 @@ export class Plot {
               color: quiet,
               font,
               includeBounds: false,
-              callback(value) {
+              callback(value, _place, ticks) {
                 const isTold = !logY || hasLogWords(Number(value), { from: this.min, to: this.max });
-                return isTold ? formatNumber(Number(value)).replace('-', '−') : '';
+                const digits = logY ? 4 : tickDigits(ticks.map((tick) => tick.value));
+                return isTold ? formatNumber(Number(value), digits).replace('-', '−') : '';
               },
             },
           } as AnyScale,

@@ -43,7 +43,14 @@ export async function* readLines(
       if (end === -1) break;
       const rest = chunk.subarray(start, end);
       start = end + 1;
-      take(begunBytes === 0 ? rest : Buffer.concat([...begun, rest]), batch);
+      if (begunBytes <= largestRecord) take(begunBytes === 0 ? rest : Buffer.concat([...begun, rest]), batch);
+      else {
+        // Its end is found: what follows can be read.
+        line += 1;
+        const where = `line ${line}`;
+        batch.push({ record: undefined, index, where, malformed: `a line ${recordTooLong} (${where})` });
+        index += 1;
+      }
       begun = [];
       begunBytes = 0;
     }
@@ -51,9 +58,10 @@ export async function* readLines(
     if (start === chunk.length) continue;
     begun.push(chunk.subarray(start));
     begunBytes += chunk.length - start;
-    if (begunBytes > largestRecord)
-      throw new InputError(`a line ${recordTooLong} (line ${line + 1})`, { file, row: index });
+    if (begunBytes > largestRecord) begun = [];
   }
+  if (begunBytes > largestRecord)
+    throw new InputError(`a line ${recordTooLong} (line ${line + 1})`, { file, row: index });
   const last: SourceRecord[] = [];
   if (begunBytes > 0) take(Buffer.concat(begun), last);
   if (last.length > 0) yield last;
