@@ -82,6 +82,12 @@ export interface Evaluation {
   readonly samples?: readonly PromptSample[];
 }
 
+/**
+ * What an evaluation is computed in: log-probs of held-out pairs, answers to the task, samples for the KL; and on the way answers to
+ * the first questions, answers to the first held-out prompts, and samples for the KL.
+ */
+export type EvaluationPart = 'pairs' | 'answers' | 'samples' | 'first-answers' | 'prompt-samples' | 'kl';
+
 /** Supervised fine-tuning that comes before the arms of a comparison; one epoch unless it says otherwise. */
 export interface SftFirst {
   readonly learningRate: number;
@@ -97,6 +103,8 @@ export interface EvaluationOnTheWay {
   readonly evaluation: Omit<Evaluation, 'perPair' | 'samples'>;
   /** Id of its row in the record; absent in results of earlier versions. */
   readonly evaluationRow?: number;
+  /** As a run's `evaluationCached`. */
+  readonly evaluationCached?: readonly EvaluationPart[];
   /** Share of its samples that repeat themselves, as `repetitionLimit` has it; absent without samples. */
   readonly repeatingShare?: number;
   /** How many samples that is a share of. */
@@ -128,6 +136,8 @@ export interface RunResult {
   readonly evaluation?: Evaluation;
   /** Id of its row in the record; absent in results of earlier versions. */
   readonly evaluationRow?: number;
+  /** Parts of it that an earlier evaluation had computed of the same weights; absent where all were computed for this one. */
+  readonly evaluationCached?: readonly EvaluationPart[];
   /** Those before it, by ascending step; absent where the run was evaluated at its end alone. */
   readonly evaluations?: readonly EvaluationOnTheWay[];
   readonly adapterPath?: string;
@@ -169,6 +179,8 @@ export interface ComparisonResult {
   readonly sftFirst?: SftFirst & { readonly runs: readonly RunResult[] };
   readonly base: Evaluation;
   readonly baseEvaluationRow?: number;
+  /** As a run's `evaluationCached`. */
+  readonly baseEvaluationCached?: readonly EvaluationPart[];
   readonly runs: readonly RunResult[];
   /** Names of the settings in which arms of one learning rate, β and seed differ: `['loss']` in a clean comparison. */
   readonly onlyDiffers: readonly string[];

@@ -38,6 +38,12 @@ export const programSettings = {
     values: 'a whole number from 0 to 16384',
     help: "mebibytes kept of c and r of a run's pairs, step by step: training and held-out pairs each; 0 keeps none",
   },
+  keepEvaluations: {
+    schema: most(wholeNumber(0), 16_384),
+    default: 64,
+    values: 'a whole number from 0 to 16384',
+    help: 'mebibytes kept of evaluations, so that a comparison does not make again what was made of the same weights; 0 clears them',
+  },
   checkpointSeconds: {
     schema: most(wholeNumber(1), 86_400),
     default: 60,

@@ -15,7 +15,8 @@ import { findModel, type Library } from './library.ts';
 import { readReport } from './report/read.ts';
 
 /**
- * Carries a report's comparison out again and says whether it came out the same.
+ * Carries a report's comparison out again and says whether it came out the same. What earlier evaluations found is not
+ * taken: it would be held against itself.
  * @throws InputError where model or data are not here, or are not those of the report
  */
 export async function compareAgain(
@@ -26,7 +27,7 @@ export async function compareAgain(
   const before = await readReport(from);
   const model = await modelOf(library, before, request.model, call);
   const data = await dataOf(library, before, request.data);
-  const result = await compare(library, { ...request, model, data }, call);
+  const result = await compare(library, { ...request, model, data, anew: true }, call);
   const { store } = library;
   const { comparison } = result.comparison;
   const job = store.jobs.get(store.comparisonList.get(comparison!)!.job)!;

@@ -1,7 +1,13 @@
 import packageManifest from '../../../package.json' with { type: 'json' };
 import { armName, parseArm } from '../../shared/arms.ts';
 import { measuresOf } from '../../shared/comparison.ts';
-import type { ComparisonResult, Evaluation, EvaluationOnTheWay, RunResult } from '../../shared/comparison.ts';
+import type {
+  ComparisonResult,
+  Evaluation,
+  EvaluationOnTheWay,
+  EvaluationPart,
+  RunResult,
+} from '../../shared/comparison.ts';
 import { collapses } from '../../shared/collapse.ts';
 import { divergencePoints, shownAtParting } from '../../shared/divergence-point.ts';
 import { itemComparisons } from '../../shared/comparison-items.ts';
@@ -140,7 +146,7 @@ export async function comparisonOf(
   const { asked, absolute } = request;
   const all = store.runs.list({ jobId: job.id });
   const { baseHash, dataHash } = all[0]!;
-  const base = store.evaluations.get(baseEvaluation)!.result as Evaluation;
+  const { result: base, cached: baseCached } = store.evaluations.get(baseEvaluation)!;
   const turns = new Turns(signal);
   const results: Record<RunRole, RunResult[]> = { run: [], stage: [] };
   for (const run of all) {
@@ -173,8 +179,9 @@ export async function comparisonOf(
     ...(asked.betas === undefined ? {} : { betas: asked.betas }),
     seeds: asked.seeds,
     ...(asked.sftFirst === undefined ? {} : { sftFirst: { ...asked.sftFirst, runs: results.stage } }),
-    base,
+    base: base as Evaluation,
     baseEvaluationRow: baseEvaluation,
+    ...(baseCached ? { baseEvaluationCached: baseCached as EvaluationPart[] } : {}),
     runs: results.run,
     onlyDiffers: differences(asked),
   };
@@ -211,7 +218,7 @@ function evaluationsOnTheWay(
   { id, lastStep }: Run,
   endsWithOne: boolean,
 ): EvaluationOnTheWay[] {
-  return evaluations.listOfRun(id).flatMap(({ id: row, step, result }) => {
+  return evaluations.listOfRun(id).flatMap(({ id: row, step, result, cached }) => {
     if (endsWithOne && step === lastStep) return [];
     const { samples = [], ...measured } = measuresOf(result as Evaluation);
     const { task } = result as Evaluation;
@@ -221,6 +228,7 @@ function evaluationsOnTheWay(
         step,
         evaluation: { ...measured, ...(task && { task }) },
         evaluationRow: row,
+        ...(cached ? { evaluationCached: cached as EvaluationPart[] } : {}),
         ...(samples.length > 0
           ? { repeatingShare: repeating / samples.length, sampleCount: samples.length }
           : {}),
@@ -249,6 +257,7 @@ function runResult(store: Store, run: Run, read: ReadMetrics, request: CompareRe
     ...(run.divergedAt === null ? {} : { divergedAt: run.divergedAt }),
     ...read,
     ...(evaluation ? { evaluation: evaluation.result as Evaluation, evaluationRow: evaluation.id } : {}),
+    ...(evaluation?.cached ? { evaluationCached: evaluation.cached as EvaluationPart[] } : {}),
     ...(onTheWay.length > 0 ? { evaluations: onTheWay } : {}),
     ...(out === undefined ? {} : { adapterPath: runFolder(out, member, request) }),
     seconds: run.seconds,

@@ -49,6 +49,7 @@ export async function doctor(
       const check = new RecordCheck(store, call);
       check.jobs();
       check.pairs();
+      check.evaluationCache();
       await check.models();
       await check.checkpoints(places.checkpointFolder);
       await check.adapters();

@@ -183,6 +183,7 @@ async function superviseClaimed(library: Library, job: Job, call: CallOptions): 
         last: settings.keepCheckpoints,
         bestBy: settings.keepBestBy,
         pairBytes: settings.keepPairs * 2 ** 20,
+        evaluationBytes: settings.keepEvaluations * 2 ** 20,
       },
       onWorker: careForWorker(settings),
       startProcess: library.startProcess,
@@ -225,7 +226,8 @@ async function specOf(library: Library, job: Job, call: CallOptions): Promise<Jo
   } as const;
   if (request.kind === 'train') return { ...common, kind: 'train', request: request.absolute };
   const baseDone = sources.baseEvaluation !== undefined;
-  return { ...common, kind: 'compare', request: request.absolute, baseDone };
+  const recall = library.settings.keepEvaluations > 0 && request.absolute.anew !== true;
+  return { ...common, kind: 'compare', request: request.absolute, baseDone, recall };
 }
 
 /** What the training process is told where it is only to plan: nothing of it is recorded. */

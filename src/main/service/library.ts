@@ -32,6 +32,7 @@ export interface JobSettings {
   readonly keepBestBy?: string | undefined;
   /** Mebibytes of c and r of a run's pairs that are kept, those trained on and those held out each. */
   readonly keepPairs: number;
+  readonly keepEvaluations: number;
   readonly checkpointSeconds: number;
   /** Of training processes. */
   readonly priority: 'normal' | 'low';

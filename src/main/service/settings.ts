@@ -26,6 +26,8 @@ export function listSettings(
 export function setSetting(store: Store, { name: given, value }: SetSettingRequest): SettingsResult {
   const name = requireSettingName(given);
   store.settings.set(name, parseSetting(name, value));
+  // At once, not with the next evaluation: that is how what is kept is cleared.
+  if (name === 'keepEvaluations') store.evaluationCache.prune(store.settings.all().keepEvaluations * 2 ** 20);
   return listSettings(store, [name]);
 }
 

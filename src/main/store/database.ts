@@ -8,6 +8,7 @@ import { DatasetChanges } from './dataset-changes.ts';
 import { DatasetRows } from './dataset-rows.ts';
 import { DatasetSearch } from './dataset-search.ts';
 import { Datasets } from './datasets.ts';
+import { EvaluationCache } from './evaluation-cache.ts';
 import { Evaluations } from './evaluations.ts';
 import { Jobs } from './jobs.ts';
 import { Judgings } from './judgings.ts';
@@ -41,6 +42,7 @@ export interface Store {
   readonly metrics: Metrics;
   readonly pairTelemetry: PairTelemetry;
   readonly evaluations: Evaluations;
+  readonly evaluationCache: EvaluationCache;
   readonly adapters: Adapters;
   readonly modelFiles: ModelFiles;
   readonly settings: Settings;
@@ -91,6 +93,7 @@ export function openStore(file: string, options: StoreOptions = {}): Store {
       metrics: new Metrics(connection),
       pairTelemetry: new PairTelemetry(connection),
       evaluations: new Evaluations(connection),
+      evaluationCache: new EvaluationCache(connection),
       adapters: new Adapters(connection),
       modelFiles: new ModelFiles(connection),
       settings: new Settings(connection),

@@ -12,6 +12,8 @@ export interface NewEvaluation {
   readonly step: number;
   /** Any JSON, numbers that are not finite included. */
   readonly result: unknown;
+  /** Parts of it that were known from earlier evaluations; absent where none was. */
+  readonly cached?: readonly string[] | undefined;
 }
 
 export interface Evaluation extends NewEvaluation {
@@ -20,15 +22,18 @@ export interface Evaluation extends NewEvaluation {
   readonly createdAt: number;
 }
 
-type Stored = Omit<Evaluation, 'result'> & { readonly result: string };
+type Stored = Omit<Evaluation, 'result' | 'cached'> & {
+  readonly result: string;
+  readonly cached: string | null;
+};
 
 const columns = `id, run_id AS runId, base_hash AS baseHash, data_hash AS dataHash, step, result_json AS result,
-  created_at AS createdAt`;
+  cached_json AS cached, created_at AS createdAt`;
 
 /** Evaluations. */
 export class Evaluations {
   readonly #connection: Connection;
-  readonly #insert: Statement<[number | null, string, string, number, string, number], Stored>;
+  readonly #insert: Statement<[number | null, string, string, number, string, string | null, number], Stored>;
   readonly #removeOfStep: Statement<[number, number]>;
   readonly #ofRun: Statement<[number], Stored>;
   readonly #lastOfRun: Statement<[number], Stored>;
@@ -38,8 +43,8 @@ export class Evaluations {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#insert = connection.prepare(
-      `INSERT INTO evaluations (run_id, base_hash, data_hash, step, result_json, created_at)
-       VALUES (?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
+      `INSERT INTO evaluations (run_id, base_hash, data_hash, step, result_json, cached_json, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING ${columns}`,
     );
     this.#removeOfStep = connection.prepare('DELETE FROM evaluations WHERE run_id = ? AND step = ?');
     this.#ofRun = connection.prepare(`SELECT ${columns} FROM evaluations WHERE run_id = ? ORDER BY step, id`);
@@ -52,10 +57,11 @@ export class Evaluations {
     );
   }
 
-  add({ runId, baseHash, dataHash, step, result }: NewEvaluation): Evaluation {
+  add({ runId, baseHash, dataHash, step, result, cached = [] }: NewEvaluation): Evaluation {
     const json = encodeJson(result);
+    const parts = cached.length === 0 ? null : encodeJson(cached);
     return this.#connection.write(() =>
-      fromStored(this.#insert.get(runId, baseHash, dataHash, step, json, Date.now())!),
+      fromStored(this.#insert.get(runId, baseHash, dataHash, step, json, parts, Date.now())!),
     );
   }
 
@@ -89,6 +95,10 @@ export class Evaluations {
   }
 }
 
-function fromStored(stored: Stored): Evaluation {
-  return { ...stored, result: decodeJson(stored.result) };
+function fromStored({ cached, ...stored }: Stored): Evaluation {
+  return {
+    ...stored,
+    result: decodeJson(stored.result),
+    ...(cached === null ? {} : { cached: decodeJson(cached) as string[] }),
+  };
 }

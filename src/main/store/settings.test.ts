@@ -25,6 +25,7 @@ describe('settings', () => {
       keepCheckpoints: 2,
       keepBestBy: null,
       keepPairs: 64,
+      keepEvaluations: 64,
       checkpointSeconds: 60,
       priority: 'low',
       keepAwake: true,

@@ -7,6 +7,7 @@ import { NonFiniteLogitsError } from '../engine/generate/sampling.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { readJsonObject } from '../formats/files.ts';
 import type { OpenModel } from './model.ts';
+import { hashOf } from './recall.ts';
 import type { WorkOptions } from './work.ts';
 
 export { NonFiniteLogitsError };
@@ -129,6 +130,7 @@ export class Answerer {
     how: Pick<GenerateOptions, 'temperature' | 'against'>,
   ): Promise<SampledAnswer[]> {
     let done = 0;
+    const lengths = new Map<number, number>();
     const end = new Set(endTokens(this.#model));
     const generated = await this.#generator.generate(this.prompts, {
       parameters,
@@ -138,8 +140,10 @@ export class Answerer {
       seed: 0,
       eosTokenIds: [...end],
       signal: options.signal,
-      onToken: (_sequence, token) => {
-        if (!end.has(token)) return;
+      onToken: (sequence, token) => {
+        const length = (lengths.get(sequence) ?? 0) + 1;
+        lengths.set(sequence, length);
+        if (!end.has(token) && length < this.#maxTokens) return;
         done += 1;
         options.onProgress?.(done, this.prompts.length);
       },
@@ -151,6 +155,19 @@ export class Answerer {
       repetition: repetition(tokens.filter((token) => !end.has(token))),
       ...(divergences ? { divergences } : {}),
     }));
+  }
+
+  /**
+   * Names all that decides answers and samples of a policy: weights, prompts, longest answer, what ends one, and engine.
+   * @param policy as `functionHash` (model.ts) names it
+   */
+  contextHash(policy: string): string {
+    return hashOf([
+      this.#generator.contextHash(this.#model.hash, policy),
+      this.prompts.map((prompt) => prompt.join()),
+      this.#maxTokens,
+      endTokens(this.#model),
+    ]);
   }
 
   /**

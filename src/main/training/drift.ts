@@ -2,6 +2,7 @@ import type { Evaluation } from '../../shared/comparison.ts';
 import { generationMeasures, klToReference } from '../../shared/generation-measures.ts';
 import { Answerer, NonFiniteLogitsError, type DecodingOptions } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
+import { hashOf } from './recall.ts';
 import type { WorkOptions } from './work.ts';
 
 /** What a policy's own samples say of it. */
@@ -72,6 +73,15 @@ export class DriftMeter {
       if (options.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
       return undefined;
     }
+  }
+
+  /**
+   * As `Answerer.contextHash`, of what `measure` finds.
+   * @param reference hash of what the KL is measured to; absent: no KL is measured
+   */
+  contextHash(policy: string, reference: string | undefined): string {
+    const reader = reference === undefined ? null : (this.#other ?? this.#answerer).contextHash(reference);
+    return hashOf([this.#answerer.contextHash(policy), reader]);
   }
 
   /** As `measure`, once for all runs that start from the policy, and are held against the reference, that `key` names. */

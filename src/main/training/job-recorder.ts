@@ -16,6 +16,8 @@ export interface Retention {
   readonly bestBy?: string | undefined;
   /** Bytes that c and r of a run's pairs may take, those trained on and those held out each; default: any number. */
   readonly pairBytes?: number | undefined;
+  /** Bytes that kept parts of evaluations may take, of all jobs together; default: none are kept. */
+  readonly evaluationBytes?: number | undefined;
 }
 
 /** What a job's record says of what it reads, as far as that is known. */
@@ -72,6 +74,14 @@ export class JobRecorder {
       case 'reference':
         store.referenceLogProbs.putMany(message.context, message.scores);
         break;
+      case 'evaluation-part': {
+        const { key, part, result } = message;
+        store.evaluationCache.put(key, part, result, this.#retention.evaluationBytes ?? 0);
+        break;
+      }
+      case 'recalled':
+        store.evaluationCache.touch(message.key);
+        break;
       case 'base-evaluation':
         this.#keepBaseEvaluation(message);
         break;
@@ -124,6 +134,7 @@ export class JobRecorder {
     runId,
     step,
     evaluation,
+    cached,
     metrics,
     pairs = pairStep(step, evaluation?.perPair ?? []),
   }: WorkerMessage & { kind: 'evaluation' }): void {
@@ -134,15 +145,16 @@ export class JobRecorder {
       if (pairs) store.pairTelemetry.append(runId, 'eval', [pairs], this.#retention.pairBytes);
       if (!evaluation) return;
       const { baseHash, dataHash } = store.runs.get(runId)!;
-      store.evaluations.put({ runId, baseHash, dataHash, step, result: evaluation });
+      store.evaluations.put({ runId, baseHash, dataHash, step, result: evaluation, cached });
     });
   }
 
-  #keepBaseEvaluation({ evaluation }: WorkerMessage & { kind: 'base-evaluation' }): void {
+  #keepBaseEvaluation({ evaluation, cached }: WorkerMessage & { kind: 'base-evaluation' }): void {
     const store = this.#store;
     store.transaction(() => {
       const { baseHash, dataHash } = store.runs.list({ jobId: this.#job.id })[0]!;
-      const added = store.evaluations.add({ runId: null, baseHash, dataHash, step: 0, result: evaluation });
+      const base = { runId: null, step: 0, result: evaluation, cached };
+      const added = store.evaluations.add({ ...base, baseHash, dataHash });
       this.#keepSources({ baseEvaluation: added.id });
     });
   }

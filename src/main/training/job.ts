@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../shared/comparison.ts';
+import type { Evaluation, EvaluationPart } from '../../shared/comparison.ts';
 import type { RunConfig } from '../../shared/config.ts';
 import type { CompareRequest, ProgressEvent, RowCounts, TrainRequest } from '../../shared/contract.ts';
 import type { EvaluationMetrics, StepMetrics } from '../../shared/metrics.ts';
@@ -64,6 +64,8 @@ interface Common {
   readonly checkpoint: CheckpointRule;
   /** Plan and end, refuse what does not fit (if absent), or start it all the same. */
   readonly planning?: 'only' | 'refuse' | 'force';
+  /** Parts of evaluations that are known from earlier ones are taken from there, and new ones kept. */
+  readonly recall?: boolean;
 }
 /** All that a training process is told. */
 export type JobSpec =
@@ -107,7 +109,19 @@ export type WorkerMessage =
       readonly context: string;
       readonly scores: readonly (readonly [hash: string, score: CachedScore])[];
     }
-  | { readonly kind: 'base-evaluation'; readonly evaluation: Evaluation }
+  | {
+      readonly kind: 'evaluation-part';
+      readonly key: string;
+      readonly part: EvaluationPart;
+      readonly result: unknown;
+    }
+  /** A kept part was used. */
+  | { readonly kind: 'recalled'; readonly key: string }
+  | {
+      readonly kind: 'base-evaluation';
+      readonly evaluation: Evaluation;
+      readonly cached: readonly EvaluationPart[];
+    }
   | {
       readonly kind: 'run-start';
       readonly runId: number;
@@ -137,6 +151,8 @@ export type WorkerMessage =
       readonly step: number;
       /** Absent where log-probs are not finite. */
       readonly evaluation?: Evaluation;
+      /** Its parts that were known before. */
+      readonly cached?: readonly EvaluationPart[];
       /** Of a run that is evaluated as it goes. */
       readonly metrics?: EvaluationMetrics;
       /** The held-out pairs one by one; absent where `evaluation` has them. */

@@ -1,6 +1,8 @@
 import { warmupSteps, type RunConfig } from '../../shared/config.ts';
 import type { PreparedData, TrainingPair } from './prepare.ts';
 import type { WorkOptions } from './work.ts';
+import type { EvaluationPart } from '../../shared/comparison.ts';
+import { partWords } from '../../shared/evaluation-parts.ts';
 import type { CallOptions, RowCounts } from '../../shared/contract.ts';
 
 /** A call's signal, and its progress as a bar of its own for one piece of the work. */
@@ -48,6 +50,12 @@ export function tellLeaks(
   const leaked = measured.filter((prompt) => trained.has(prompt.join())).length;
   if (leaked === 0) return;
   call.onProgress?.({ kind: 'note', text: `${leaked} of ${measured.length} ${what} are trained on as well` });
+}
+
+/** Tells that parts of an evaluation were found before, so that nobody wonders about the time it did not take. */
+export function tellRecalled(parts: readonly EvaluationPart[], call: CallOptions, of: string): void {
+  if (parts.length === 0) return;
+  call.onProgress?.({ kind: 'note', text: `${of}: ${partWords(parts)} as an earlier evaluation found them` });
 }
 
 /** Tells of a warm-up that leaves no step at the learning rate asked for: the first has one of 0. */

@@ -4,6 +4,7 @@ import { promptKey } from '../../shared/row-texts.ts';
 import { Answerer, NonFiniteLogitsError } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { TrainingPair } from './prepare.ts';
+import { hashOf } from './recall.ts';
 import type { WorkOptions } from './work.ts';
 
 /** Greedy answers to the first held-out prompts, on one session for every policy of one shape. */
@@ -72,6 +73,11 @@ export class Sampler {
       if (options.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
       return undefined;
     }
+  }
+
+  /** As `Answerer.contextHash`, of what `answer` finds. */
+  contextHash(policy: string): string {
+    return hashOf([this.#answerer.contextHash(policy), this.#texts]);
   }
 
   /** As `answer`, once for all runs that start from what `key` names. */

@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PairLogProbs } from '../../shared/comparison.ts';
 import { Scorer, type EngineOptions } from '../engine/train/scorer.ts';
 import type { TrainingPair } from '../engine/train/trainer.ts';
+import { pairHash } from '../engine/tokens/pairs.ts';
 import type { OpenModel, Policy } from './model.ts';
+import { hashOf } from './recall.ts';
 import type { WorkOptions } from './work.ts';
 
 /** Summed log-probs of one pair's answers in nats, and over how many tokens. */
@@ -39,6 +41,16 @@ export async function scorePairs(
     options.onProgress?.(scores.length, pairs.length);
   }
   return scores;
+}
+
+/** Names all that decides what `scorePairs` finds. @param policy as `functionHash` (model.ts) names it */
+export function scoresHash(
+  scorer: Scorer,
+  model: OpenModel,
+  policy: string,
+  pairs: readonly TrainingPair[],
+): string {
+  return hashOf([scorer.contextHash(model.hash, policy), pairs.map((pair) => [pair.index, pairHash(pair)])]);
 }
 
 /** As `scorePairs`, for a policy that is scored once. @param policy absent for the base */

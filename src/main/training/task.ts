@@ -12,6 +12,7 @@ import { Answerer, type DecodingOptions } from './decode.ts';
 import type { OpenModel, Policy } from './model.ts';
 import type { CallOptions } from '../../shared/contract.ts';
 import { asBar } from './progress.ts';
+import { hashOf } from './recall.ts';
 import { isExactMatch } from './tasks.ts';
 
 /** Answers shown side by side in a report. */
@@ -73,6 +74,12 @@ export class TaskRunner {
       repetition,
     }));
     return { task, generation: generationMeasures(measured, 'greedy') };
+  }
+
+  /** As `Answerer.contextHash`, of what `evaluate` finds. */
+  contextHash(policy: string): string {
+    const asked = this.#questions.map((question) => [questionText(question), question.answer]);
+    return hashOf([this.#answerer.contextHash(policy), asked]);
   }
 
   /** As `evaluate`, once for all runs that start from what `key` names. */

@@ -131,6 +131,8 @@ export interface CompareRequest {
   readonly report?: string;
   /** Start even where the plan says that it cannot fit. */
   readonly force?: boolean;
+  /** Compute every evaluation, also those that earlier comparisons have made of the same weights. */
+  readonly anew?: true;
   /** It is the bundled example's. */
   readonly example?: true;
 }

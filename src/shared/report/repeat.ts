@@ -61,8 +61,9 @@ function* runLeaves(run: RunResult, several: boolean, stage: boolean): Generator
       if (!isVolatile(name)) yield [`${where}: step ${step}, ${name}`, value];
   for (const { step, ...measured } of run.evaluations ?? [])
     for (const [path, value] of leaves(measured, ''))
-      // Where it stands in the record is no result.
-      if (path !== 'evaluationRow') yield [`${where}: evaluated at step ${step}, ${path}`, value];
+      // Where it stands in the record, and whether it was known before, is no result.
+      if (path !== 'evaluationRow' && !path.startsWith('evaluationCached'))
+        yield [`${where}: evaluated at step ${step}, ${path}`, value];
   yield* evaluationLeaves(where, run.evaluation);
 }
 

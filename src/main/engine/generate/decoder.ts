@@ -3,6 +3,7 @@ import { cacheNames } from '../models/attention.ts';
 import type { DecoderConfig } from '../models/config.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { ParameterLayout } from '../models/parameters.ts';
+import { contextHash } from '../session/context.ts';
 import { GraphSession, int64, type Feed } from '../session/session.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
@@ -26,6 +27,7 @@ const padded = -1e30;
 export class Decoder {
   readonly #session: GraphSession;
   readonly #layout: ParameterLayout;
+  readonly #threads: number | undefined;
   readonly config: DecoderConfig;
   readonly batch: number;
   readonly maxLength: number;
@@ -34,10 +36,11 @@ export class Decoder {
     session: GraphSession,
     layout: ParameterLayout,
     config: DecoderConfig,
-    sizes: DecodingSizes,
+    sizes: DecoderOptions,
   ) {
     this.#session = session;
     this.#layout = layout;
+    this.#threads = sizes.threads;
     this.config = config;
     this.batch = sizes.batch;
     this.maxLength = sizes.maxLength;
@@ -50,6 +53,12 @@ export class Decoder {
       weightsFolder: source.weights?.folder,
     });
     return new Decoder(session, trainableLayout(source, trainable), source.config, options);
+  }
+
+  /** As `Scorer.contextHash`, of the logits of these sessions. */
+  contextHash(base: string, policy: string): string {
+    const { graphHash: graph } = this.#session;
+    return contextHash({ base, policy, graph, packing: 'decoding', threads: this.#threads });
   }
 
   /**

@@ -192,6 +192,11 @@ export class Generator {
     }
   }
 
+  /** As `Scorer.contextHash`, of what is generated from the same prompts with the same options. */
+  contextHash(base: string, policy: string): string {
+    return this.#decoder.contextHash(base, policy);
+  }
+
   async release(): Promise<void> {
     await this.#decoder.release();
   }

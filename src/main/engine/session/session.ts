@@ -48,9 +48,12 @@ export function encodeGraph(outputs: Readonly<Record<string, Value>>, target: Ta
 export class GraphSession {
   readonly #session: InferenceSession;
   readonly inputs: ReadonlyMap<string, Value>;
-  private constructor(session: InferenceSession, inputs: ReadonlyMap<string, Value>) {
+  /** As `HashedGraph.hash`. */
+  readonly graphHash: string;
+  private constructor(session: InferenceSession, { inputs, hash }: HashedGraph) {
     this.#session = session;
     this.inputs = inputs;
+    this.graphHash = hash;
   }
 
   /** @param outputs graph outputs by name */
@@ -86,7 +89,7 @@ export class GraphSession {
         },
       },
     });
-    return new GraphSession(session, graph.inputs);
+    return new GraphSession(session, graph);
   }
 
   /**

@@ -1,13 +1,6 @@
-import { createHash } from 'node:crypto';
-import { availableParallelism, cpus } from 'node:os';
 import type { ModelSource } from '../models/family.ts';
-import {
-  encodeGraph,
-  GraphSession,
-  runtimeVersion,
-  type HashedGraph,
-  type SessionOptions,
-} from '../session/session.ts';
+import { contextHash } from '../session/context.ts';
+import { encodeGraph, GraphSession, type HashedGraph, type SessionOptions } from '../session/session.ts';
 import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
 import { packPair, type PackablePair } from './packing.ts';
 
@@ -108,20 +101,8 @@ export class Scorer {
    * @param policy hash of adapter or trained weights, empty for the base itself
    */
   contextHash(base: string, policy: string): string {
-    const context = {
-      base,
-      policy,
-      graph: this.#graph.hash,
-      packing: 'pair',
-      dtype: 'float32',
-      provider: 'cpu',
-      // Left to the runtime, the number of threads follows the machine, as its kernels follow the processor.
-      threads: this.#options.threads ?? `all of ${availableParallelism()}`,
-      runtime: runtimeVersion,
-      platform: `${process.platform}-${process.arch}`,
-      processor: cpus()[0]?.model ?? '',
-    };
-    return createHash('sha256').update(JSON.stringify(context)).digest('hex');
+    const { threads } = this.#options;
+    return contextHash({ base, policy, graph: this.#graph.hash, packing: 'pair', threads });
   }
 
   /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */

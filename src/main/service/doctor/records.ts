@@ -58,6 +58,14 @@ export class RecordCheck {
     }
   }
 
+  /** Kept parts of evaluations that are not what was written. */
+  evaluationCache(): void {
+    for (const { key, part } of this.#store.evaluationCache.damaged()) {
+      const message = `a kept part of an evaluation (${part}) is damaged; it is computed again when it is needed`;
+      this.#add('warning', 'database', `evaluation ${key.slice(0, 12)}`, message);
+    }
+  }
+
   async models(): Promise<void> {
     for (const model of this.#store.models.list()) {
       this.#call.signal?.throwIfAborted();

@@ -6,6 +6,7 @@ import {
   pairingProofs,
 } from '../../../shared/comparison.ts';
 import { measures } from '../../../shared/measures.ts';
+import { knownBefore } from '../../../shared/evaluation-parts.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
 import type { Measure } from '../../../shared/measures.ts';
 import { itemComparisons, itemLine } from '../../../shared/comparison-items.ts';
@@ -66,6 +67,7 @@ function resultsTable(result: ComparisonResult, group: Measure['group']): string
 
 function setup(result: ComparisonResult): string {
   const { model, data, config, versions } = result;
+  const known = knownBefore(result);
   const rows: (readonly [string, string])[] = [
     ['model', `${plain(model.name)}, ${model.parameters.toLocaleString('en')} parameters`],
     ['model hash', code(model.hash)],
@@ -79,6 +81,7 @@ function setup(result: ComparisonResult): string {
     ['differs', plain(result.onlyDiffers.join(', '))],
     ...Object.entries(config).map(([name, value]) => [plain(name), plain(String(value))] as const),
     ...Object.entries(versions).map(([name, version]) => [plain(name), plain(version)] as const),
+    ...(known === undefined ? [] : [['evaluations known before', plain(known)] as const]),
     ['made', result.createdAt],
   ];
   return table(['', ''], rows);

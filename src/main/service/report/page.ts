@@ -5,6 +5,7 @@ import { describePairing, describeStart, pairingProofs } from '../../../shared/c
 import { itemComparisons } from '../../../shared/comparison-items.ts';
 import type { ComparisonResult } from '../../../shared/comparison.ts';
 import { divergencePoints } from '../../../shared/divergence-point.ts';
+import { knownBefore } from '../../../shared/evaluation-parts.ts';
 import { errorRateWords } from '../../../shared/error-rates.ts';
 import { formatBeta, formatLearningRate } from '../../../shared/format.ts';
 import { reportNumbers } from '../../../shared/report/numbers.ts';
@@ -92,6 +93,7 @@ const term = (name: string, value: string | number | boolean | null | Markup): M
 
 function setupSection(result: ComparisonResult): Markup {
   const { model, data } = result;
+  const known = knownBefore(result);
   const hash = (text: string): Markup => html`<span class="hash">${text}</span>`;
   return html`<h2>Setup</h2>
     <p>
@@ -119,7 +121,7 @@ function setupSection(result: ComparisonResult): Markup {
           ${result.betas && term('β', result.betas.map(formatBeta).join(', '))}
           ${term('seeds', result.seeds.join(', '))} ${term('differs', result.onlyDiffers.join(', '))}
           ${Object.entries(result.versions).map(([name, version]) => term(name, version))}
-          ${term('made', result.createdAt)}
+          ${known && term('evaluations known before', known)} ${term('made', result.createdAt)}
         </dl>
       </div>
     </div>

@@ -6,6 +6,7 @@ import { metricRollups } from './0004-metric-rollups.ts';
 import { runRoles } from './0005-run-roles.ts';
 import { pairTelemetry } from './0006-pair-telemetry.ts';
 import { judgings } from './0007-judgings.ts';
+import { evaluationCache } from './0008-evaluation-cache.ts';
 
 /** Every migration, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   runRoles,
   pairTelemetry,
   judgings,
+  evaluationCache,
 ];

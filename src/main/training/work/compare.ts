@@ -4,9 +4,10 @@ import { stepCount } from '../../../shared/config.ts';
 import type { JobSpec } from '../job.ts';
 import { planBatches } from '../loop.ts';
 import { parameterCount, policyHash } from '../model.ts';
-import { asBar, countsOf, underName } from '../progress.ts';
+import { asBar, countsOf, tellRecalled, underName } from '../progress.ts';
+import { Recall } from '../recall.ts';
 import { openConditions, type Conditions } from './conditions.ts';
-import { settleSources, type WorkContext } from './context.ts';
+import { partCache, settleSources, type WorkContext } from './context.ts';
 import { settlePlan } from './plan.ts';
 import { runFolder, runOne } from './run.ts';
 import { passStage } from './stage.ts';
@@ -78,21 +79,37 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
   }
 }
 
-async function evaluateBase({ send, call }: WorkContext, conditions: Conditions): Promise<void> {
-  const { task, drift, held, heldReference, crossLosses, baseParameters } = conditions;
+async function evaluateBase(context: WorkContext, conditions: Conditions): Promise<void> {
+  const { send, call } = context;
+  const { task, drift, held, heldReference, crossLosses, baseParameters, policy } = conditions;
   const evaluation = {
     ...evaluatePairs(heldReference),
     losses: await crossLosses.measure(held.pairs, heldReference, heldReference),
     promptHashes: held.pairs.map(({ prompt }) => promptHash(prompt)),
   };
   const named = underName(call, 'base');
-  const answered = await task?.evaluate(baseParameters, named);
+  const recall = new Recall(partCache(context));
+  const hash = baseParameters ? policyHash({ ...policy, parameters: baseParameters }) : 'base';
+  const answered =
+    task &&
+    (await recall.part(
+      'answers',
+      () => task.contextHash(hash),
+      () => task.evaluate(baseParameters, named),
+    ));
   // What its answers are like is known from the task; without one they are drawn as every run's are.
-  const drawn = answered
-    ? undefined
-    : await drift?.measure(baseParameters, undefined, asBar(named, 'drawing samples', 'answers'));
+  const drawn =
+    answered || !drift
+      ? undefined
+      : await recall.part(
+          'samples',
+          () => drift.contextHash(hash, undefined),
+          () => drift.measure(baseParameters, undefined, asBar(named, 'drawing samples', 'answers')),
+        );
+  tellRecalled(recall.recalled, named, 'base');
   send({
     kind: 'base-evaluation',
+    cached: recall.recalled,
     evaluation: {
       ...evaluation,
       ...drawn,

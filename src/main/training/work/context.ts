@@ -5,6 +5,7 @@ import type { TrainingState } from '../../engine/train/trainer.ts';
 import { Checkpointer, readCheckpoint, type CheckpointFacts } from '../checkpoint.ts';
 import type { JobSpec, RunSpec, Sources, StartPlace, WorkerMessage } from '../job.ts';
 import { openBase, openFresh, type OpenModel } from '../model.ts';
+import type { PartCache } from '../recall.ts';
 import type { ReferenceCache } from '../reference.ts';
 
 /** What the work of one job has to go by. */
@@ -29,6 +30,19 @@ export function referenceCache({ store, send }: WorkContext): ReferenceCache {
   return {
     getMany: (context, hashes) => store.referenceLogProbs.getMany(context, hashes),
     putMany: (context, scores) => send({ kind: 'reference', context, scores }),
+  };
+}
+
+/** What is known of earlier evaluations; as reference log-probs are kept. Undefined where everything is to be computed. */
+export function partCache({ spec, store, send }: WorkContext): PartCache | undefined {
+  if (spec.recall !== true) return undefined;
+  return {
+    get(key) {
+      const known = store.evaluationCache.get(key);
+      if (known !== undefined) send({ kind: 'recalled', key });
+      return known;
+    },
+    put: (key, part, result) => send({ kind: 'evaluation-part', key, part, result }),
   };
 }
 

@@ -2,6 +2,7 @@ import {
   evaluatePairs,
   measuresOf,
   type Evaluation,
+  type EvaluationPart,
   type PairLogProbs,
   type PromptSample,
   type TaskEvaluation,
@@ -23,10 +24,11 @@ import type { RunSpec } from '../job.ts';
 import { functionHash, policyHash, type OpenModel, type Policy } from '../model.ts';
 import type { TrainingPair } from '../prepare.ts';
 import { asBar } from '../progress.ts';
-import { isFiniteScore, scorePairs } from '../score.ts';
+import { Recall } from '../recall.ts';
+import { isFiniteScore, scorePairs, scoresHash } from '../score.ts';
 import type { Sampler } from '../sampler.ts';
 import type { TaskRunner } from '../task.ts';
-import type { WorkContext } from './context.ts';
+import { partCache, type WorkContext } from './context.ts';
 
 /** What the evaluations of all runs of a job share. */
 export interface HeldOut {
@@ -51,6 +53,16 @@ export interface Findings {
   readonly samples?: readonly PromptSample[];
   readonly klToReference?: KlToReference | undefined;
   readonly task?: TaskEvaluation | undefined;
+  /** Parts that were known before. */
+  readonly cached: readonly EvaluationPart[];
+}
+
+interface EvaluatedState {
+  readonly recall: Recall;
+  readonly step: number;
+  readonly parameters: Float32Array;
+  /** As `functionHash`. */
+  readonly hash: () => string;
 }
 
 /**
@@ -114,18 +126,24 @@ export class RunEvaluator {
   /** @returns whether this step was one to evaluate after; the last step's evaluation is the caller's (`find`) */
   async afterStep({ optimizer: { step }, parameters }: TrainingState): Promise<boolean> {
     if (step === this.#last || !this.#due.has(step)) return false;
-    const { pairs, scores: reference, scorer } = this.#held;
+    const { pairs, scores: reference, scorer, model } = this.#held;
+    const recall = new Recall(partCache(this.#context));
     const atReference = step === 0 && this.#startsAsReference();
     const scores = atReference
       ? reference
-      : await scorePairs(scorer, parameters, pairs, asBar(this.#call, 'evaluating', 'pairs'));
-    const { metrics, samples, klToReference, task } = await this.find(step, parameters, scores);
+      : await recall.part(
+          'pairs',
+          () => scoresHash(scorer, model, this.#hashOf(parameters), pairs),
+          () => scorePairs(scorer, parameters, pairs, asBar(this.#call, 'evaluating', 'pairs')),
+        );
+    const { metrics, samples, klToReference, task, cached } = await this.find(step, parameters, scores);
     // Where the policy is its own reference, c and r are 0 by definition.
     const measures = measuresOf(evaluatePairs(scores, atReference ? undefined : reference));
     this.#context.send({
       kind: 'evaluation',
       runId: this.#run.id,
       step,
+      cached: [...recall.recalled, ...cached],
       metrics,
       pairs: pairStep(step, evaluatePairs(scores, reference).perPair!),
       ...(scores.every(isFiniteScore)
@@ -146,9 +164,13 @@ export class RunEvaluator {
   async find(step: number, parameters: Float32Array, scores: readonly PairLogProbs[]): Promise<Findings> {
     const { meter, pairs, scores: reference } = this.#held;
     const ofPairs = await evaluationMetrics(meter, this.#run.config, pairs, scores, reference);
-    const samples = await this.#sample(step, parameters);
-    const klToReference = await this.#drift(step, parameters);
-    const task = await this.#answerQuestions(step, parameters);
+    const recall = new Recall(partCache(this.#context));
+    let known: string | undefined;
+    const hash = (): string => (known ??= this.#hashOf(parameters));
+    const state = { recall, step, parameters, hash };
+    const samples = await this.#sample(state);
+    const klToReference = await this.#drift(state);
+    const task = await this.#answerQuestions(state);
     const metrics = {
       ...ofPairs,
       ...(samples && {
@@ -158,18 +180,27 @@ export class RunEvaluator {
       ...(klToReference && { eval_kl: klToReference.perToken }),
       ...(task && { 'eval_task/accuracy': task.correct / task.questions }),
     };
-    return { metrics, ...(samples && { samples }), klToReference, task };
+    return { metrics, ...(samples && { samples }), klToReference, task, cached: recall.recalled };
   }
 
-  async #sample(step: number, parameters: Float32Array): Promise<readonly PromptSample[] | undefined> {
-    const { sampler, model } = this.#held;
+  async #sample({
+    recall,
+    step,
+    parameters,
+    hash,
+  }: EvaluatedState): Promise<readonly PromptSample[] | undefined> {
+    const { sampler } = this.#held;
     if (!sampler) return undefined;
     const bar = asBar(this.#call, 'answering samples', 'answers');
+    const samples = await recall.part(
+      'prompt-samples',
+      () => sampler.contextHash(hash()),
+      () => (step === 0 ? sampler.answerStart(hash(), parameters, bar) : sampler.answer(parameters, bar)),
+    );
     if (step === 0) {
-      this.#startSamples = await sampler.answerStart(functionHash(model, this.#start), parameters, bar);
-      return this.#startSamples;
+      this.#startSamples = samples;
+      return samples;
     }
-    const samples = await sampler.answer(parameters, bar);
     for (const place of repeating(samples ?? [], this.#startSamples)) {
       if (this.#told.has(place)) continue;
       this.#told.add(place);
@@ -178,33 +209,48 @@ export class RunEvaluator {
     return samples;
   }
 
-  async #drift(step: number, parameters: Float32Array): Promise<KlToReference | undefined> {
-    const { drift, model, reference } = this.#held;
+  async #drift({ recall, step, parameters, hash }: EvaluatedState): Promise<KlToReference | undefined> {
+    const { drift, reference } = this.#held;
     if (!drift) return undefined;
     const given = [
       parameters,
       { parameters: reference?.parameters },
       asBar(this.#call, 'drawing samples', 'answers'),
     ] as const;
-    const key = `${functionHash(model, this.#start)} ${reference ? policyHash(reference) : 'base'}`;
-    const found = await (step === 0 ? drift.measureStart(key, ...given) : drift.measure(...given));
+    const against = reference ? policyHash(reference) : 'base';
+    const found = await recall.part(
+      'kl',
+      () => drift.contextHash(hash(), against),
+      () => (step === 0 ? drift.measureStart(`${hash()} ${against}`, ...given) : drift.measure(...given)),
+    );
     return found?.klToReference;
   }
 
-  async #answerQuestions(step: number, parameters: Float32Array): Promise<TaskEvaluation | undefined> {
-    const { task, model } = this.#held;
+  async #answerQuestions({
+    recall,
+    step,
+    parameters,
+    hash,
+  }: EvaluatedState): Promise<TaskEvaluation | undefined> {
+    const { task } = this.#held;
     if (!task) return undefined;
     try {
       const given = [parameters, this.#call] as const;
-      const found = await (step === 0
-        ? task.evaluateStart(functionHash(model, this.#start), ...given)
-        : task.evaluate(...given));
+      const found = await recall.part(
+        'first-answers',
+        () => task.contextHash(hash()),
+        () => (step === 0 ? task.evaluateStart(hash(), ...given) : task.evaluate(...given)),
+      );
       const { questions, correct, perQuestion } = found.task;
       return { questions, correct, perQuestion };
     } catch (error) {
       if (this.#call.signal?.aborted || !(error instanceof NonFiniteLogitsError)) throw error;
       return undefined;
     }
+  }
+
+  #hashOf(parameters: Float32Array): string {
+    return functionHash(this.#held.model, { trainable: this.#start.trainable, parameters });
   }
 
   #startsAsReference(): boolean {

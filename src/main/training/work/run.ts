@@ -8,13 +8,14 @@ import { predictedTokens } from '../../engine/train/packing.ts';
 import { NonFiniteLogitsError } from '../decode.ts';
 import type { RunSpec } from '../job.ts';
 import { planBatches, runUntilDivergence, type Divergence, type LoopOptions } from '../loop.ts';
-import { policyHash, savePolicy, startPolicy, type Policy } from '../model.ts';
+import { functionHash, policyHash, savePolicy, startPolicy, type Policy } from '../model.ts';
 import { orderHash } from '../prepare.ts';
-import { asBar, underName } from '../progress.ts';
-import { isFiniteScore, scorePairs } from '../score.ts';
+import { asBar, tellRecalled, underName } from '../progress.ts';
+import { Recall } from '../recall.ts';
+import { isFiniteScore, scorePairs, scoresHash } from '../score.ts';
 import type { TaskFindings, TaskRunner } from '../task.ts';
 import type { Conditions } from './conditions.ts';
-import { checkpointerOf, resumeState, type WorkContext } from './context.ts';
+import { checkpointerOf, partCache, resumeState, type WorkContext } from './context.ts';
 import { RunEvaluator } from './evaluator.ts';
 
 /** Where a run stands in its comparison. */
@@ -95,7 +96,13 @@ export async function runOne(
   }
   if (diverged) tell(`${diverged.problem} at step ${diverged.step}`);
   const step = state.optimizer.step;
-  const scores = await scorePairs(scorer, state.parameters, held.pairs, { signal: call.signal });
+  const recall = new Recall(partCache(context));
+  const hash = functionHash(model, { trainable: policy.trainable, parameters: state.parameters });
+  const scores = await recall.part(
+    'pairs',
+    () => scoresHash(scorer, model, hash, held.pairs),
+    () => scorePairs(scorer, state.parameters, held.pairs, { signal: call.signal }),
+  );
   const found = await evaluator?.find(step, state.parameters, scores);
   if (scores.every(isFiniteScore)) {
     const measured = evaluatePairs(scores, conditions.heldReference);
@@ -111,16 +118,31 @@ export async function runOne(
     }
     if (found?.samples) evaluation = { ...evaluation, samples: found.samples };
     const named = underName(call, name);
-    const answers = task && (await evaluateTask(task, state.parameters, named));
+    const answers =
+      task &&
+      (await recall.part(
+        'answers',
+        () => task.contextHash(hash),
+        () => evaluateTask(task, state.parameters, named),
+      ));
     if (task && !answers) {
       diverged ??= { step, problem: "its answers' logits are not finite" };
       tell("its answers' logits are not finite; no task");
     }
     const against = { parameters: reference?.parameters };
-    const drawn = await drift?.measure(state.parameters, against, asBar(named, 'drawing samples', 'answers'));
+    const drawn =
+      drift &&
+      (await recall.part(
+        'samples',
+        () => drift.contextHash(hash, reference ? policyHash(reference) : 'base'),
+        () => drift.measure(state.parameters, against, asBar(named, 'drawing samples', 'answers')),
+      ));
     if (drift && !drawn) tell("its samples' logits are not finite; no KL");
     evaluation = { ...evaluation, ...drawn, ...answers };
-    send({ kind: 'evaluation', runId: run.id, step, evaluation, ...(found && { metrics: found.metrics }) });
+    const cached = [...recall.recalled, ...(found?.cached ?? [])];
+    tellRecalled(cached, call, name);
+    const metrics = found && { metrics: found.metrics };
+    send({ kind: 'evaluation', runId: run.id, step, evaluation, cached, ...metrics });
   } else {
     if (found) send({ kind: 'evaluation', runId: run.id, step, metrics: found.metrics });
     diverged ??= { step, problem: 'its log-probs are not finite' };
