@@ -209,7 +209,7 @@ describe('what is kept of evaluations', () => {
     await services.setSetting({ name: 'keepEvaluations', value: '0' });
     const entries = (): number => inStore(home, (store) => store.evaluationCache.size().entries);
     expect(entries()).toBe(0);
-    for (const _ of [1, 2]) {
+    for (let time = 1; time <= 2; time += 1) {
       const { result, bars } = await compare({ arms: ['dpo'] });
       expect(bars).toContain('base: answering questions');
       expect(result.comparison.baseEvaluationCached).toBeUndefined();
