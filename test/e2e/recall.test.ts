@@ -133,6 +133,7 @@ describe('a comparison', () => {
     ['another right answer', { taskData: at('other-answer.jsonl') }],
     ['another question', { taskData: at('other-question.jsonl') }],
     ['another order of questions', { taskData: at('other-order.jsonl') }],
+    ['little memory, where weights are not repacked', { shared: { ...request.shared, lowMemory: true } }],
     ['another number of threads', { shared: { ...request.shared, threads: 2 } }],
     [
       'another shape of adapter',

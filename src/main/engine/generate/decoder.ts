@@ -27,7 +27,7 @@ const padded = -1e30;
 export class Decoder {
   readonly #session: GraphSession;
   readonly #layout: ParameterLayout;
-  readonly #threads: number | undefined;
+  readonly #options: DecoderOptions;
   readonly config: DecoderConfig;
   readonly batch: number;
   readonly maxLength: number;
@@ -36,14 +36,14 @@ export class Decoder {
     session: GraphSession,
     layout: ParameterLayout,
     config: DecoderConfig,
-    sizes: DecoderOptions,
+    options: DecoderOptions,
   ) {
     this.#session = session;
     this.#layout = layout;
-    this.#threads = sizes.threads;
+    this.#options = options;
     this.config = config;
-    this.batch = sizes.batch;
-    this.maxLength = sizes.maxLength;
+    this.batch = options.batch;
+    this.maxLength = options.maxLength;
   }
 
   static async create(source: ModelSource, trainable: Trainable, options: DecoderOptions): Promise<Decoder> {
@@ -58,7 +58,8 @@ export class Decoder {
   /** As `Scorer.contextHash`, of the logits of these sessions. */
   contextHash(base: string, policy: string): string {
     const { graphHash: graph } = this.#session;
-    return contextHash({ base, policy, graph, packing: 'decoding', threads: this.#threads });
+    const { threads, prepack } = this.#options;
+    return contextHash({ base, policy, graph, packing: 'decoding', threads, prepack });
   }
 
   /**

@@ -15,12 +15,14 @@ export function contextHash({
   graph,
   packing,
   threads,
+  prepack,
 }: {
   readonly base: string;
   readonly policy: string;
   readonly graph: string;
   readonly packing: string;
   readonly threads: number | undefined;
+  readonly prepack: boolean | undefined;
 }): string {
   // What is kept is found by this text: its keys and their order stay.
   const context = {
@@ -35,6 +37,8 @@ export function contextHash({
     runtime: runtimeVersion,
     platform: `${process.platform}-${process.arch}`,
     processor: cpus()[0]?.model ?? '',
+    // Products with repacked weights are summed in another order.
+    ...(prepack === false ? { prepack } : {}),
   };
   return createHash('sha256').update(JSON.stringify(context)).digest('hex');
 }

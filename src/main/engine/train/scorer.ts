@@ -101,8 +101,8 @@ export class Scorer {
    * @param policy hash of adapter or trained weights, empty for the base itself
    */
   contextHash(base: string, policy: string): string {
-    const { threads } = this.#options;
-    return contextHash({ base, policy, graph: this.#graph.hash, packing: 'pair', threads });
+    const { threads, prepack } = this.#options;
+    return contextHash({ base, policy, graph: this.#graph.hash, packing: 'pair', threads, prepack });
   }
 
   /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
