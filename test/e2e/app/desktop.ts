@@ -21,7 +21,7 @@ export interface Desktop {
   /** What the dialog that `press` opens is to answer. */
   pick(file: string, press: () => Promise<void>): Promise<void>;
   /** What `press` saves, with the name that the dialog proposed. */
-  saved(press: () => Promise<void>): Promise<{ name: string; text: string }>;
+  saved(press: () => Promise<void>): Promise<{ name: string; bytes: Buffer }>;
   close(): Promise<void>;
 }
 
@@ -72,13 +72,13 @@ export async function openDesktop(
       );
       await press();
       const proposed = await name;
-      let text = '';
+      let bytes = Buffer.alloc(0);
       // A copy is there before it is whole; it is whole when it grows no more.
-      for (let before = -1; text.length === 0 || text.length !== before; await page.waitForTimeout(200)) {
-        before = text.length;
-        if (existsSync(path)) text = readFileSync(path, 'utf8');
+      for (let before = -1; bytes.length === 0 || bytes.length !== before; await page.waitForTimeout(200)) {
+        before = bytes.length;
+        if (existsSync(path)) bytes = readFileSync(path);
       }
-      return { name: proposed, text };
+      return { name: proposed, bytes };
     },
     async close() {
       await app.close();

@@ -37,8 +37,10 @@ export interface App {
   pick(file: string, button: string): Promise<void>;
   /** Drops a file on the page's content. */
   drop(file: string): Promise<void>;
-  /** What `press` saves: its proposed name and its text. */
-  saved(press: () => Promise<void>): Promise<{ readonly name: string; readonly text: string }>;
+  /** What `press` saves: its proposed name, and what it holds. */
+  saved(
+    press: () => Promise<void>,
+  ): Promise<{ readonly name: string; readonly text: string; readonly bytes: Buffer }>;
   /** Over loopback: ends the server at once, as a power cut does. */
   crash(): Promise<void>;
   /** Over loopback: starts a server anew where the last one was; its address, which has another token. */
@@ -66,7 +68,10 @@ export async function openApp(
     ...app,
     pick: (file, button) =>
       desktop.pick(file, () => page.getByRole('button', { name: button, exact: true }).click()),
-    saved: (press) => desktop.saved(press),
+    async saved(press) {
+      const { name, bytes } = await desktop.saved(press);
+      return { name, bytes, text: bytes.toString() };
+    },
     crash: () => Promise.reject(new Error('the desktop has no server')),
     startAnew: () => Promise.reject(new Error('the desktop has no server')),
     close: async () => {
@@ -138,7 +143,8 @@ async function openInBrowser(home: string, { width, height }: Size): Promise<App
       pick: (file) => page.setInputFiles('input[type=file]', file),
       async saved(press) {
         const [download] = await Promise.all([page.waitForEvent('download'), press()]);
-        return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') };
+        const bytes = readFileSync(await download.path());
+        return { name: download.suggestedFilename(), bytes, text: bytes.toString() };
       },
       async crash() {
         const ended = once(running.server, 'exit');
