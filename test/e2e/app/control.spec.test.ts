@@ -40,10 +40,11 @@ describe.skipIf(!canOpenApp)('work that is stopped, exported and removed on scre
 
   beforeAll(async () => {
     mkdirSync(home);
+    writeTinyModel(at('tiny'));
     // Room for an answer that takes long.
-    writeTinyModel(at('tiny'), { config: { max_position_embeddings: 65_536 } });
+    writeTinyModel(at('long'), { config: { max_position_embeddings: 65_536 } });
     writeLines(at('sums.jsonl'), sums(40));
-    await succeed(home, ['models', 'add', at('tiny'), '--name', 'tiny']);
+    for (const name of ['tiny', 'long']) await succeed(home, ['models', 'add', at(name), '--name', name]);
     await succeed(home, ['data', 'add', at('sums.jsonl'), '--name', 'sums']);
     await succeed(home, ['settings', 'set', 'checkpointSeconds', '1']);
     app = await openApp(home);
@@ -167,7 +168,7 @@ describe.skipIf(!canOpenApp)('work that is stopped, exported and removed on scre
   });
 
   it('stops an answer in the middle and keeps what there is of it', { timeout: 120_000 }, async () => {
-    await app.show('#/playground?columns=model:tiny&tokens=30000');
+    await app.show('#/playground?columns=model:long&tokens=30000');
     await page.getByLabel('Prompt').fill('What is 1 plus 2?');
     await button('Generate').click();
     const column = page.getByRole('region', { name: /^Column/ });
