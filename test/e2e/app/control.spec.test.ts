@@ -56,7 +56,7 @@ describe.skipIf(!canOpenApp)('work that is stopped, exported and removed on scre
   });
 
   it('says where one begins that taking a run up starts what waits', { timeout: 300_000 }, async () => {
-    await setUp('arms=dpo%2Cminor-dpo&lr=1e-3&steps=20000&seeds=0', '2 runs');
+    await setUp('arms=dpo%2Cminor-dpo&lr=1e-3&steps=3000&seeds=0', '2 runs');
     await button('Start').click();
     await heading('Comparison 1');
     await status('running');
