@@ -30,15 +30,16 @@ export async function scorePairs(
   options: ScoreOptions = {},
 ): Promise<PairScore[]> {
   const scores: PairScore[] = [];
-  for (const [place, pair] of pairs.entries()) {
+  options.signal?.throwIfAborted();
+  for await (const { place, score } of scorer.scoreAll(pairs, parameters)) {
+    const { chosen, rejected, chosenTokens, rejectedTokens } = score;
+    const found = { index: pairs[place]!.index, chosen, rejected, chosenTokens, rejectedTokens };
+    options.onScore?.(found, place);
+    scores.push(found);
+    options.onProgress?.(scores.length, pairs.length);
     // The runtime's run blocks the event loop: let a signal and the screen have their turn.
     await nextTurn();
     options.signal?.throwIfAborted();
-    const { chosen, rejected, chosenTokens, rejectedTokens } = await scorer.score(pair, parameters);
-    const score = { index: pair.index, chosen, rejected, chosenTokens, rejectedTokens };
-    options.onScore?.(score, place);
-    scores.push(score);
-    options.onProgress?.(scores.length, pairs.length);
   }
   return scores;
 }

@@ -1,9 +1,11 @@
 import { describeLoss, type LossName } from '../../shared/losses.ts';
 import { runtimeVersion } from '../engine/session/session.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
+import { distribute, type PackingRoom } from '../engine/train/packing.ts';
 import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
 import { Trainer, type TrainingPair } from '../engine/train/trainer.ts';
 import type { OpenModel } from './model.ts';
+import { packedLength } from './plan/timing.ts';
 
 export { runtimeVersion };
 
@@ -19,15 +21,45 @@ export function sequencesAtOnce(
   return needsRejected || needsReference || !full ? 1 : Math.min(mostSequences, run.batchSize);
 }
 
+/** Tokens of one pass, as far as pairs are short: more make products no faster and take memory. */
+const tokensPerPass = 512;
+const mostPrompts = 2;
+const mostSharing = 4;
+
 /**
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
- * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree.
+ * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree. Short pairs share a pass, two by
+ * two, and pairs of one prompt share that, where they follow each other: frozen weights give each the bits it would have
+ * alone. Weights that are trained do not, and low memory takes one by one.
  */
 export function engineOptions(
-  { threads, lowMemory }: { readonly threads?: number | undefined; readonly lowMemory?: boolean | undefined },
+  {
+    threads,
+    lowMemory,
+    full = false,
+  }: {
+    readonly threads?: number | undefined;
+    readonly lowMemory?: boolean | undefined;
+    readonly full?: boolean | undefined;
+  },
   ...pairs: readonly (readonly TrainingPair[])[]
 ): EngineOptions {
-  return { ...sizesOf(pairs.flat()), threads, lowMemory };
+  const all = pairs.flat();
+  const room = full || lowMemory ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all);
+  return { ...sizesOf(all), threads, lowMemory, room };
+}
+
+function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
+  const sharing =
+    pairs.length / Math.max(1, distribute(pairs, { prompts: 1, pairsPerPrompt: mostSharing }).length);
+  const pairsPerPrompt = sharing < 1.5 ? 1 : Math.round(sharing);
+  const mean = (of: (pair: TrainingPair) => number): number =>
+    pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
+  const answers = mean(({ chosen, rejected }) => chosen.length + rejected.length);
+  const tokens = mean(({ prompt }) => prompt.length) + pairsPerPrompt * answers;
+  const longest = pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
+  const fit = Math.floor(Math.min(tokensPerPass / tokens, (2 * tokensPerPass) / longest));
+  return { prompts: Math.max(1, Math.min(mostPrompts, fit)), pairsPerPrompt };
 }
 
 /** The session that trains one run. */

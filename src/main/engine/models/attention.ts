@@ -61,38 +61,56 @@ export function packedAttention(config: DecoderConfig, batch: number, length: Di
   };
 }
 
-/** How the sequence of a pair falls into blocks: the prompt, in one or more, then the chosen and the rejected answer. */
+/** How a sequence of pairs falls into blocks: each prompt, in one or more, then chosen and rejected of each of its pairs. */
 export interface PairBlocks {
-  /** Of the prompt: what a row may not see lies mostly in blocks that it need not even look at. */
+  /** Prompts side by side that a graph has room for. */
+  readonly prompts: number;
+  /** Pairs of each. */
+  readonly pairsPerPrompt: number;
+  /** Of a prompt: what a row may not see lies mostly in blocks that it need not even look at. */
   readonly promptBlocks: number;
   /** Whether a layer's probabilities are kept for the backward pass; otherwise they are made again. */
   readonly keepProbabilities: boolean;
 }
 
-const promptSymbols = (count: number): readonly Dim[] =>
-  Array.from({ length: count }, (_, place) => `P${place}`);
+interface Block {
+  readonly symbol: string;
+  /** Places of the blocks whose keys its rows see, the last being its own. */
+  readonly sees: readonly number[];
+}
+
+function blocksOf({ prompts, pairsPerPrompt, promptBlocks }: PairBlocks): readonly Block[] {
+  const blocks: Block[] = [];
+  for (let prompt = 0; prompt < prompts; prompt++) {
+    const before: number[] = [];
+    for (let part = 0; part < promptBlocks; part++) {
+      before.push(blocks.length);
+      blocks.push({ symbol: `P${prompt}_${part}`, sees: [...before] });
+    }
+    for (let pair = 0; pair < pairsPerPrompt; pair++)
+      for (const answer of ['C', 'R'])
+        blocks.push({ symbol: `${answer}${prompt}_${pair}`, sees: [...before, blocks.length] });
+  }
+  return blocks;
+}
 
 /**
- * Attention of one pair's sequence of T tokens, prompt + chosen + rejected. A row of the prompt sees the prompt's blocks up to its
- * own; the answers see the prompt and themselves, never each other. So no more is multiplied than is needed, but for
+ * Attention of a sequence of T tokens, for every prompt: prompt, chosen, rejected, chosen, … A row of a prompt sees its blocks up to
+ * its own; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
  * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
  * [groups·rows, keys], its rows repeated once per group of query heads.
  */
 export function pairAttention(config: DecoderConfig, options: PairBlocks): Attention {
   const { heads, keyValueHeads, headSize } = config;
   const groups = heads / keyValueHeads;
-  const prompt = promptSymbols(options.promptBlocks);
-  const symbols = [...prompt, 'C', 'R'];
+  const blocks = blocksOf(options);
+  const symbols = blocks.map(({ symbol }) => symbol);
   const lengths = input('block_lengths', 'int64', [symbols.length]);
-  // For each block of rows, the blocks of keys that it sees.
-  const seen = symbols.map((_, place) => {
-    const blocks = [...Array.from(prompt.keys()).filter((block) => block < place), place];
-    return {
-      blocks,
-      lengths: gather(lengths, constant(blocks, [blocks.length], 'int64')),
-      whole: blocks.map((block) => symbols[block]!).join('+'),
-    };
-  });
+  const seen = blocks.map(({ sees }) => ({
+    sees,
+    lengths: gather(lengths, constant(sees, [sees.length], 'int64')),
+    whole: sees.map((block) => symbols[block]!).join('+'),
+  }));
   const masks = seen.map(({ whole }, place) =>
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
@@ -110,11 +128,11 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
       const values = splitBlocks(byHead(value), lengths, along(1));
       const mixed = symbols.map((rows, place) => {
         const own = reshape(queries[place]!, [keyValueHeads, timesDim(rows, groups), headSize]);
-        const visible = (blocks: readonly Value[]): Value => {
-          const { blocks: those, lengths: sizes, whole } = seen[place]!;
-          if (those.length === 1) return blocks[place]!;
-          const parts = those.map((block) => blocks[block]!);
-          return joinBlocks(parts, sizes, { axis: 1, lengths: those.map((block) => symbols[block]!), whole });
+        const visible = (all: readonly Value[]): Value => {
+          const { sees, lengths: sizes, whole } = seen[place]!;
+          if (sees.length === 1) return all[place]!;
+          const parts = sees.map((block) => all[block]!);
+          return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
         };
         const out = blockAttention([own, visible(keys), visible(values), masks[place]!], attributes);
         return reshape(out, [keyValueHeads, groups, rows, headSize]);

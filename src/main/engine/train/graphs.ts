@@ -1,15 +1,16 @@
 import { gradients } from '../autodiff/gradient.ts';
 import { rematerialise } from '../autodiff/rematerialise.ts';
 import {
-  add,
   concat,
   equal,
   expand,
   gather,
+  joinBlocks,
   matmul,
   mul,
   reduceSum,
   reshape,
+  splitBlocks,
   sub,
   tokenLogProbs,
   where,
@@ -93,7 +94,7 @@ function requireWeights({ weights }: ModelSource): FrozenWeights {
 }
 
 interface ForwardValues {
-  /** Summed log-probs [batch]. */
+  /** Summed log-probs [pairs]. */
   readonly chosen: Value;
   readonly rejected: Value;
   readonly chunks: readonly TokenLogProbs[];
@@ -117,21 +118,56 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
   });
   const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
   const chunks: TokenLogProbs[] = [];
-  const sums: { chosen?: Value; rejected?: Value } = {};
-  for (let chunk = 0; chunk < options.chunks; chunk++) {
-    const rows = `R${chunk}`;
-    const picked = gather(hidden, input(`rows_${chunk}`, 'int64', [rows]));
-    const result = tokenLogProbs(picked, head, input(`targets_${chunk}`, 'int64', [rows]));
-    chunks.push(result);
-    const column = reshape(result.logProbs, [rows, 1]);
-    for (const answer of ['chosen', 'rejected'] as const) {
-      const segment = input(`${answer}_segment_${chunk}`, 'float32', [batch, rows]);
-      const part = reshape(matmul(segment, column), [batch]);
-      const earlier = sums[answer];
-      sums[answer] = earlier ? add(earlier, part) : part;
-    }
-  }
-  return { chosen: sums.chosen!, rejected: sums.rejected!, chunks, layers };
+  const rows = Array.from({ length: options.chunks }, (_, chunk) =>
+    options.chunks === 1 ? 'N' : `N${chunk}`,
+  );
+  rows.forEach((own, chunk) => {
+    const picked = gather(hidden, input(`rows_${chunk}`, 'int64', [own]));
+    chunks.push(tokenLogProbs(picked, head, input(`targets_${chunk}`, 'int64', [own])));
+  });
+  const logProbs = chunks.map((chunk) => chunk.logProbs);
+  const all =
+    logProbs.length === 1
+      ? logProbs[0]!
+      : joinBlocks(logProbs, input('chunk_rows', 'int64', [rows.length]), {
+          axis: 0,
+          lengths: rows,
+          whole: 'N',
+        });
+  const [chosen, rejected] = answerSums(all, pairsOf(options));
+  return { chosen: chosen!, rejected: rejected!, chunks, layers };
+}
+
+/** Pairs that one pass has room for. */
+export function pairsOf({
+  batch,
+  blocks,
+}: {
+  readonly batch: number;
+  readonly blocks: Pick<PairBlocks, 'prompts' | 'pairsPerPrompt'>;
+}): number {
+  return batch > 1 ? batch : blocks.prompts * blocks.pairsPerPrompt;
+}
+
+/**
+ * Log-probs [N] summed over each answer, [pairs] of chosen and of rejected. Each sum is a product of its own over the answer's
+ * rows: its last bits do not depend on what stands beside it.
+ */
+function answerSums(logProbs: Value, pairs: number): readonly Value[] {
+  const lengths = Array.from({ length: pairs }, (_, pair) => [`C${pair}`, `R${pair}`]).flat();
+  const counts = input('answer_rows', 'int64', [lengths.length]);
+  const attributes = { axis: 0, lengths, whole: 'N' };
+  const weights = splitBlocks(input('row_weights', 'float32', ['N']), counts, attributes);
+  const sums = splitBlocks(logProbs, counts, attributes).map((own, place) => {
+    const length = lengths[place]!;
+    return reshape(matmul(reshape(weights[place]!, [1, length]), reshape(own, [length, 1])), [1]);
+  });
+  return [0, 1].map((answer) =>
+    concat(
+      sums.filter((_, place) => place % 2 === answer),
+      0,
+    ),
+  );
 }
 
 function batchAttention(config: DecoderConfig, batch: number): Attention {
@@ -162,8 +198,8 @@ export function scoreGraph(
 
 /**
  * One training pass: log-probs, loss and the gradient of Σ weight·loss by every trainable number, flat.
- * Inputs beside the packed batch: `parameters`, `pair_weight` [batch], `beta` [1], the losses' own parameters (losses/parameters),
- * `loss_index` [1] (int64, which of the losses counts) and the reference log-probs [batch]. The losses share one graph, so that all arms of a comparison
+ * Inputs beside the packed batch: `parameters`, `pair_weight` [pairs], `beta` [1], the losses' own parameters (losses/parameters),
+ * `loss_index` [1] (int64, which of the losses counts) and the reference log-probs [pairs]. The losses share one graph, so that all arms of a comparison
  * share one session.
  */
 export function trainGraph(
@@ -176,7 +212,7 @@ export function trainGraph(
   if (trained.length === 0) throw new Error('a training graph needs something to train');
   const forward = packedForward(source, parameters, options);
   const { chosen, rejected } = forward;
-  const perPair = (name: string): Value => input(name, 'float32', [options.batch]);
+  const perPair = (name: string): Value => input(name, 'float32', [pairsOf(options)]);
   const inputs: SharedInputs = {
     chosen,
     rejected,
@@ -195,7 +231,7 @@ export function trainGraph(
   const [chosenSlope, rejectedSlope] = found;
   const layerSlopes = found.slice(2, 2 + layers.length);
   const slopes = found.slice(2 + layers.length);
-  const none = expand(scalar(0), [options.batch]);
+  const none = expand(scalar(0), [pairsOf(options)]);
   const outputs: Record<string, Value> = {
     losses: loss,
     scores: score,

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Feed } from '../session/session.ts';
-import { packBatch, packPair, type PackablePair, type PackedBatch } from './packing.ts';
+import {
+  distribute,
+  packBatch,
+  packPair,
+  packPairs,
+  type PackablePair,
+  type PackedBatch,
+} from './packing.ts';
 import { Random } from './random.ts';
 
 const ids = (...values: number[]): Int32Array => Int32Array.from(values);
@@ -36,6 +43,8 @@ const sees = (query: Token, key: Token): boolean =>
   query === key ||
   (!key.filler && key.position <= query.position && (key.part === 'prompt' || key.part === query.part));
 
+const one = { prompts: 1, pairsPerPrompt: 1 };
+
 const cases: Record<string, PackablePair> = {
   ordinary: { prompt: ids(1, 10, 11), chosen: ids(20, 21, 22, 2), rejected: ids(30, 31, 2) },
   'answers of one token': { prompt: ids(1, 10), chosen: ids(20), rejected: ids(30) },
@@ -47,19 +56,19 @@ const cases: Record<string, PackablePair> = {
 describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
   const tokens = tokensOf(pair, 1);
   const groups = 3;
-  const packed = packPair(pair, { groups, chunks: 1, promptBlocks: 1 });
+  const packed = packPair(pair, { groups, chunks: 1, blocks: { ...one, promptBlocks: 1 } });
 
   test('reads prompt, chosen and rejected without their last tokens, positions after the prompt', () => {
     const read = feed(packed, 'token_ids').filter((_, place) => !tokens[place]!.filler);
     expect(read).toEqual([...pair.prompt, ...pair.chosen.slice(0, -1), ...pair.rejected.slice(0, -1)]);
     expect(feed(packed, 'positions')).toEqual(tokens.map(({ position }) => position));
-    expect(packed.sequences[0]!.length).toBe(tokens.length);
+    expect(packed.length).toBe(tokens.length);
   });
 
   test.each([1, 2, 4])(
     'lets each token see exactly its own text, for every group of heads; prompt in %i blocks',
     (promptBlocks) => {
-      const { feeds } = packPair(pair, { groups, chunks: 1, promptBlocks });
+      const { feeds } = packPair(pair, { groups, chunks: 1, blocks: { ...one, promptBlocks } });
       const tokens = tokensOf(pair, promptBlocks);
       const lengths = numbers(feeds['block_lengths']!);
       expect(lengths.length).toBe(promptBlocks + 2);
@@ -95,26 +104,91 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
   );
 
   test('predicts every answer token from the one before it, and nothing else', () => {
-    const rows = feed(packed, 'rows_0');
-    const targets = feed(packed, 'targets_0');
-    const wanted = (['chosen', 'rejected'] as const).flatMap((part) =>
-      [...pair[part]].flatMap((target, place) => {
-        const before = pair.prompt.length + place - 1;
-        return before < 0 ? [] : [{ part, before, target }];
-      }),
-    );
-    expect(targets).toEqual(wanted.map(({ target }) => target));
-    rows.forEach((row, place) => {
-      const { part, before } = wanted[place]!;
-      const token = tokens[row]!;
-      expect(token).toMatchObject({ position: before, filler: false });
-      expect([part, 'prompt']).toContain(token.part);
-    });
-    for (const part of ['chosen', 'rejected'] as const) {
-      expect(feed(packed, `${part}_segment_0`)).toEqual(wanted.map((row) => (row.part === part ? 1 : 0)));
-      expect(feed(packed, `${part}_tokens`)).toEqual([wanted.filter((row) => row.part === part).length]);
-      expect(packed.sequences[0]![`${part}Rows`]).toBe(feed(packed, `${part}_tokens`)[0]);
+    const [rows, targets, weights, counts] = ['rows_0', 'targets_0', 'row_weights', 'answer_rows'].map(
+      (name) => feed(packed, name),
+    ) as [number[], number[], number[], number[]];
+    const [place] = packed.pairs;
+    expect(packed.pairs).toHaveLength(1);
+    expect(place!.slot).toBe(0);
+    expect(counts[0]! + counts[1]!).toBe(rows.length);
+    for (const [answer, part] of (['chosen', 'rejected'] as const).entries()) {
+      const wanted = [...pair[part]].flatMap((target, own) => {
+        const before = pair.prompt.length + own - 1;
+        return before < 0 ? [] : [{ before, target }];
+      });
+      const from = answer === 0 ? place!.firstRow : place!.firstRejectedRow;
+      expect(from).toBe(answer === 0 ? 0 : counts[0]);
+      expect(place![`${part}Rows`]).toBe(wanted.length);
+      expect(feed(packed, `${part}_tokens`)).toEqual([wanted.length]);
+      // An answer without any has one that does not count.
+      expect(counts[answer]).toBe(Math.max(1, wanted.length));
+      expect(weights.slice(from, from + counts[answer]!)).toEqual(
+        wanted.length === 0 ? [0] : wanted.map(() => 1),
+      );
+      wanted.forEach(({ before, target }, own) => {
+        expect(targets[from + own]).toBe(target);
+        const token = tokens[rows[from + own]!]!;
+        expect(token).toMatchObject({ position: before, filler: false });
+        expect([part, 'prompt']).toContain(token.part);
+      });
     }
+  });
+});
+
+describe('pairs packed together', () => {
+  const pairs = ['ordinary', 'a prompt of one token', 'ordinary', 'no prompt', 'ordinary', 'one answer'].map(
+    (name) => cases[name]!,
+  );
+
+  test('share a pass by their prompts, in their order, as far as there is room', () => {
+    const room = (prompts: number, pairsPerPrompt: number) => distribute(pairs, { prompts, pairsPerPrompt });
+    expect(room(1, 1)).toEqual([0, 1, 2, 3, 4, 5].map((place) => [[place]]));
+    expect(room(2, 1)).toEqual([
+      [[0], [1]],
+      [[2], [3]],
+      [[4], [5]],
+    ]);
+    // The prompt of `one answer` is that of `ordinary`.
+    expect(room(2, 2)).toEqual([
+      [[0, 2], [1]],
+      [[3], [4, 5]],
+    ]);
+    expect(room(3, 4)).toEqual([[[0, 2, 4, 5], [1], [3]]]);
+  });
+
+  test('hold of each pair what it holds alone, one after the other; room that is left counts as nothing', () => {
+    const blocks = { prompts: 3, pairsPerPrompt: 2, promptBlocks: 2 };
+    const groups = [[pairs[0]!, pairs[5]!], [pairs[1]!]];
+    const together = packPairs(groups, { groups: 2, chunks: 1, blocks });
+    expect(together.pairs.map(({ slot }) => slot)).toEqual([0, 1, 2]);
+    expect(feed(together, 'block_lengths')).toHaveLength(3 * (2 + 2 * 2));
+    expect(feed(together, 'block_lengths').reduce((sum, own) => sum + own, 0)).toBe(together.length);
+    expect(feed(together, 'answer_rows')).toHaveLength(2 * 6);
+    const ids = feed(together, 'token_ids');
+    const positions = feed(together, 'positions');
+    groups.flat().forEach((pair, place) => {
+      const alone = packPair(pair, { groups: 2, chunks: 1, blocks: { ...one, promptBlocks: 2 } });
+      const [own, single] = [together.pairs[place]!, alone.pairs[0]!];
+      for (const part of ['chosen', 'rejected'] as const) {
+        const count = single[`${part}Rows`];
+        expect(own[`${part}Rows`]).toBe(count);
+        const first = part === 'chosen' ? own.firstRow : own.firstRejectedRow;
+        const firstAlone = part === 'chosen' ? single.firstRow : single.firstRejectedRow;
+        const rowsAt = (packed: PackedBatch, from: number): number[] =>
+          feed(packed, 'rows_0').slice(from, from + count);
+        const read = (packed: PackedBatch, from: number): number[][] =>
+          rowsAt(packed, from).map((row) => [
+            feed(packed, 'token_ids')[row]!,
+            feed(packed, 'positions')[row]!,
+          ]);
+        expect(read(together, first)).toEqual(read(alone, firstAlone));
+        expect(feed(together, 'targets_0').slice(first, first + count)).toEqual(
+          feed(alone, 'targets_0').slice(firstAlone, firstAlone + count),
+        );
+      }
+    });
+    expect(ids.length).toBe(positions.length);
+    expect(() => packPairs([groups.flat()], { groups: 2, chunks: 1, blocks })).toThrow(/room/);
   });
 });
 
@@ -124,13 +198,13 @@ test('chunks hold the same rows in the same order, and may be empty', () => {
     const draw = (least: number, most: number): Int32Array =>
       Int32Array.from({ length: least + random.below(most - least + 1) }, () => random.below(50));
     const pair = { prompt: draw(1, 6), chosen: draw(1, 7), rejected: draw(0, 7) };
-    const whole = packPair(pair, { groups: 1, chunks: 1, promptBlocks: 1 });
+    const whole = packPair(pair, { groups: 1, chunks: 1, blocks: { ...one, promptBlocks: 1 } });
     for (const chunks of [2, 3, 9]) {
-      const packed = packPair(pair, { groups: 1, chunks, promptBlocks: 1 });
-      for (const name of ['rows', 'targets', 'chosen_segment', 'rejected_segment']) {
+      const packed = packPair(pair, { groups: 1, chunks, blocks: { ...one, promptBlocks: 1 } });
+      for (const name of ['rows', 'targets']) {
         const parts = Array.from({ length: chunks }, (_, chunk) => feed(packed, `${name}_${chunk}`));
         expect(parts.flat()).toEqual(feed(whole, `${name}_0`));
-        if (name === 'rows') expect(packed.chunkRows).toEqual(parts.map((part) => part.length));
+        if (name === 'rows') expect(feed(packed, 'chunk_rows')).toEqual(parts.map((part) => part.length));
       }
     }
   }
@@ -150,15 +224,15 @@ test('sequences side by side keep apart; padding comes after and is never predic
     const query = Math.floor(place / length) % length;
     expect(cell).toBe(place % length <= query ? 0 : -Infinity);
   });
-  // Rows count over all sequences: the second starts at 6, the third at 12.
-  expect(feed(packed, 'rows_0')).toEqual([2, 3, 4, 5, 7, 12, 13]);
-  expect(feed(packed, 'targets_0')).toEqual([20, 21, 22, 2, 20, 21, 2]);
-  expect(packed.feeds['chosen_segment_0']!.shape).toEqual([3, 7]);
-  expect(feed(packed, 'chosen_segment_0')).toEqual([
-    ...[1, 1, 1, 1, 0, 0, 0],
-    ...[0, 0, 0, 0, 1, 0, 0],
-    ...[0, 0, 0, 0, 0, 1, 1],
-  ]);
-  expect(feed(packed, 'rejected_segment_0').every((value) => value === 0)).toBe(true);
+  // Rows count over all sequences: the second starts at 6, the third at 12. Each has a row for the answer that it lacks.
+  expect(feed(packed, 'rows_0')).toEqual([2, 3, 4, 5, 0, 7, 6, 12, 13, 12]);
+  expect(feed(packed, 'targets_0')).toEqual([20, 21, 22, 2, 0, 20, 0, 21, 2, 0]);
+  expect(feed(packed, 'row_weights')).toEqual([1, 1, 1, 1, 0, 1, 0, 1, 1, 0]);
+  expect(feed(packed, 'answer_rows')).toEqual([4, 1, 1, 1, 2, 1]);
   expect(feed(packed, 'chosen_tokens')).toEqual([4, 1, 2]);
+  expect(packed.pairs.map(({ slot, firstRow, chosenRows }) => [slot, firstRow, chosenRows])).toEqual([
+    [0, 0, 4],
+    [1, 5, 1],
+    [2, 7, 2],
+  ]);
 });

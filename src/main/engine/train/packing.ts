@@ -1,3 +1,4 @@
+import type { PairBlocks } from '../models/attention.ts';
 import { int64, type Feed } from '../session/session.ts';
 
 /** Token ids of one pair, cut as the tokenizer's rules say. `rejected` is empty for supervised fine-tuning. */
@@ -7,36 +8,23 @@ export interface PackablePair {
   readonly rejected: Int32Array;
 }
 
-/** How one sequence was packed: what its rows mean. */
-export interface PackedSequence {
-  /** Places that it takes. */
-  readonly length: number;
-  /** Rows of log-probs for chosen, then for rejected. */
+/** Where one pair lies in what was packed. */
+export interface PackedPair {
+  /** Its place among the pairs that the graph has room for. */
+  readonly slot: number;
+  /** Its first row of log-probs; rows for rejected begin after those for chosen, at `firstRejectedRow`. */
+  readonly firstRow: number;
+  readonly firstRejectedRow: number;
   readonly chosenRows: number;
   readonly rejectedRows: number;
 }
 
 export interface PackedBatch {
   readonly feeds: Readonly<Record<string, Feed>>;
-  readonly sequences: readonly PackedSequence[];
-  /** How many rows each chunk holds; together they list every sequence's chosen then rejected rows. */
-  readonly chunkRows: readonly number[];
-}
-
-interface Layout {
-  readonly ids: number[];
-  readonly positions: number[];
-  /** Places taken by prompt, chosen and rejected, in this order, with what fills them up. */
-  readonly spans: readonly Span[];
-  readonly chosenRows: readonly Row[];
-  readonly rejectedRows: readonly Row[];
-}
-
-interface Span {
-  readonly start: number;
+  /** In the order given. */
+  readonly pairs: readonly PackedPair[];
+  /** Places in the sequence, fillers included. */
   readonly length: number;
-  /** How many of them, from the first, are tokens of the text. */
-  readonly tokens: number;
 }
 
 /** A place in the sequence whose hidden state predicts a target token. */
@@ -45,42 +33,37 @@ interface Row {
   readonly target: number;
 }
 
-/**
- * One sequence for a pair: prompt, chosen, rejected. The rejected answer's positions restart after the prompt. An
- * answer's last token is only predicted, never read, so it is left out. A first token without a prompt before it has
- * nothing to predict it and does not count, as in a shifted label mask.
- * @param least places that prompt and answers take at least: shorter ones are filled up with what nobody looks at
- */
-function layOut(pair: PackablePair, least: { readonly prompt: number; readonly answer: number }): Layout {
-  const ids: number[] = [];
-  const positions: number[] = [];
-  const spans: Span[] = [];
-  const add = (tokens: Int32Array, from: number, atLeast: number): number => {
-    const length = Math.max(tokens.length, atLeast);
-    spans.push({ start: ids.length, length, tokens: tokens.length });
-    for (let place = 0; place < length; place++) {
-      positions.push(from + place);
-      ids.push(tokens[place] ?? 0);
+/** What is laid out one after the other: token ids, their positions, and which of them are nothing but fillers. */
+class Sequence {
+  readonly ids: number[] = [];
+  readonly positions: number[] = [];
+
+  /**
+   * @param least places that they take at least: shorter ones are filled up with what nobody looks at
+   * @returns where they start
+   */
+  add(tokens: Int32Array, from: number, least: number): number {
+    const start = this.ids.length;
+    for (let place = 0; place < Math.max(tokens.length, least); place++) {
+      this.ids.push(tokens[place] ?? 0);
+      this.positions.push(from + place);
     }
-    return ids.length - length;
-  };
-  const read = (answer: Int32Array): Int32Array => answer.subarray(0, Math.max(0, answer.length - 1));
-  const promptLength = pair.prompt.length;
-  add(pair.prompt, 0, least.prompt);
-  const chosenStart = add(read(pair.chosen), promptLength, least.answer);
-  const rejectedStart = add(read(pair.rejected), promptLength, least.answer);
-  const rows = (answer: Int32Array, start: number): Row[] =>
-    Array.from(answer, (target, place) => ({
-      place: place === 0 ? promptLength - 1 : start + place - 1,
-      target,
-    })).filter(({ place }) => place >= 0);
-  return {
-    ids,
-    positions,
-    spans,
-    chosenRows: rows(pair.chosen, chosenStart),
-    rejectedRows: rows(pair.rejected, rejectedStart),
-  };
+    return start;
+  }
+}
+
+/** An answer's last token is only predicted, never read. */
+const readOf = (answer: Int32Array): Int32Array => answer.subarray(0, Math.max(0, answer.length - 1));
+
+/**
+ * Rows that predict an answer: from the prompt's last token on. A first token without a prompt before it has nothing to
+ * predict it and does not count, as in a shifted label mask.
+ */
+function rowsOf(answer: Int32Array, promptStart: number, promptLength: number, start: number): Row[] {
+  return Array.from(answer, (target, place) => ({
+    place: place === 0 ? promptStart + promptLength - 1 : start + place - 1,
+    target,
+  })).slice(promptLength > 0 ? 0 : 1);
 }
 
 /** Tokens of an answer that something before them predicts: all, or all but the first where there is no prompt. */
@@ -96,44 +79,192 @@ export interface PackingOptions {
 }
 
 export interface PairPackingOptions extends PackingOptions {
-  /** Blocks that the graph's attention cuts the prompt into. */
-  readonly promptBlocks: number;
+  /** How the graph's attention is cut. */
+  readonly blocks: Pick<PairBlocks, 'promptBlocks' | 'prompts' | 'pairsPerPrompt'>;
 }
 
-/** Packs a single pair; its numbers never depend on other pairs. */
+/** What a graph has room for in one pass. */
+export type PackingRoom = Pick<PairBlocks, 'prompts' | 'pairsPerPrompt'>;
+
+/**
+ * Distributes pairs over passes, in their order; neighbours with the same prompt share it as far as there is room.
+ * @returns for every pass, for every prompt, places among the pairs
+ */
+export function distribute(
+  pairs: readonly Pick<PackablePair, 'prompt'>[],
+  { prompts: room, pairsPerPrompt }: PackingRoom,
+): number[][][] {
+  const passes: number[][][] = [];
+  let pass: number[][] | undefined;
+  pairs.forEach(({ prompt }, place) => {
+    const shared = pass?.find((own) => own.length < pairsPerPrompt && isSame(pairs[own[0]!]!.prompt, prompt));
+    if (shared) return void shared.push(place);
+    if (!pass || pass.length === room) passes.push((pass = []));
+    pass.push([place]);
+  });
+  return passes;
+}
+
+/** Whether two texts are the same tokens. */
+export function isSame(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((token, place) => token === b[place]);
+}
+
+/** Packs a single pair. */
 export function packPair(pair: PackablePair, options: PairPackingOptions): PackedBatch {
-  // No block may be empty: the runtime leaves a product over no terms as whatever its memory held.
-  const layout = layOut(pair, { prompt: options.promptBlocks, answer: 1 });
-  return assemble([layout], layout.ids.length, blockFeeds(layout, options), options);
+  return packPairs([[pair]], options);
 }
 
-/** Lengths of the blocks that `pairAttention` looks at, and the mask of each. */
-function blockFeeds({ spans }: Layout, { groups, promptBlocks }: PairPackingOptions): Record<string, Feed> {
-  const [prompt, ...answers] = spans as [Span, Span, Span];
-  const lengths: number[] = [];
-  const feeds: Record<string, Feed> = {};
-  /** @param before keys before the block's own, as they follow from the sequence's start */
-  const addBlock = (rows: number, before: number): void => {
+/**
+ * Packs pairs into one sequence: each prompt once, then the answers of its pairs, chosen and rejected by turns. Positions of an answer
+ * follow on the prompt. What a row holds does not depend on what else is packed, to the last bit, as long as the
+ * runtime multiplies more than one row: no block is empty or nothing, for the runtime leaves a product over no terms as
+ * whatever its memory held.
+ * @param prompts pairs that share a prompt; at most as many, with at most as many pairs, as the graph has room for
+ */
+export function packPairs(
+  prompts: readonly (readonly PackablePair[])[],
+  options: PairPackingOptions,
+): PackedBatch {
+  const { promptBlocks, prompts: room, pairsPerPrompt } = options.blocks;
+  if (prompts.length > room || prompts.some((pairs) => pairs.length > pairsPerPrompt))
+    throw new Error('more pairs than the graph has room for');
+  const sequence = new Sequence();
+  const masks = new BlockMasks(options);
+  const rows = new PackedRows();
+  const nothing = new Int32Array();
+  for (let place = 0; place < room; place++) {
+    const pairs = prompts[place] ?? [];
+    const prompt = pairs[0]?.prompt ?? nothing;
+    const promptStart = sequence.add(prompt, 0, promptBlocks);
+    masks.addPrompt(prompt.length, sequence.ids.length - promptStart);
+    for (let own = 0; own < pairsPerPrompt; own++) {
+      const pair = pairs[own];
+      const answers = [pair?.chosen ?? nothing, pair?.rejected ?? nothing].map((answer) => {
+        const start = sequence.add(readOf(answer), prompt.length, 1);
+        masks.addAnswer(sequence.ids.length - start);
+        return rowsOf(answer, promptStart, prompt.length, start);
+      });
+      rows.add(answers as [Row[], Row[]], promptStart, pair !== undefined);
+    }
+  }
+  const { ids, positions } = sequence;
+  return {
+    feeds: {
+      token_ids: { data: int64(ids), shape: [ids.length] },
+      positions: { data: int64(positions), shape: [1, ids.length] },
+      ...masks.feeds(),
+      ...rows.feeds(options.chunks),
+    },
+    pairs: rows.pairs,
+    length: ids.length,
+  };
+}
+
+/** The blocks that `pairAttention` looks at: their lengths, and the mask of each. */
+class BlockMasks {
+  readonly #options: PairPackingOptions;
+  readonly #lengths: number[] = [];
+  readonly #masks: Record<string, Feed> = {};
+  #prompt = { tokens: 0, length: 0 };
+
+  constructor(options: PairPackingOptions) {
+    this.#options = options;
+  }
+
+  /** @param length its tokens and what fills them up */
+  addPrompt(tokens: number, length: number): void {
+    this.#prompt = { tokens, length };
+    const { promptBlocks } = this.#options.blocks;
+    for (let block = 0; block < promptBlocks; block++) {
+      const [from, to] = [block, block + 1].map((place) => Math.floor((place * length) / promptBlocks));
+      this.#add(to! - from!, from!);
+    }
+  }
+
+  addAnswer(length: number): void {
+    this.#add(length, this.#prompt.length);
+  }
+
+  /** @param before keys before the block's own, as they follow from the prompt's start */
+  #add(rows: number, before: number): void {
+    const { groups } = this.#options;
     const keys = before + rows;
     const mask = new Float32Array(groups * rows * keys);
+    const filled = Math.min(before, this.#prompt.length);
     for (let row = 0; row < rows; row++) {
       const start = row * keys;
       // It sees what is before it; of the prompt, what is of the text; and itself, or its softmax would be over nothing.
       mask.fill(-Infinity, start + before + row + 1, start + keys);
-      const filled = Math.min(before, prompt.length);
-      if (prompt.tokens < filled) mask.fill(-Infinity, start + prompt.tokens, start + filled);
+      if (this.#prompt.tokens < filled) mask.fill(-Infinity, start + this.#prompt.tokens, start + filled);
     }
     repeatFirstBlock(mask, rows * keys);
-    feeds[`mask_${lengths.length}`] = { data: mask, shape: [groups * rows, keys] };
-    lengths.push(rows);
-  };
-  for (let block = 0; block < promptBlocks; block++) {
-    const [from, to] = [block, block + 1].map((place) => Math.floor((place * prompt.length) / promptBlocks));
-    addBlock(to! - from!, from!);
+    this.#masks[`mask_${this.#lengths.length}`] = { data: mask, shape: [groups * rows, keys] };
+    this.#lengths.push(rows);
   }
-  for (const { length } of answers) addBlock(length, prompt.length);
-  feeds['block_lengths'] = { data: int64(lengths), shape: [lengths.length] };
-  return feeds;
+
+  feeds(): Record<string, Feed> {
+    return { ...this.#masks, block_lengths: { data: int64(this.#lengths), shape: [this.#lengths.length] } };
+  }
+}
+
+/**
+ * Rows of log-probs, pair by pair, chosen then rejected; where an answer has none, one that does not count. Room that no pair takes
+ * has an answer of one token on either side, for losses that divide by the tokens: what is made of it has no weight.
+ */
+class PackedRows {
+  readonly pairs: PackedPair[] = [];
+  readonly #rows: Row[] = [];
+  readonly #weights: number[] = [];
+  readonly #counts: number[] = [];
+  readonly #tokens: [chosen: number[], rejected: number[]] = [[], []];
+  #slots = 0;
+
+  /** @param filler a place that is there */
+  add(answers: readonly [Row[], Row[]], filler: number, isPair: boolean): void {
+    const starts = answers.map((own, answer) => {
+      const start = this.#rows.length;
+      const filled = own.length > 0 ? own : [{ place: filler, target: 0 }];
+      this.#rows.push(...filled);
+      for (let row = 0; row < filled.length; row++) this.#weights.push(isPair && own.length === 0 ? 0 : 1);
+      this.#counts.push(filled.length);
+      this.#tokens[answer]!.push(isPair ? own.length : 1);
+      return start;
+    });
+    const [chosen, rejected] = answers;
+    if (isPair)
+      this.pairs.push({
+        slot: this.#slots,
+        firstRow: starts[0]!,
+        firstRejectedRow: starts[1]!,
+        chosenRows: chosen.length,
+        rejectedRows: rejected.length,
+      });
+    this.#slots += 1;
+  }
+
+  feeds(chunks: number): Record<string, Feed> {
+    const float = (values: readonly number[]): Feed => ({
+      data: Float32Array.from(values),
+      shape: [values.length],
+    });
+    const feeds: Record<string, Feed> = {
+      chosen_tokens: float(this.#tokens[0]),
+      rejected_tokens: float(this.#tokens[1]),
+      answer_rows: { data: int64(this.#counts), shape: [this.#counts.length] },
+      row_weights: float(this.#weights),
+    };
+    const sizes: number[] = [];
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const [from, to] = [chunk, chunk + 1].map((place) => Math.floor((place * this.#rows.length) / chunks));
+      const own = this.#rows.slice(from, to);
+      feeds[`rows_${chunk}`] = { data: int64(own.map(({ place }) => place)), shape: [own.length] };
+      feeds[`targets_${chunk}`] = { data: int64(own.map(({ target }) => target)), shape: [own.length] };
+      sizes.push(own.length);
+    }
+    feeds['chunk_rows'] = { data: int64(sizes), shape: [chunks] };
+    return feeds;
+  }
 }
 
 /**
@@ -141,77 +272,31 @@ function blockFeeds({ spans }: Layout, { groups, promptBlocks }: PairPackingOpti
  * at the padding. For supervised fine-tuning, where no reference asks for equal bits.
  */
 export function packBatch(pairs: readonly PackablePair[], options: PackingOptions): PackedBatch {
-  const layouts = pairs.map((pair) =>
-    layOut({ ...pair, rejected: new Int32Array() }, { prompt: 0, answer: 0 }),
-  );
-  const length = Math.max(...layouts.map(({ ids }) => ids.length));
+  const batch = pairs.length;
+  const length = Math.max(...pairs.map(({ prompt, chosen }) => prompt.length + readOf(chosen).length));
   const mask = new Float32Array(options.groups * length * length).fill(-Infinity);
   for (let query = 0; query < length; query++) mask.fill(0, query * length, query * length + query + 1);
   repeatFirstBlock(mask, length * length);
-  const feeds = { mask: { data: mask, shape: [options.groups * length, length] } };
-  return assemble(layouts, length, feeds, options);
+  const sequence = new Sequence();
+  const rows = new PackedRows();
+  for (const { prompt, chosen } of pairs) {
+    const promptStart = sequence.add(prompt, 0, 0);
+    const start = sequence.add(readOf(chosen), prompt.length, length - prompt.length);
+    rows.add([rowsOf(chosen, promptStart, prompt.length, start), []], promptStart, true);
+  }
+  return {
+    feeds: {
+      token_ids: { data: int64(sequence.ids), shape: [batch * length] },
+      positions: { data: int64(sequence.positions), shape: [batch, length] },
+      mask: { data: mask, shape: [options.groups * length, length] },
+      ...rows.feeds(options.chunks),
+    },
+    pairs: rows.pairs,
+    length,
+  };
 }
 
 function repeatFirstBlock(mask: Float32Array, size: number): void {
   if (size === 0) return;
   for (let start = size; start < mask.length; start += size) mask.copyWithin(start, 0, size);
-}
-
-function assemble(
-  layouts: readonly Layout[],
-  length: number,
-  masks: Readonly<Record<string, Feed>>,
-  { chunks }: PackingOptions,
-): PackedBatch {
-  const batch = layouts.length;
-  const ids = new BigInt64Array(batch * length);
-  const positions = new BigInt64Array(batch * length);
-  const rows: { place: number; target: number; sequence: number; chosen: boolean }[] = [];
-  layouts.forEach((layout, sequence) => {
-    layout.ids.forEach((id, place) => (ids[sequence * length + place] = BigInt(id)));
-    layout.positions.forEach((position, place) => (positions[sequence * length + place] = BigInt(position)));
-    const addRows = (list: readonly Row[], chosen: boolean): void =>
-      list.forEach(({ place, target }) =>
-        rows.push({ place: sequence * length + place, target, sequence, chosen }),
-      );
-    addRows(layout.chosenRows, true);
-    addRows(layout.rejectedRows, false);
-  });
-  const feeds: Record<string, Feed> = {
-    token_ids: { data: ids, shape: [batch * length] },
-    positions: { data: positions, shape: [batch, length] },
-    ...masks,
-    chosen_tokens: { data: Float32Array.from(layouts, (layout) => layout.chosenRows.length), shape: [batch] },
-    rejected_tokens: {
-      data: Float32Array.from(layouts, (layout) => layout.rejectedRows.length),
-      shape: [batch],
-    },
-  };
-  const chunkRows: number[] = [];
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const from = Math.floor((chunk * rows.length) / chunks);
-    const to = Math.floor(((chunk + 1) * rows.length) / chunks);
-    const own = rows.slice(from, to);
-    const segment = (chosen: boolean): Feed => {
-      const data = new Float32Array(batch * own.length);
-      own.forEach((row, place) => {
-        if (row.chosen === chosen) data[row.sequence * own.length + place] = 1;
-      });
-      return { data, shape: [batch, own.length] };
-    };
-    feeds[`rows_${chunk}`] = { data: int64(own.map(({ place }) => place)), shape: [own.length] };
-    feeds[`targets_${chunk}`] = { data: int64(own.map(({ target }) => target)), shape: [own.length] };
-    feeds[`chosen_segment_${chunk}`] = segment(true);
-    feeds[`rejected_segment_${chunk}`] = segment(false);
-    chunkRows.push(own.length);
-  }
-  return {
-    feeds,
-    sequences: layouts.map((layout) => ({
-      length: layout.ids.length,
-      chosenRows: layout.chosenRows.length,
-      rejectedRows: layout.rejectedRows.length,
-    })),
-    chunkRows,
-  };
 }

@@ -2,7 +2,7 @@ import type { ModelSource } from '../models/family.ts';
 import { contextHash } from '../session/context.ts';
 import { encodeGraph, GraphSession, type HashedGraph, type SessionOptions } from '../session/session.ts';
 import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
-import { packPair, type PackablePair } from './packing.ts';
+import { distribute, packPairs, type PackablePair, type PackingRoom } from './packing.ts';
 
 export interface EngineOptions {
   readonly threads?: number | undefined;
@@ -10,6 +10,8 @@ export interface EngineOptions {
   readonly longestSequence: number;
   /** Most completion tokens in one sequence: decides how many chunks their log-probs are computed in. */
   readonly mostRows: number;
+  /** Pairs that one pass takes: so many prompts, so many pairs of each. One of one if absent. */
+  readonly room?: PackingRoom | undefined;
   readonly prepack?: boolean | undefined;
   /** Train in the least memory that gives the same numbers: activations are made again, weights not repacked. */
   readonly lowMemory?: boolean | undefined;
@@ -29,13 +31,21 @@ const longestKept = 512;
 
 /** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
 export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> {
-  const { longestSequence, mostRows } = options;
+  const { longestSequence, mostRows, room = { prompts: 1, pairsPerPrompt: 1 } } = options;
   let maxLength = shortestTable;
   while (maxLength < longestSequence) maxLength *= 2;
   return {
     maxLength,
-    chunks: Math.max(1, Math.ceil(mostRows / (options.lowMemory ? rowsPerSmallChunk : rowsPerChunk))),
+    chunks: Math.max(
+      1,
+      Math.ceil(
+        (mostRows * room.prompts * room.pairsPerPrompt) /
+          (options.lowMemory ? rowsPerSmallChunk : rowsPerChunk),
+      ),
+    ),
     blocks: {
+      prompts: room.prompts,
+      pairsPerPrompt: room.pairsPerPrompt,
       promptBlocks: Math.max(1, Math.min(mostPromptBlocks, Math.floor(longestSequence / promptPerBlock))),
       keepProbabilities: options.lowMemory === true || longestSequence <= longestKept,
     },
@@ -80,7 +90,7 @@ export class Scorer {
   readonly #options: SessionOptions;
   readonly #groups: number;
   readonly #chunks: number;
-  readonly #promptBlocks: number;
+  readonly #blocks: GraphOptions['blocks'];
   readonly #size: number;
   #session: Promise<GraphSession> | undefined;
 
@@ -91,7 +101,7 @@ export class Scorer {
     this.#options = sessionOptions(source, options);
     this.#groups = source.config.heads / source.config.keyValueHeads;
     this.#chunks = sizes.chunks;
-    this.#promptBlocks = sizes.blocks.promptBlocks;
+    this.#blocks = sizes.blocks;
     this.#size = trainableLayout(source, trainable).size;
   }
 
@@ -113,11 +123,23 @@ export class Scorer {
 
   /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
-    const packed = packPair(pair, {
-      groups: this.#groups,
-      chunks: this.#chunks,
-      promptBlocks: this.#promptBlocks,
-    });
+    return (await this.#pass([[pair]], parameters))[0]!;
+  }
+
+  /** Pairs that one pass takes at most. */
+  get room(): PackingRoom {
+    return this.#blocks;
+  }
+
+  /**
+   * One pass over pairs that share prompts, as `distribute` gives them. The scores are those of `score`, to the last bit.
+   * @returns prompt by prompt
+   */
+  async #pass(
+    prompts: readonly (readonly PackablePair[])[],
+    parameters: Float32Array | undefined,
+  ): Promise<PairScore[]> {
+    const packed = packPairs(prompts, { groups: this.#groups, chunks: this.#chunks, blocks: this.#blocks });
     const flat = parameters ?? new Float32Array(this.#size);
     const session = await this.open();
     const results = await session.run({
@@ -125,15 +147,30 @@ export class Scorer {
       parameters: { data: flat, shape: [flat.length] },
     });
     const rows = joinChunks(results, 'token_log_probs', this.#chunks);
-    const { chosenRows, rejectedRows } = packed.sequences[0]!;
-    return {
-      chosen: Number(results['chosen']![0]),
-      rejected: Number(results['rejected']![0]),
+    return packed.pairs.map(({ slot, firstRow, firstRejectedRow, chosenRows, rejectedRows }) => ({
+      chosen: Number(results['chosen']![slot]),
+      rejected: Number(results['rejected']![slot]),
       chosenTokens: chosenRows,
       rejectedTokens: rejectedRows,
-      chosenLogProbs: rows.slice(0, chosenRows),
-      rejectedLogProbs: rows.slice(chosenRows),
-    };
+      chosenLogProbs: rows.slice(firstRow, firstRow + chosenRows),
+      rejectedLogProbs: rows.slice(firstRejectedRow, firstRejectedRow + rejectedRows),
+    }));
+  }
+
+  /** As many passes as `distribute` makes of the pairs. @returns scores in the pairs' order, as they come */
+  async *scoreAll(
+    pairs: readonly PackablePair[],
+    parameters?: Float32Array,
+  ): AsyncGenerator<{ readonly place: number; readonly score: PairScore }> {
+    for (const pass of distribute(pairs, this.#blocks)) {
+      const places = pass.flat();
+      const scores = await this.#pass(
+        pass.map((own) => own.map((place) => pairs[place]!)),
+        parameters,
+      );
+      const found = scores.map((score, own) => ({ place: places[own]!, score }));
+      yield* found.sort((a, b) => a.place - b.place);
+    }
   }
 
   async release(): Promise<void> {

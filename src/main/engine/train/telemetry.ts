@@ -1,7 +1,7 @@
 import type { StepMetrics } from '../../../shared/metrics.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { TensorData } from '../session/session.ts';
-import { predictedTokens } from './packing.ts';
+import type { PackedPair } from './packing.ts';
 import type { TrainingPair } from './trainer.ts';
 
 /** One pair's part in a step. c and r are present where the loss has a reference, r where it looks at rejected. */
@@ -43,9 +43,13 @@ export class StepTelemetry {
     this.#beta = beta;
   }
 
-  /** @returns row indices whose loss or log-probs are not finite */
+  /**
+   * @param packed where each of the pairs lies
+   * @returns row indices whose loss or log-probs are not finite
+   */
   add(
     group: readonly TrainingPair[],
+    packed: readonly PackedPair[],
     results: Readonly<Record<string, TensorData>>,
     loss: Loss,
     weight: number,
@@ -53,16 +57,16 @@ export class StepTelemetry {
     const at = (name: string, place: number): number => Number(results[name]![place]);
     const bad: number[] = [];
     this.#preference = loss.needsRejected;
-    let row = 0;
-    group.forEach((pair, place) => {
-      const pairLoss = at('losses', place);
-      const chosen = at('chosen', place);
-      const rejected = at('rejected', place);
+    group.forEach((pair, own) => {
+      const { slot, firstRow, firstRejectedRow, chosenRows, rejectedRows } = packed[own]!;
+      const pairLoss = at('losses', slot);
+      const chosen = at('chosen', slot);
+      const rejected = at('rejected', slot);
       if (![pairLoss, chosen, rejected].every(Number.isFinite)) bad.push(pair.index);
       this.#loss += pairLoss * weight;
-      this.#scores.push(at('scores', place));
-      this.#chosenPush += Math.abs(at('chosen_slope', place));
-      this.#rejectedPush += Math.abs(at('rejected_slope', place));
+      this.#scores.push(at('scores', slot));
+      this.#chosenPush += Math.abs(at('chosen_slope', slot));
+      this.#rejectedPush += Math.abs(at('rejected_slope', slot));
       const { reference } = pair;
       this.pairs.push({
         index: pair.index,
@@ -77,10 +81,10 @@ export class StepTelemetry {
           : {}),
       });
       this.tokens += pair.prompt.length + pair.chosen.length;
-      row = this.#addRows(results, row, predictedTokens(pair, pair.chosen), true);
+      this.#addRows(results, firstRow, chosenRows, true);
       if (!loss.needsRejected) return;
       this.tokens += pair.prompt.length + pair.rejected.length;
-      row = this.#addRows(results, row, predictedTokens(pair, pair.rejected), false);
+      this.#addRows(results, firstRejectedRow, rejectedRows, false);
     });
     return bad;
   }
@@ -90,7 +94,7 @@ export class StepTelemetry {
     from: number,
     count: number,
     chosen: boolean,
-  ): number {
+  ): void {
     const sum = (name: string): number => {
       let total = 0;
       for (let row = from; row < from + count; row++) total += Number(results[name]![row]);
@@ -105,7 +109,6 @@ export class StepTelemetry {
       this.#rejectedTokens += count;
       this.#rejectedLogits += sum('mean_logits');
     }
-    return from + count;
   }
 
   metrics(): Omit<StepMetrics, 'step'> {

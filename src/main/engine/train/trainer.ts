@@ -4,7 +4,7 @@ import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
 import { GraphSession, type TensorData } from '../session/session.ts';
-import { trainableLayout, trainGraph, type Trainable } from './graphs.ts';
+import { pairsOf, trainableLayout, trainGraph, type Trainable } from './graphs.ts';
 import { StepTelemetry, type PairTelemetry } from './telemetry.ts';
 import {
   adamWDefaults,
@@ -16,10 +16,12 @@ import {
   type OptimizerState,
 } from './optimizer.ts';
 import {
+  distribute,
   packBatch,
-  packPair,
+  packPairs,
   predictedTokens,
   type PackablePair,
+  type PackedPair,
   type PairPackingOptions,
 } from './packing.ts';
 import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
@@ -121,7 +123,7 @@ export class Trainer {
       decays: !/norm\.weight$|\.bias$/.test(name),
     }));
     const groups = source.config.heads / source.config.keyValueHeads;
-    const packing = { groups, chunks: sizes.chunks, promptBlocks: sizes.blocks.promptBlocks };
+    const packing = { groups, chunks: sizes.chunks, blocks: sizes.blocks };
     return new Trainer(session, chosen, { batch, packing, spans, size: layout.size });
   }
 
@@ -195,46 +197,70 @@ export class Trainer {
         ? 1 / pairs.length
         : 1 / pairs.reduce((sum, pair) => sum + predictedTokens(pair, pair.chosen), 0);
     let total: Float32Array | undefined;
-    for (let start = 0; start < pairs.length; start += this.#batch) {
-      const group = pairs.slice(start, start + this.#batch);
-      const results = await this.#run(parameters, group, loss, lossIndex, weight, settings);
-      const found = telemetry.add(group, results, loss, weight);
+    for (const pass of this.#passes(pairs, loss)) {
+      const { group, packed, results } = await this.#run(parameters, pass, loss, lossIndex, weight, settings);
+      const found = telemetry.add(group, packed, results, loss, weight);
       if (found.length > 0) throw new NonFiniteError('loss', found);
-      const gradient = results.gradient as Float32Array;
+      const gradient = results['gradient'] as Float32Array;
       if (!total) total = gradient;
       else for (let place = 0; place < total.length; place++) total[place]! += gradient[place]!;
     }
     return total!;
   }
 
+  /** Pairs that go through the graph together, in their order. */
+  passes(pairs: readonly TrainingPair[], loss: string): TrainingPair[][] {
+    return this.#passes(pairs, lossByName(loss)).map((prompts) => prompts.flat());
+  }
+
+  /** What goes through the graph together, prompt by prompt. */
+  #passes(pairs: readonly TrainingPair[], loss: Loss): TrainingPair[][][] {
+    const batch = this.#batch;
+    if (batch > 1)
+      return Array.from({ length: Math.ceil(pairs.length / batch) }, (_, place) =>
+        pairs.slice(place * batch, (place + 1) * batch).map((pair) => [pair]),
+      );
+    // Beside a reference the sequence stays whole: its log-probs were computed on it, and c is to have the same bits.
+    const usable = !mayBatch(loss) ? pairs : pairs.map((pair) => ({ ...pair, rejected: new Int32Array() }));
+    return distribute(usable, this.#packing.blocks).map((pass) =>
+      pass.map((own) => own.map((place) => usable[place]!)),
+    );
+  }
+
   async #run(
     parameters: Float32Array,
-    group: readonly TrainingPair[],
+    pass: readonly (readonly TrainingPair[])[],
     loss: Loss,
     lossIndex: number,
     weight: number,
     settings: LossSettings,
-  ): Promise<Readonly<Record<string, TensorData>>> {
+  ): Promise<{
+    readonly group: readonly TrainingPair[];
+    readonly packed: readonly PackedPair[];
+    readonly results: Readonly<Record<string, TensorData>>;
+  }> {
     const packing = this.#packing;
-    const batch = this.#batch;
-    // A short last group is filled up with its own last sequence at weight 0.
-    const filled = Array.from({ length: batch }, (_, place) => group[Math.min(place, group.length - 1)]!);
-    // Beside a reference the sequence stays whole: its log-probs were computed on it, and c is to have the same bits.
-    const usable = !mayBatch(loss) ? filled : filled.map((pair) => ({ ...pair, rejected: new Int32Array() }));
-    const packed = batch === 1 ? packPair(usable[0]!, packing) : packBatch(usable, packing);
-    const perPair = (
-      of: (pair: TrainingPair, place: number) => number,
-    ): { data: Float32Array; shape: number[] } => ({
-      data: Float32Array.from(filled, of),
-      shape: [batch],
-    });
+    const group = pass.flat();
     if (loss.needsReference && group.some(({ reference }) => reference === undefined)) {
       throw new Error(`${loss.name} needs reference log-probs`);
     }
+    // A short last batch is filled up with its own last sequence at weight 0.
+    const filled = Array.from(
+      { length: this.#batch },
+      (_, place) => group[Math.min(place, group.length - 1)]!,
+    );
+    const { feeds, pairs } = this.#batch === 1 ? packPairs(pass, packing) : packBatch(filled, packing);
+    const packed = pairs.slice(0, group.length);
+    const slots = pairsOf({ batch: this.#batch, blocks: packing.blocks });
+    const perPair = (of: (pair: TrainingPair) => number): { data: Float32Array; shape: number[] } => {
+      const data = new Float32Array(slots);
+      group.forEach((pair, place) => (data[packed[place]!.slot] = of(pair)));
+      return { data, shape: [slots] };
+    };
     const results = await this.#session.run({
-      ...packed.feeds,
+      ...feeds,
       parameters: { data: parameters, shape: [parameters.length] },
-      pair_weight: perPair((_, place) => (place < group.length ? weight : 0)),
+      pair_weight: perPair(() => weight),
       ...lossFeeds(this.#losses, settings),
       loss_index: { data: BigInt64Array.of(BigInt(lossIndex)), shape: [1] },
       reference_chosen: perPair((pair) => pair.reference?.chosen ?? 0),
@@ -246,7 +272,7 @@ export class Trainer {
         joinChunks(results, name, packing.chunks),
       ]),
     );
-    return { ...results, ...joined };
+    return { group, packed, results: { ...results, ...joined } };
   }
 
   async release(): Promise<void> {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RunConfig } from '../../../shared/config.ts';
 import type { PassTime, Plan, PlanPart } from '../../../shared/plan.ts';
+import { distribute } from '../../engine/train/packing.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
 import { StepTelemetry } from '../../engine/train/telemetry.ts';
 import { NonFiniteError, type Trainer, type TrainingPair } from '../../engine/train/trainer.ts';
@@ -96,19 +97,23 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   const before = process.memoryUsage.rss();
   const available = availableMemory();
 
-  const groups = options.batches.flatMap((batch) => inGroups(batch, trainer.batch));
-  const trainedGroups = groups.map((places) => places.map((place) => options.pairs[place]!));
   const { loss, beta, lossParameters } = options.config;
+  const groups = options.batches.flatMap((batch) =>
+    trainer.passes(
+      batch.map((place) => options.pairs[place]!),
+      loss,
+    ),
+  );
   const training = await measurePasses(
     source.config,
-    trainedGroups,
+    groups,
     async (group) => {
       const pairs = group.map((pair) => ({ ...pair, reference: pair.reference ?? unknownReference }));
       await ignoreNonFinite(() =>
         trainer.accumulate(policy.parameters, pairs, { loss, beta, lossParameters }, new StepTelemetry(beta)),
       );
     },
-    { times: runs, rounds: trainingRounds, signal: options.signal },
+    { times: runs, rounds: trainingRounds, signal: options.signal, padded: trainer.batch > 1 },
   );
 
   const opening = performance.now();
@@ -123,8 +128,10 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   ) =>
     measurePasses(
       source.config,
-      pairs.map((pair) => [pair]),
-      async ([pair]) => void (await by.score(pair!, parameters)),
+      distribute(pairs, by.room).map((prompts) => prompts.flat().map((place) => pairs[place]!)),
+      async (pass) => {
+        for await (const found of by.scoreAll(pass, parameters)) void found;
+      },
       { times, rounds: scoringRounds, signal: options.signal },
     );
   const scoring =
@@ -298,14 +305,16 @@ async function measurePasses(
     times,
     rounds,
     signal,
+    padded = false,
   }: {
     readonly times: number;
     readonly rounds: readonly (readonly number[])[];
     readonly signal: AbortSignal | undefined;
+    readonly padded?: boolean;
   },
 ): Promise<Measured> {
   const sized = passes
-    .map((pass) => ({ pass, size: passSize(config, pass) }))
+    .map((pass) => ({ pass, size: passSize(config, pass, padded) }))
     .sort((a, b) => a.size.tokens - b.size.tokens || a.size.square - b.size.square);
   const timed = async (place: number): Promise<number> => {
     // The runtime's run blocks the event loop: let a signal and the screen have their turn.
@@ -354,12 +363,6 @@ function samplesOf(
     size: sized[place]!.size,
     seconds: median(seconds.slice(Math.floor(seconds.length / 2))),
   }));
-}
-
-function inGroups(batch: readonly number[], size: number): number[][] {
-  return Array.from({ length: Math.ceil(batch.length / size) }, (_, group) =>
-    batch.slice(group * size, (group + 1) * size),
-  );
 }
 
 /** A model that gives no numbers takes as long as any other; the training itself will name the rows. */

@@ -50,7 +50,18 @@ describe('passSize', () => {
     expect(size.square).toBe(60);
   });
 
+  it('adds up pairs of one pass, with a prompt that they share once', () => {
+    // Zeros all: the prompts of 5 tokens are equal. 10 + 9 − 5 tokens; 60 + (12.5 + 28 + 12) − 12.5 places.
+    const size = passSize(config as never, [pair(5, 3, 4), pair(5, 4, 2)]);
+    expect(size.tokens).toBeCloseTo(14 + 13 * (448 / 288), 9);
+    expect(size.square).toBe(60 + 40);
+    expect(passSize(config as never, [pair(5, 3, 4), pair(4, 4, 2)]).tokens).toBeCloseTo(
+      18 + 13 * (448 / 288),
+      9,
+    );
+  });
+
   it('pads a group to its longest', () => {
-    expect(passSize(config as never, [pair(5, 3, 0), pair(2, 2, 0)]).square).toBe(2 * 49);
+    expect(passSize(config as never, [pair(5, 3, 0), pair(2, 2, 0)], true).square).toBe(2 * 49);
   });
 });

@@ -1,6 +1,6 @@
 import type { PassTime } from '../../../shared/plan.ts';
 import type { DecoderConfig } from '../../engine/models/config.ts';
-import type { PackablePair } from '../../engine/train/packing.ts';
+import { isSame, type PackablePair } from '../../engine/train/packing.ts';
 
 /** What decides how long a pass takes. */
 export interface PassSize {
@@ -12,16 +12,27 @@ export interface PassSize {
   readonly square: number;
 }
 
-/** @param pairs what goes through the graph together: one pair, or several sequences padded to the longest */
-export function passSize(config: DecoderConfig, pairs: readonly PackablePair[]): PassSize {
-  const length = Math.max(...pairs.map(packedLength));
+/**
+ * @param pairs what goes through the graph together
+ * @param padded to the longest, side by side; else packed, neighbours with one prompt sharing it
+ */
+export function passSize(config: DecoderConfig, pairs: readonly PackablePair[], padded = false): PassSize {
   const rows = pairs.reduce((sum, { chosen, rejected }) => sum + chosen.length + rejected.length, 0);
   const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize } = config;
   const perLayer = hiddenSize * (3 * intermediateSize + 2 * (heads + keyValueHeads) * headSize);
   const headShare = (vocabularySize * hiddenSize) / (layers * perLayer);
-  const [only] = pairs;
-  const square = pairs.length === 1 ? attendedCells(only!) : length * length * pairs.length;
-  return { tokens: length * pairs.length + rows * headShare, square };
+  if (padded) {
+    const length = Math.max(...pairs.map(packedLength));
+    return { tokens: length * pairs.length + rows * headShare, square: length * length * pairs.length };
+  }
+  let tokens = rows * headShare;
+  let square = 0;
+  pairs.forEach((pair, place) => {
+    const shared = place > 0 && isSame(pairs[place - 1]!.prompt, pair.prompt) ? pair.prompt.length : 0;
+    tokens += packedLength(pair) - shared;
+    square += attendedCells(pair) - shared ** 2 / 2;
+  });
+  return { tokens, square };
 }
 
 /** Pairs of tokens that a pair's attention cannot do without: half of each part's square, and its answers by its prompt. */

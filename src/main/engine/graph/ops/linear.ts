@@ -151,6 +151,9 @@ export const reduceMeanOp = reduceOp('ReduceMean', ({ gradients, inputs, attribu
 /** Not differentiable here: used for metrics and inside operations with a gradient of their own. */
 export const reduceMaxOp = reduceOp('ReduceMax');
 
+/** log Σ over the axes. Of a single column it is a logarithm whose last bit does not depend on the row's place, as Log's does. */
+export const reduceLogSumOp = reduceOp('ReduceLogSum');
+
 /** Softmax over the last axis. */
 export const softmaxOp: Op<Readonly<Record<string, never>>> = {
   name: 'Softmax',
@@ -171,4 +174,6 @@ export const reduceMean = (value: Value, axes: readonly number[], keepDims = tru
   apply(reduceMeanOp, [value], { axes, keepDims });
 export const reduceMax = (value: Value, axes: readonly number[], keepDims = true): Value =>
   apply(reduceMaxOp, [value], { axes, keepDims });
+export const reduceLogSum = (value: Value, axes: readonly number[], keepDims = true): Value =>
+  apply(reduceLogSumOp, [value], { axes, keepDims });
 export const softmax = (value: Value): Value => apply(softmaxOp, [value], {});

@@ -1,7 +1,7 @@
 import { describe, timesDim } from '../shape.ts';
-import { apply, applyAll, scalar, type Dim, type Op, type Value } from '../types.ts';
-import { add, cast, div, equal, log, mul, sqrt, sub } from './elementwise.ts';
-import { matmul, reduceMax, reduceMean, reduceSum, softmax } from './linear.ts';
+import { apply, applyAll, constant, scalar, type Dim, type Op, type Value } from '../types.ts';
+import { add, cast, div, equal, mul, sqrt, sub } from './elementwise.ts';
+import { matmul, reduceLogSum, reduceMax, reduceMean, softmax } from './linear.ts';
 import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
 
 /** RMSNorm over the last axis: x / √(mean(x²) + ε) · weight. Outputs: the normed x, and 1/√(…) for the gradient. */
@@ -150,7 +150,7 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     const target = gatherElements(logits, reshape(targets!, [rows, 1]));
     const largest = reduceMax(logits, [-1]);
     const total = stagedRowSum(probabilities); // [R, 1], 1 but for rounding
-    const logLargest = log(div(reduceMax(probabilities, [-1]), total));
+    const logLargest = reduceLogSum(div(reduceMax(probabilities, [-1]), total), [-1]);
     const logProb = add(sub(target, largest), logLargest);
     const slope = sub(gather(head!, targets!), div(matmul(probabilities, head!), total));
     const expected = matmul(
@@ -181,7 +181,8 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
 
 /**
  * Σ over the last axis [R, V] → [R, 1] in two stages, each of as nearly √V terms as V's divisors allow: float32 rounding
- * stays near 1e-7 however long the row.
+ * stays near 1e-7 however long the row. As products with ones, for the last bits of the runtime's ReduceSum depend on where in
+ * memory a row lies.
  */
 function stagedRowSum(value: Value): Value {
   const [rows, columns] = value.shape as [Dim, number];
@@ -189,7 +190,12 @@ function stagedRowSum(value: Value): Value {
   while (columns % blocks !== 0) blocks -= 1;
   // Merging the first axes keeps one symbolic length, which a reshape can infer.
   const stacked = reshape(value, [timesDim(rows, blocks), columns / blocks]);
-  return reduceSum(reshape(reduceSum(stacked, [-1]), [rows, blocks]), [-1]);
+  return sumOfRow(reshape(sumOfRow(stacked), [rows, blocks]));
+}
+
+function sumOfRow(value: Value): Value {
+  const width = value.shape[1] as number;
+  return matmul(value, constant(new Array<number>(width).fill(1), [width, 1], value.dtype));
 }
 
 export interface TokenLogProbs {
