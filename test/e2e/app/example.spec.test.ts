@@ -4,6 +4,7 @@ import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComparisonDetails } from '../../../src/shared/app/api.ts';
 import { plumbline, scratchFolder } from '../support.ts';
+import { tabTo } from './keyboard.ts';
 import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
@@ -62,9 +63,10 @@ describe.skipIf(!canOpenApp)('the bundled example, from first start', () => {
   });
 
   it(
-    'trains both arms at one press, shows them as they come, and ends with the result',
+    'trains both arms at one press of a key, shows them as they come, and ends with the result',
     async () => {
-      await press('Train both on the example');
+      await tabTo(page, 'Train both on the example');
+      await page.keyboard.press('Enter');
       await heading('Comparison 1');
       // Curves of runs that are at work.
       const chart = page.getByRole('figure').filter({ hasText: 'Gate open' });
@@ -74,12 +76,43 @@ describe.skipIf(!canOpenApp)('the bundled example, from first start', () => {
       const side = page.getByRole('region', { name: 'Work at hand' });
       expect(await side.getByRole('progressbar').count()).toBe(1);
       await expectClean();
+      // Parts by arrows, while it is at work and after.
+      await tabTo(page, 'Curves');
+      await page.keyboard.press('ArrowLeft');
+      await page.getByRole('tab', { name: 'Result', selected: true }).waitFor();
+      await page.keyboard.press('ArrowRight');
+      await page.getByRole('tab', { name: 'Curves', selected: true }).waitFor();
+      await chart.waitFor();
       await page.locator('main header').getByText('finished').waitFor({ timeout: wholeExample });
+      await page.keyboard.press('ArrowLeft');
       await page.getByRole('region', { name: 'Verdict' }).waitFor();
       await side.waitFor({ state: 'detached' });
     },
     wholeExample,
   );
+
+  // So far nothing was pressed with a mouse: the whole way goes by keys.
+  it('reports by keyboard, too: opened, scrolled, saved and left', async () => {
+    await tabTo(page, 'Report');
+    await page.keyboard.press('Enter');
+    await heading('Report of comparison 1');
+    await page.frameLocator('iframe').locator('html[data-charts]').waitFor({ state: 'attached' });
+    await tabTo(page, 'The report');
+    const scrolled = (): Promise<number> =>
+      page.frames()[1]!.evaluate<number>('document.scrollingElement.scrollTop');
+    expect(await scrolled()).toBe(0);
+    await page.keyboard.press('PageDown');
+    await expect.poll(scrolled, patient).toBeGreaterThan(0);
+    await tabTo(page, 'Save it', 200);
+    const { name, text } = await app.saved(() => page.keyboard.press('Enter'));
+    expect(name).toMatch(/\.html$/);
+    expect(text).toContain(await page.frameLocator('iframe').getByRole('heading', { level: 1 }).innerText());
+    await tabTo(page, 'Comparison 1', 200);
+    await page.keyboard.press('Enter');
+    await heading('Comparison 1');
+    await page.getByRole('region', { name: 'Verdict' }).waitFor();
+    expect(app.complaints).toEqual([]);
+  });
 
   it('says what its record says', async () => {
     const shown = await plumbline(home, ['comparisons', 'show', 1, '--json']);

@@ -13,6 +13,7 @@ import {
   writeTinyModel,
 } from '../support.ts';
 import { succeed } from '../succeed.ts';
+import { focused, tabTo } from './keyboard.ts';
 import { canOpenApp, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
@@ -166,21 +167,9 @@ describe.skipIf(!canOpenApp)('work that is set up, interrupted and taken up on s
     // As after a reload: nothing has the focus.
     await page.reload();
     await heading('Projects');
-    const focused = (): Promise<string> =>
-      page.evaluate(
-        '(document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent ?? "").trim()',
-      );
-    const tabTo = async (name: string | RegExp, most = 60): Promise<void> => {
-      for (let count = 0; count < most; count += 1) {
-        await page.keyboard.press('Tab');
-        const text = await focused();
-        if (typeof name === 'string' ? text === name : name.test(text)) return;
-      }
-      throw new Error(`Tab does not lead to ${String(name)}`);
-    };
     await page.keyboard.press('Tab');
-    expect(await focused()).toBe('Skip to the content');
-    await tabTo('Experiments');
+    expect(await focused(page)).toBe('Skip to the content');
+    await tabTo(page, 'Experiments');
     await page.keyboard.press('Enter');
     await heading('Experiments');
     const select = async (label: string, option: string): Promise<void> => {
@@ -195,7 +184,7 @@ describe.skipIf(!canOpenApp)('work that is set up, interrupted and taken up on s
     await select('Dataset', 'sums');
     await page.getByLabel('Steps').focus();
     await page.keyboard.type('4');
-    await tabTo('Start');
+    await tabTo(page, 'Start');
     await page.keyboard.press('Enter');
     await heading(/^Comparison \d+$/);
     await status('finished');
@@ -208,7 +197,7 @@ describe.skipIf(!canOpenApp)('work that is set up, interrupted and taken up on s
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await expect.poll(focused, patient).toBe('Remove…');
+    await expect.poll(() => focused(page), patient).toBe('Remove…');
     expect(app.complaints).toEqual([]);
   });
 });
