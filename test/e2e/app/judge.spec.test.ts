@@ -196,4 +196,56 @@ describe.skipIf(!canOpenApp)('blind judging on screen', () => {
     expect(b!.y).toBeGreaterThanOrEqual(a!.y + a!.height);
     await expectClean();
   });
+
+  it(
+    'stops making all answers, keeps those that are there, and is judged on',
+    { timeout: 240_000 },
+    async () => {
+      await page.setViewportSize({ width: 1400, height: 900 });
+      writeLines(at('many.jsonl'), sums(600));
+      await succeed(home, ['data', 'add', at('many.jsonl')]);
+      await succeed(home, [
+        ...['judge', 'new', '--first', 'one', '--second', 'other'],
+        ...['--data', 'many', '--max-tokens', 40, '--later'],
+      ]);
+      const ready = (): number => inStore(home, (store) => store.judgings.get(4)!.ready);
+      const making = page.getByRole('progressbar', { name: 'Making answers' });
+      const makeAll = page.getByRole('button', { name: 'Make all answers now' });
+      await app.show('#/judge/4');
+      await status().getByText('Item 1 of 600').waitFor();
+      await makeAll.click();
+      await making.waitFor();
+      await expectClean();
+      await page.getByRole('button', { name: 'Stop', exact: true }).click();
+      await making.waitFor({ state: 'detached' });
+      await makeAll.waitFor();
+      // Once the answer under way has ended, no other is begun.
+      await page.waitForTimeout(1000);
+      const kept = ready();
+      expect(kept).toBeLessThan(600);
+      await page.waitForTimeout(1500);
+      expect(ready()).toBe(kept);
+      expect(await page.locator('main').getByRole('alert').count()).toBe(0);
+      await page.reload();
+      await expect.poll(ready, patient).toBeGreaterThanOrEqual(Math.max(kept, 1));
+      await status().getByText('Item 1 of 600').waitFor();
+      await expect
+        .poll(() => answer('A').locator('.text, p').innerText(), patient)
+        .not.toContain('being made');
+      await press('a');
+      await status().getByText('Item 2 of 600').waitFor();
+      expect(inStore(home, (store) => store.judgings.items(4)[0]!.vote)).toBe('a');
+      // Asked again, it goes on from there.
+      const before = ready();
+      await makeAll.click();
+      await expect.poll(ready, { timeout: 120_000 }).toBeGreaterThan(before + 5);
+      await page.getByRole('button', { name: 'Stop', exact: true }).click();
+      await making.waitFor({ state: 'detached' });
+      expect(ready()).toBeLessThan(600);
+      await page.getByRole('button', { name: 'End early' }).click();
+      await page.getByRole('button', { name: 'End and show the result' }).click();
+      await page.getByRole('row', { name: 'votes for A' }).getByText('1 of 1').waitFor();
+      expect(app.complaints).toEqual([]);
+    },
+  );
 });
