@@ -81,6 +81,24 @@ describe.skipIf(!canOpenApp)('work that is stopped, exported and removed on scre
     await expectClean();
   });
 
+  it('is stopped from its comparison, too, where it is paused', { timeout: 300_000 }, async () => {
+    await app.show('#/compare/1');
+    const told = page.getByText('It was stopped. What was done so far is kept');
+    await told.waitFor();
+    await button('Resume').click();
+    await status('running');
+    expect(await told.count()).toBe(0);
+    await button('Pause').click();
+    await status('paused');
+    await button('Stop').click();
+    await status('interrupted');
+    await told.waitFor();
+    await button('Resume').waitFor();
+    await expectClean();
+    await app.show('#/runs/1');
+    await heading('Run 1');
+  });
+
   it('gives an adapter away whole', { timeout: 120_000 }, async () => {
     const { name, bytes } = await app.saved(() => button('Export').click());
     expect(name).toBe('run-1.tar.gz');
