@@ -132,6 +132,36 @@ describe.skipIf(!canOpenApp)('pairs one by one on screen', () => {
     await panel(index).waitFor({ state: 'detached' });
   });
 
+  it('says of a row what it is, and leads to where it is on record', { timeout: 120_000 }, async () => {
+    const heldOut = details.result!.runs[0]!.evaluation!.perPair!.map(({ index }) => index);
+    const { pairs: trained } = (await succeed(home, ['runs', 'pairs', 1, '--json'])).json<{
+      pairs: readonly PairHistory[];
+    }>();
+    const [row] = trained.map((pair) => pair.row);
+    expect(heldOut).not.toContain(row);
+    const open = async (asked: number): Promise<void> => {
+      await page.getByLabel('Row of a pair').fill(String(asked));
+      await page.keyboard.press('Enter');
+    };
+    const title = (text: string): Promise<void> =>
+      page.getByRole('heading', { name: text, exact: true }).waitFor();
+    for (const address of ['#/compare/1?tab=pairs', '#/runs/1?tab=pairs']) {
+      await app.show(address);
+      await open(heldOut[0]!);
+      await title(`Held-out pair, row ${heldOut[0]!}`);
+      await open(row!);
+      await title(`Training pair, row ${row!}`);
+      await expectClean();
+      await panel(row!).getByRole('button', { name: 'Show it there' }).click();
+      await panel(row!).getByText('gate open above').or(panel(row!).getByRole('row')).first().waitFor();
+      await title(`Training pair, row ${row!}`);
+      // Of both kinds none.
+      await open(999);
+      await title('Row 999');
+      await panel(999).getByText('no step has trained on it').waitFor();
+    }
+  });
+
   it('opens the pair of a point that is pressed, on a run’s own page too', { timeout: 240_000 }, async () => {
     await app.show('#/runs/2?tab=pairs&side=train');
     await page.getByRole('heading', { level: 1, name: 'Run 2' }).waitFor();
