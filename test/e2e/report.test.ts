@@ -123,6 +123,31 @@ describe.skipIf(!present)('the report in Chromium', () => {
     }
   });
 
+  it('tells the means of two arms apart without colour, by marks at different steps', async () => {
+    const marked = await page.evaluate<{ label: string; marks: [step: number, mark: string][] }[]>(`(() => {
+      const chart = Chart.getChart('steps-0-log-ratios');
+      return chart.data.datasets.flatMap(({ label, data }, at) => {
+        const points = chart.getDatasetMeta(at).data;
+        const marks = points.flatMap(({ options }, place) =>
+          options.radius > 0 ? [[data[place].x, options.pointStyle]] : []);
+        return label.endsWith(', mean') ? [{ label, marks }] : [];
+      });
+    })()`);
+    expect(marked.map(({ label }) => label)).toEqual(
+      result.arms.flatMap((arm) => ['c', 'r'].map((quantity) => `${arm} ${quantity}, mean`)),
+    );
+    const steps = (arm: string): number[] =>
+      marked
+        .filter(({ label }) => label.startsWith(`${arm} `))
+        .flatMap(({ marks }) => marks.map(([at]) => at));
+    for (const { label, marks } of marked) {
+      expect(marks.length, label).toBeGreaterThan(3);
+      const mark = label.startsWith('minor-dpo') ? 'triangle' : 'circle';
+      expect(new Set(marks.map(([, drawn]) => drawn)), label).toEqual(new Set([mark]));
+    }
+    expect(steps('dpo').filter((step) => steps('minor-dpo').includes(step))).toEqual([]);
+  });
+
   it('marks the diverged run in its table row and on its charts only', async () => {
     const badges = await page.locator('figure .badge').allTextContents();
     expect(new Set(badges)).toEqual(new Set(['✕ dpo, seed 2: diverged at step 48']));

@@ -21,6 +21,15 @@
     return patterns[place % patterns.length];
   };
 
+  // So many of a mean's points carry its loss's mark, those of different arms at different steps: a line is told apart
+  // without its colour, too.
+  const marksOfLine = 8;
+  const radiiOf = ({ points, arm }) => {
+    const distance = Math.ceil(points.length / marksOfLine);
+    const first = Math.floor(((arm + 0.5) / marks.length) * distance);
+    return points.map((_, at) => (at % distance === first ? 4 : 0));
+  };
+
   function stepDatasets(spec, armColour) {
     const datasets = [];
     for (const curve of spec.curves) {
@@ -31,7 +40,15 @@
         borderColor: mean ? armColour(curve.arm) : faint(armColour(curve.arm), 0.35),
         borderWidth: mean ? 2.25 : 1,
         borderDash: dashOf(curve),
-        pointRadius: 0,
+        ...(mean
+          ? {
+              pointStyle: marks[curve.arm],
+              pointRadius: radiiOf(curve),
+              pointBorderWidth: 1.5,
+              // Outlined on a dashed line.
+              pointBackgroundColor: curve.dashed ? colour('--ground') : armColour(curve.arm),
+            }
+          : { pointRadius: 0 }),
         pointHitRadius: mean ? 6 : 0,
         order: mean ? 1 : 2,
       });
