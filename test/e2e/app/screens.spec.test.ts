@@ -1,11 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ComparisonDetails } from '../../../src/shared/app/api.ts';
+import { gridPoints } from '../../../src/shared/comparison.ts';
 import type { RunsResult } from '../../../src/shared/contract.ts';
+import { divergencePoint } from '../../../src/shared/divergence-point.ts';
+import { selectionLines } from '../../../src/shared/selection.ts';
 import { scratchFolder, sums, writeLines, writeTinyModel } from '../support.ts';
 import { succeed } from '../succeed.ts';
-import { canOpenApp, openApp, patient, type App } from './support.ts';
+import { canOpenApp, isDesktop, openApp, patient, type App } from './support.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch.path, name);
@@ -67,9 +71,10 @@ const screens: readonly (readonly [hash: string, until: string | RegExp])[] = [
 describe.skipIf(!canOpenApp)('every screen and tab', () => {
   let app: App;
   let page: Page;
-  const compare = (more: readonly string[]): Promise<unknown> =>
+  const compare = (more: readonly string[], name = data): Promise<unknown> =>
     succeed(home, [
-      ...['compare', '--model', model, '--data', data, '--eval-share', '0.3', '--batch-size', '4'],
+      ...['compare', '--model', model, '--data', name, '--batch-size', '4'],
+      ...['--eval-share', name === data ? '0.3' : '0.6'],
       ...[
         '--warmup',
         '0',
@@ -97,6 +102,10 @@ describe.skipIf(!canOpenApp)('every screen and tab', () => {
       ...['--steps', '4'],
     ]);
     await compare(['--arms', 'dpo,minor-dpo', '--lr', '1e-3', '--seeds', '0,1,2', '--steps', '4']);
+    // All the same way round, and enough of them to choose settings on one half: one loss learns what is asked, one hardly.
+    writeLines(at('plain.jsonl'), sums(90));
+    await succeed(home, ['data', 'add', at('plain.jsonl'), '--name', 'plain']);
+    await compare(['--arms', 'sft,dpo', '--lr', '1e-3,1e-2', '--seeds', '0,1,2', '--steps', '6'], 'plain');
     app = await openApp(home);
     ({ page } = app);
   }, 300_000);
@@ -128,6 +137,69 @@ describe.skipIf(!canOpenApp)('every screen and tab', () => {
       await expect.poll(beyond, patient).toEqual([0, 0, 0]);
       expect(await app.findings()).toEqual([]);
     }
+    expect(app.complaints).toEqual([]);
+  });
+
+  it('says what settings were chosen, and where arms part', { timeout: 120_000 }, async () => {
+    const { selection, result, verdictList } = (
+      await succeed(home, ['comparisons', 'show', 3, '--json'])
+    ).json<ComparisonDetails>();
+    expect(selection!.verdicts).toHaveLength(1);
+    await app.show('#/compare/3?tab=result');
+    const verdict = page.getByRole('region', { name: 'Verdict' });
+    for (const line of selectionLines(selection!)) await verdict.getByText(line, { exact: true }).waitFor();
+    expect(await app.findings()).toEqual([]);
+    const place = 1;
+    const point = gridPoints(result!)[place]!;
+    const parting = divergencePoint(result!, 'dpo', point, 'margin', verdictList)!;
+    await app.show(`#/compare/3?tab=curves&at=${place}`);
+    await page.getByText(`${parting.words}.`, { exact: true }).waitFor();
+    await page.getByText(`Their answers at step ${parting.step}`).last().click();
+    await page.getByRole('columnheader', { name: 'Prompt' }).waitFor();
+    for (const width of [420, 1400]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await app.findings()).toEqual([]);
+    }
+    expect(app.complaints).toEqual([]);
+  });
+
+  it('asks about models, and takes one in, where everybody can read it', { timeout: 120_000 }, async () => {
+    await app.show(`#/models/${model}`);
+    const dialog = page.getByRole('dialog');
+    for (const name of ['Rename', 'Remove']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      await dialog.waitFor();
+      if (name === 'Remove') await dialog.getByText(/Trained from it: \d+ runs/).waitFor();
+      expect(await app.findings(), name).toEqual([]);
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+    }
+    // A name that is taken is told in the dialog.
+    writeTinyModel(at('other'), { seed: 1 });
+    await succeed(home, ['models', 'add', at('other'), '--name', 'other']);
+    await app.show('#/models/other');
+    await page.getByRole('heading', { level: 1, name: 'other' }).waitFor();
+    await page.getByRole('button', { name: 'Rename', exact: true }).click();
+    await dialog.getByLabel('New name').fill(model);
+    await dialog.getByRole('button', { name: 'Rename' }).click();
+    await dialog.getByText(/already|taken|there is/).waitFor();
+    expect(await app.findings()).toEqual([]);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    // What is no model is refused where it was to be imported.
+    writeFileSync(at('broken.gguf'), 'no model');
+    await app.show('#/models');
+    await page.getByRole('button', { name: 'Import a GGUF file' }).waitFor();
+    if (isDesktop) await app.pick(at('broken.gguf'), 'Import a GGUF file');
+    else await page.setInputFiles('input[accept=".gguf"]', at('broken.gguf'));
+    const form = page.getByRole('region', { name: 'Import broken.gguf' });
+    await form.waitFor();
+    expect(await app.findings()).toEqual([]);
+    await form.getByRole('button', { name: 'Import', exact: true }).click();
+    await form.getByRole('alert').waitFor();
+    expect(await app.findings()).toEqual([]);
+    await form.getByRole('button', { name: 'Leave it' }).click();
+    await form.waitFor({ state: 'detached' });
     expect(app.complaints).toEqual([]);
   });
 
