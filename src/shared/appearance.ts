@@ -47,7 +47,7 @@ export function appearanceOf(arm: string): Appearance {
 }
 
 /**
- * Places of arms among those that have their colour, from 0: charts without marks tell them apart by how lines are broken.
+ * Places of arms among those that have their colour, from 0: lines of one colour are told apart by how they are broken.
  * Arms of one loss share it, and so do some losses.
  */
 export function placesInColour(arms: readonly string[]): number[] {
