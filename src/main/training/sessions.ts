@@ -30,22 +30,29 @@ const mostSharing = 4;
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
  * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree. Short pairs share a pass, two by
  * two, and pairs of one prompt share that, where they follow each other: frozen weights give each the bits it would have
- * alone. Weights that are trained do not, and low memory takes one by one.
+ * alone. Weights that are fed need not: where all are trained, and where the reference has an adapter of its own, pairs
+ * go one by one; so they do in little memory.
  */
 export function engineOptions(
   {
     threads,
     lowMemory,
     full = false,
+    initAdapter,
+    trainedFirst = false,
   }: {
     readonly threads?: number | undefined;
     readonly lowMemory?: boolean | undefined;
     readonly full?: boolean | undefined;
+    readonly initAdapter?: string | undefined;
+    /** The start is trained before, by SFT that comes first. */
+    readonly trainedFirst?: boolean | undefined;
   },
   ...pairs: readonly (readonly TrainingPair[])[]
 ): EngineOptions {
   const all = pairs.flat();
-  const room = full || lowMemory ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all);
+  const alone = full || lowMemory || trainedFirst || initAdapter !== undefined;
+  const room = alone ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all);
   return { ...sizesOf(all), threads, lowMemory, room };
 }
 

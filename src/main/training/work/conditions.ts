@@ -113,7 +113,11 @@ export async function openConditions(
   });
   const policy = startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);
-  const engine = engineOptions(shared, training.pairs, held.pairs);
+  const engine = engineOptions(
+    { ...shared, trainedFirst: request.sftFirst !== undefined },
+    training.pairs,
+    held.pairs,
+  );
   const trained = training.pairs.length;
   const all = [...training.pairs, ...held.pairs];
   const only = context.spec.planning === 'only';
