@@ -15,9 +15,10 @@ import { openModel } from '../../../src/main/engine/models/load.ts';
 import { runtimeVersion } from '../../../src/main/engine/session/session.ts';
 import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
 import { scheduleFactor } from '../../../src/main/engine/train/schedule.ts';
-import { Scorer, sizesOf } from '../../../src/main/engine/train/scorer.ts';
+import { Scorer } from '../../../src/main/engine/train/scorer.ts';
 import { Trainer, type TrainingPair } from '../../../src/main/engine/train/trainer.ts';
 import { readAdapter } from '../../../src/main/formats/peft.ts';
+import { engineOptions } from '../../../src/main/training/sessions.ts';
 import { settings, type BenchPair, type HalfReport, type SeenPair } from './half-report.ts';
 
 const text = { type: 'string' } as const;
@@ -81,11 +82,11 @@ const pairs = rows.map(({ index, prompt, chosen, rejected }) => ({
   rejected: Int32Array.from(rejected),
 }));
 const adapter = readAdapter(argument('adapter'));
-const engine = {
-  ...sizesOf(pairs),
-  threads: Number(argument('threads')),
-  lowMemory: values['low-memory'],
-};
+// As `train` and `compare` open their sessions.
+const engine = engineOptions(
+  { threads: Number(argument('threads')), lowMemory: values['low-memory'] },
+  pairs,
+);
 
 let start = performance.now();
 const source = openModel(argument('model'), argument('model'));
@@ -95,9 +96,9 @@ let setupSeconds = seconds(start);
 
 start = performance.now();
 const ready: TrainingPair[] = [];
-for (const pair of pairs) {
-  const { chosen, rejected } = await scorer.score(pair);
-  ready.push({ ...pair, reference: { chosen, rejected } });
+for await (const { place, score } of scorer.scoreAll(pairs)) {
+  const { chosen, rejected } = score;
+  ready.push({ ...pairs[place]!, reference: { chosen, rejected } });
 }
 await scorer.release();
 const referenceSeconds = seconds(start);

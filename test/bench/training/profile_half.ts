@@ -12,9 +12,10 @@ import { parseArgs } from 'node:util';
 import { InferenceSession } from 'onnxruntime-node';
 import { openModel } from '../../../src/main/engine/models/load.ts';
 import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
-import { Scorer, sizesOf } from '../../../src/main/engine/train/scorer.ts';
+import { Scorer } from '../../../src/main/engine/train/scorer.ts';
 import { Trainer, type TrainingPair } from '../../../src/main/engine/train/trainer.ts';
 import { readAdapter } from '../../../src/main/formats/peft.ts';
+import { engineOptions } from '../../../src/main/training/sessions.ts';
 import { settings, type BenchPair } from './half-report.ts';
 import { attribute, readGraph, type NodePart } from './parts.ts';
 import { kernelTimes, partSeconds, type ProfileReport, type TraceEvent } from './profile-report.ts';
@@ -77,16 +78,13 @@ const pairs = (JSON.parse(readFileSync(values.pairs, 'utf8')) as BenchPair[]).ma
   rejected: Int32Array.from(pair.rejected),
 }));
 const source = openModel(values.model, values.model);
-const engine = {
-  ...sizesOf(pairs),
-  threads: Number(values.threads),
-  lowMemory: values['low-memory'],
-};
+// As `train` and `compare` open their sessions.
+const engine = engineOptions({ threads: Number(values.threads), lowMemory: values['low-memory'] }, pairs);
 const scorer = new Scorer(source, { kind: 'none' }, engine);
 const ready: TrainingPair[] = [];
-for (const pair of pairs) {
-  const { chosen, rejected } = await scorer.score(pair);
-  ready.push({ ...pair, reference: { chosen, rejected } });
+for await (const { place, score } of scorer.scoreAll(pairs)) {
+  const { chosen, rejected } = score;
+  ready.push({ ...pairs[place]!, reference: { chosen, rejected } });
 }
 await scorer.release();
 
