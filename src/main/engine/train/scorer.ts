@@ -84,7 +84,7 @@ export interface PairScore {
   readonly rejectedLogProbs: Float32Array;
 }
 
-/** Scores pairs under the base or under an adapter, one packed sequence each. */
+/** Scores pairs under the base or under an adapter, as many in one pass as there is room for. */
 export class Scorer {
   readonly #graph: HashedGraph;
   readonly #options: SessionOptions;

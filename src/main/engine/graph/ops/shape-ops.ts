@@ -201,7 +201,7 @@ export const scatterAddOp: Op<Readonly<Record<string, never>>> = {
   },
   vjp: ({ gradients, inputs }) => [undefined, undefined, gather(gradients[0]!, inputs[1]!)],
   decompose: ([table, indices, rows]) => {
-    const zeroTable = apply(zerosLikeOp, [table!], {});
+    const zeroTable = zerosLike(table!);
     return [apply(scatterNdAddOp, [zeroTable, reshape(indices!, [...indices!.shape, 1]), rows!], {})];
   },
   gradientCases: [
