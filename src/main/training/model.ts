@@ -146,15 +146,16 @@ export function randomWeights(source: ModelSource, seed: number): Float32Array {
   return flat;
 }
 
-function readAll(source: ModelSource): Float32Array {
+/** Every weight in float32, flat in the order of `trainableLayout`. */
+export function readAll(source: ModelSource): Float32Array {
   const { weights } = source;
   if (!weights) throw new Error('a model without weights has none to read');
   const layout = trainableLayout(source, { kind: 'full' });
   const flat = new Float32Array(layout.size);
   for (const { name, offset } of layout.entries) {
     const tensor = weights.tensors.get(name)!;
-    const place = { ...tensor, name, dtype: 'F32' as const };
-    flat.set(readTensorFloat32({ path: join(weights.folder, tensor.file) }, place), offset);
+    const file = { path: join(weights.folder, tensor.file) };
+    flat.set(readTensorFloat32(file, { ...tensor, name }), offset);
   }
   return flat;
 }

@@ -1,4 +1,4 @@
-import { gather, matmul } from '../graph/ops/index.ts';
+import { concat, gather, matmul } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
 import { input, type Value } from '../graph/types.ts';
 import { cachedAttention } from '../models/attention.ts';
@@ -41,8 +41,9 @@ export function decodingGraph(
     attention,
   });
   const asked = gather(hidden, input('rows', 'int64', ['R'])); // [R, H]
-  const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
-  return { logits: matmul(asked, head, { transposeB: true }), ...attention.fresh };
+  const head = parameters.blocks(family.headName(config), [config.vocabularySize, config.hiddenSize]);
+  const logits = head.map((block) => matmul(asked, block, { transposeB: true }));
+  return { logits: logits.length === 1 ? logits[0]! : concat(logits, 1), ...attention.fresh };
 }
 
 /**

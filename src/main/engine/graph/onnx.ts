@@ -1,6 +1,15 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { reachableNodes, verify } from './verify.ts';
-import type { ConstantData, DType, OnnxAttribute, Shape, Value, WeightLocation } from './types.ts';
+import type {
+  ConstantData,
+  DType,
+  OnnxAttribute,
+  OnnxForm,
+  Shape,
+  StoredDtype,
+  Value,
+  WeightLocation,
+} from './types.ts';
 
 /**
  * Writes a graph as an ONNX model. Only the dozen messages a plain model needs, by the field numbers of onnx.proto
@@ -13,6 +22,7 @@ const operatorSets = [
 ];
 
 const elementTypes: Readonly<Record<DType, number>> = { float32: 1, int64: 7, bool: 9, float64: 11 };
+const storedTypes: Readonly<Record<StoredDtype, number>> = { F32: 1, F16: 10, BF16: 16 };
 
 export interface EncodedGraph {
   readonly bytes: Uint8Array;
@@ -38,6 +48,9 @@ class GraphWriter {
   readonly #inputs = new Map<string, Value>();
   readonly #initializers: Uint8Array[] = [];
   readonly #nodes: Uint8Array[] = [];
+  readonly #widenings: Uint8Array[] = [];
+  /** Types of what widening makes and reads. */
+  readonly #widened: Uint8Array[] = [];
   #externalWeights = false;
 
   constructor(outputs: Readonly<Record<string, Value>>) {
@@ -51,22 +64,23 @@ class GraphWriter {
       return { node, form: node.op.onnx(node.inputs, node.attributes) };
     });
     for (const { node, form } of nodes) {
-      const inputs = (form.inputs ?? node.inputs).map((value) => (value ? this.#name(value) : ''));
-      const names = node.outputs.map((value) => this.#name(value));
-      const writer = new BinaryWriter();
-      inputs.forEach((name) => writer.tag(1, WireType.LengthDelimited).string(name));
-      names.forEach((name) => writer.tag(2, WireType.LengthDelimited).string(name));
-      writer.tag(4, WireType.LengthDelimited).string(form.operator);
-      for (const [name, attribute] of Object.entries(form.attributes ?? {})) {
-        writer.tag(5, WireType.LengthDelimited).bytes(encodeAttribute(name, attribute));
+      const given = form.inputs ?? node.inputs;
+      const table = form.operator === 'Gather' ? twoByteWeight(given[0]) : undefined;
+      if (table) {
+        this.#gatherWidened(form, given as readonly Value[], node.outputs[0]!, table);
+        continue;
       }
-      if (form.domain) writer.tag(7, WireType.LengthDelimited).string(form.domain);
-      this.#nodes.push(writer.finish());
+      const inputs = given.map((value) => (value ? this.#read(value) : ''));
+      const names = node.outputs.map((value) => this.#name(value));
+      this.#nodes.push(encodeNode(form, inputs, names));
     }
     const aliases = Object.entries(this.#outputs).map(([name, value]) => this.#alias(name, value));
 
     const graph = new BinaryWriter();
-    this.#nodes.forEach((node) => graph.tag(1, WireType.LengthDelimited).bytes(node));
+    // Of a node's inputs the runtime begins with the one made last. Written before all else, a widening waits for its product:
+    // it is done right before it, and what it makes is freed right after.
+    for (const node of [...this.#widenings, ...this.#nodes])
+      graph.tag(1, WireType.LengthDelimited).bytes(node);
     graph.tag(2, WireType.LengthDelimited).string('plumbline');
     this.#initializers.forEach((tensor) => graph.tag(5, WireType.LengthDelimited).bytes(tensor));
     for (const [name, value] of this.#inputs) {
@@ -77,6 +91,7 @@ class GraphWriter {
     for (const { node } of nodes)
       for (const value of node.outputs)
         graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
+    this.#widened.forEach((info) => graph.tag(13, WireType.LengthDelimited).bytes(info));
 
     const model = new BinaryWriter();
     model.tag(1, WireType.Varint).int64(irVersion);
@@ -93,12 +108,32 @@ class GraphWriter {
 
   /** Graph outputs carry the caller's names, so each gets an Identity of its own. */
   #alias(name: string, value: Value): Uint8Array {
-    const node = new BinaryWriter();
-    node.tag(1, WireType.LengthDelimited).string(this.#name(value));
-    node.tag(2, WireType.LengthDelimited).string(name);
-    node.tag(4, WireType.LengthDelimited).string('Identity');
-    this.#nodes.push(node.finish());
+    this.#nodes.push(encodeNode({ operator: 'Identity' }, [this.#read(value)], [name]));
     return encodeValueInfo(name, value);
+  }
+
+  /** The name by which a node reads a value. Each reading of a two-byte weight has a float32 copy of its own. */
+  #read(value: Value): string {
+    const location = twoByteWeight(value);
+    if (!location) return this.#name(value);
+    const name = `widened${this.#widenings.length}`;
+    this.#widenings.push(encodeNode(widening, [this.#name(value)], [name]));
+    this.#widened.push(encodeValueInfo(name, value));
+    return name;
+  }
+
+  /** Rows of a two-byte table: they are widened, not the table. */
+  #gatherWidened(form: OnnxForm, given: readonly Value[], rows: Value, { dtype }: WeightLocation): void {
+    const narrow = `${this.#name(rows)}_stored`;
+    this.#nodes.push(
+      encodeNode(
+        form,
+        given.map((value) => this.#name(value)),
+        [narrow],
+      ),
+      encodeNode(widening, [narrow], [this.#name(rows)]),
+    );
+    this.#widened.push(encodeTypeInfo(narrow, storedTypes[dtype], rows.shape));
   }
 
   #name(value: Value): string {
@@ -137,6 +172,26 @@ class GraphWriter {
   }
 }
 
+const widening: OnnxForm = { operator: 'Cast', attributes: { to: { int: elementTypes.float32 } } };
+
+function twoByteWeight(value: Value | undefined): WeightLocation | undefined {
+  return value?.source.kind === 'weight' && value.source.location.dtype !== 'F32'
+    ? value.source.location
+    : undefined;
+}
+
+function encodeNode(form: OnnxForm, inputs: readonly string[], outputs: readonly string[]): Uint8Array {
+  const writer = new BinaryWriter();
+  inputs.forEach((name) => writer.tag(1, WireType.LengthDelimited).string(name));
+  outputs.forEach((name) => writer.tag(2, WireType.LengthDelimited).string(name));
+  writer.tag(4, WireType.LengthDelimited).string(form.operator);
+  for (const [name, attribute] of Object.entries(form.attributes ?? {})) {
+    writer.tag(5, WireType.LengthDelimited).bytes(encodeAttribute(name, attribute));
+  }
+  if (form.domain) writer.tag(7, WireType.LengthDelimited).string(form.domain);
+  return writer.finish();
+}
+
 function rawBytes(data: ConstantData, dtype: DType): Uint8Array {
   const typed =
     dtype === 'float32'
@@ -149,20 +204,23 @@ function rawBytes(data: ConstantData, dtype: DType): Uint8Array {
   return new Uint8Array(typed.buffer);
 }
 
-function tensorHead(name: string, value: Value): BinaryWriter {
+function tensorHead(name: string, shape: Shape, elementType: number): BinaryWriter {
   const writer = new BinaryWriter();
-  value.shape.forEach((dim) => writer.tag(1, WireType.Varint).int64(dim as number));
-  writer.tag(2, WireType.Varint).int32(elementTypes[value.dtype]);
+  shape.forEach((dim) => writer.tag(1, WireType.Varint).int64(dim as number));
+  writer.tag(2, WireType.Varint).int32(elementType);
   writer.tag(8, WireType.LengthDelimited).string(name);
   return writer;
 }
 
 function encodeTensor(name: string, value: Value, raw: Uint8Array): Uint8Array {
-  return tensorHead(name, value).tag(9, WireType.LengthDelimited).bytes(raw).finish();
+  return tensorHead(name, value.shape, elementTypes[value.dtype])
+    .tag(9, WireType.LengthDelimited)
+    .bytes(raw)
+    .finish();
 }
 
 function encodeExternal(location: WeightLocation, value: Value): Uint8Array {
-  const writer = tensorHead(location.name, value);
+  const writer = tensorHead(location.name, value.shape, storedTypes[location.dtype]);
   const entries = {
     location: location.file,
     offset: String(location.offset),
@@ -210,9 +268,13 @@ function encodeShape(shape: Shape): Uint8Array {
 }
 
 function encodeValueInfo(name: string, value: Value): Uint8Array {
+  return encodeTypeInfo(name, elementTypes[value.dtype], value.shape);
+}
+
+function encodeTypeInfo(name: string, elementType: number, shape: Shape): Uint8Array {
   const tensor = new BinaryWriter();
-  tensor.tag(1, WireType.Varint).int32(elementTypes[value.dtype]);
-  tensor.tag(2, WireType.LengthDelimited).bytes(encodeShape(value.shape));
+  tensor.tag(1, WireType.Varint).int32(elementType);
+  tensor.tag(2, WireType.LengthDelimited).bytes(encodeShape(shape));
   const type = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(tensor.finish());
   const info = new BinaryWriter();
   info.tag(1, WireType.LengthDelimited).string(name);

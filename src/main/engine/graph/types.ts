@@ -27,6 +27,9 @@ export type Source =
 /** A small tensor stored inside the graph; numbers are rounded to the value's dtype when encoded. */
 export type ConstantData = readonly number[] | Float32Array | Float64Array;
 
+/** How a file stores a weight's numbers: float32, or two bytes of which float32 holds every value exactly. */
+export type StoredDtype = 'F32' | 'F16' | 'BF16';
+
 /** A tensor inside a `.safetensors` file: ONNX Runtime maps it from there, nothing is copied. */
 export interface WeightLocation {
   readonly name: string;
@@ -35,6 +38,8 @@ export interface WeightLocation {
   /** Bytes from the start of the file. */
   readonly offset: number;
   readonly length: number;
+  /** The graph's value is float32 whatever this is: where it is read, the encoder has two-byte numbers widened. */
+  readonly dtype: StoredDtype;
 }
 
 export interface Node {
@@ -137,9 +142,9 @@ export function scalar(value: number, dtype: DType = 'float32'): Value {
   return constant([value], [], dtype);
 }
 
-/** A frozen weight read from its file. */
-export function weight(location: WeightLocation, shape: readonly number[], dtype: DType = 'float32'): Value {
-  return makeValue(dtype, shape, { kind: 'weight', location });
+/** A frozen float32 weight read from its file. */
+export function weight(location: WeightLocation, shape: readonly number[]): Value {
+  return makeValue('float32', shape, { kind: 'weight', location });
 }
 
 /** Nodes made from now on have this id or a higher one. */

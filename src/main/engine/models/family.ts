@@ -1,5 +1,5 @@
 import type { RotaryTables } from '../graph/ops/index.ts';
-import type { Dim, Value, WeightLocation } from '../graph/types.ts';
+import type { Dim, StoredDtype, Value } from '../graph/types.ts';
 import type { DecoderConfig } from './config.ts';
 
 /**
@@ -8,6 +8,11 @@ import type { DecoderConfig } from './config.ts';
 export interface Parameters {
   /** A weight by its full name. */
   tensor(name: string, shape: readonly number[]): Value;
+  /**
+   * The same [rows, columns] as blocks of consecutive rows, so that no product needs a large float32 copy of two-byte numbers;
+   * one block where nothing is copied.
+   */
+  blocks(name: string, shape: readonly [rows: number, columns: number]): readonly Value[];
   /** x [N, in] through a linear layer [out, in] at a module path, its adapter included → [N, out]. */
   linear(
     path: string,
@@ -61,11 +66,21 @@ export interface ModelFamily {
   forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardInputs): Value;
 }
 
-/** Tensors of a checkpoint in float32 `.safetensors` files, by Hugging Face name. */
+/** Where a checkpoint's tensor lies, and how. */
+export interface FrozenTensor {
+  readonly file: string;
+  /** Bytes from the start of the file. */
+  readonly offset: number;
+  readonly length: number;
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+}
+
+/** Tensors of a checkpoint in `.safetensors` files, by Hugging Face name. */
 export interface FrozenWeights {
   /** Absolute path of the folder that the files lie in. */
   readonly folder: string;
-  readonly tensors: ReadonlyMap<string, Omit<WeightLocation, 'name'> & { readonly shape: readonly number[] }>;
+  readonly tensors: ReadonlyMap<string, FrozenTensor>;
 }
 
 /** A model to build graphs from. */

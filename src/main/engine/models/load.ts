@@ -2,17 +2,18 @@ import { join } from 'node:path';
 import { InputError } from '../../../shared/errors.ts';
 import { readJsonObject } from '../../formats/files.ts';
 import { openWeights } from '../../formats/weights.ts';
-import type { ModelSource } from './family.ts';
+import type { FrozenTensor, ModelSource } from './family.ts';
 import { families } from './index.ts';
 
 /**
- * Opens a model: config.json from its folder, float32 weights from theirs. Checks that every tensor the family needs is
+ * Opens a model: config.json from its folder, weights from theirs. Checks that every tensor the family needs is
  * there with the right shape; reads no weights.
  * @throws InputError naming the file and what is missing, wrongly shaped or not supported
  */
 export function openModel(folder: string, weightsFolder: string): ModelSource {
   const { family, config } = openConfig(join(folder, 'config.json'));
   const weights = openWeights(weightsFolder);
+  const tensors = new Map<string, FrozenTensor>();
   for (const [name, shape] of family.parameterShapes(config)) {
     const tensor = weights.tensors.get(name);
     if (!tensor) throw new InputError(`tensor ${name} is missing`, { file: weightsFolder });
@@ -25,9 +26,12 @@ export function openModel(folder: string, weightsFolder: string): ModelSource {
         },
       );
     }
-    if (tensor.dtype !== 'F32') throw new InputError(`tensor ${name} is ${tensor.dtype}, not F32`, { file });
+    const { dtype } = tensor;
+    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
+      throw new InputError(`tensor ${name} is ${dtype}; F32, F16 or BF16 is needed`, { file });
+    tensors.set(name, { ...tensor, dtype });
   }
-  return { family, config, weights };
+  return { family, config, weights: { folder: weights.folder, tensors } };
 }
 
 /**

@@ -1,33 +1,55 @@
 import { add, matmul, reshape, split } from '../graph/ops/index.ts';
 import { weight, type Value } from '../graph/types.ts';
-import type { FrozenWeights, LinearLayer, Parameters } from './family.ts';
+import type { FrozenTensor, FrozenWeights, LinearLayer, Parameters } from './family.ts';
+
+/** Most bytes of a float32 copy that a product with two-byte numbers needs at once, as far as blocks of rows can be smaller. */
+const largestCopy = 64 << 20;
 
 /** Weights read from their files; they carry no gradient. */
 export function frozenParameters(weights: FrozenWeights): Parameters {
   const made = new Map<string, Value>();
-  return parametersFrom((name, shape) => {
-    const known = made.get(name);
-    if (known) return known;
+  const find = (name: string): FrozenTensor => {
     const tensor = weights.tensors.get(name);
     if (!tensor) throw new Error(`the model has no tensor ${name}`);
-    const value = weight({ name, file: tensor.file, offset: tensor.offset, length: tensor.length }, shape);
+    return tensor;
+  };
+  const tensor = (name: string, shape: readonly number[]): Value => {
+    const known = made.get(name);
+    if (known) return known;
+    const { file, offset, length, dtype } = find(name);
+    const value = weight({ name, file, offset, length, dtype }, shape);
     made.set(name, value);
     return value;
+  };
+  return parametersFrom(tensor, (name, [rows, columns]) => {
+    const { file, offset, dtype } = find(name);
+    const count = dtype === 'F32' ? 1 : Math.ceil((4 * rows * columns) / largestCopy);
+    if (count === 1) return [tensor(name, [rows, columns])];
+    const height = Math.ceil(rows / count);
+    const rowBytes = 2 * columns;
+    return Array.from({ length: Math.ceil(rows / height) }, (_, block) => {
+      const start = block * height;
+      const own = Math.min(height, rows - start);
+      const place = { file, offset: offset + start * rowBytes, length: own * rowBytes, dtype };
+      return weight({ name: `${name}[${start}:${start + own}]`, ...place }, [own, columns]);
+    });
   });
 }
 
 /** Weights that are graph values already: trainable ones, or constants in tests. */
 export function valueParameters(values: ReadonlyMap<string, Value>): Parameters {
-  return parametersFrom((name) => {
+  const tensor = (name: string): Value => {
     const value = values.get(name);
     if (!value) throw new Error(`there is no parameter ${name}`);
     return value;
-  });
+  };
+  return parametersFrom(tensor, (name) => [tensor(name)]);
 }
 
-function parametersFrom(tensor: Parameters['tensor']): Parameters {
+function parametersFrom(tensor: Parameters['tensor'], blocks: Parameters['blocks']): Parameters {
   return {
     tensor,
+    blocks,
     linear(path, x, sizes) {
       const product = matmul(x, tensor(`${path}.weight`, [sizes.out, sizes.in]), { transposeB: true });
       return sizes.bias ? add(product, tensor(`${path}.bias`, [sizes.out])) : product;
@@ -52,6 +74,7 @@ export function withAdapter(
 ): Parameters {
   return {
     tensor: (name, shape) => base.tensor(name, shape),
+    blocks: (name, shape) => base.blocks(name, shape),
     linear(path, x, sizes) {
       const product = base.linear(path, x, sizes);
       const adapter = layers.get(path);

@@ -116,14 +116,17 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
     attention: batch === 1 ? pairAttention(config, options.blocks) : batchAttention(config, batch),
     onLayer: (value) => layers.push(value),
   });
-  const head = parameters.tensor(family.headName(config), [config.vocabularySize, config.hiddenSize]);
+  const headShape = [config.vocabularySize, config.hiddenSize] as const;
+  const head = parameters.tensor(family.headName(config), headShape);
+  const blocks = parameters.blocks(family.headName(config), headShape);
   const chunks: TokenLogProbs[] = [];
   const rows = Array.from({ length: options.chunks }, (_, chunk) =>
     options.chunks === 1 ? 'N' : `N${chunk}`,
   );
   rows.forEach((own, chunk) => {
     const picked = gather(hidden, input(`rows_${chunk}`, 'int64', [own]));
-    chunks.push(tokenLogProbs(picked, head, input(`targets_${chunk}`, 'int64', [own])));
+    const targets = input(`targets_${chunk}`, 'int64', [own]);
+    chunks.push(tokenLogProbs(picked, head, targets, blocks.length === 1 ? [] : blocks));
   });
   const logProbs = chunks.map((chunk) => chunk.logProbs);
   const all =

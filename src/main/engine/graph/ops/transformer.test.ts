@@ -50,3 +50,48 @@ test.each([49_152, 50_257])('log-probs over %i tokens carry no bias', async (voc
     expect(Math.abs(Number(result['entropy']![row]) - entropyExact)).toBeLessThan(1e-4);
   }
 });
+
+test('a head in blocks of rows gives what it gives as a whole', async () => {
+  const [rows, width, vocabulary] = [3, 8, 29];
+  const heights = [11, 11, 7];
+  const named = (name: string, shape: readonly (number | string)[]) => input(name, 'float32', shape);
+  const whole = [
+    named('hidden', ['R', width]),
+    named('head', [vocabulary, width]),
+    input('targets', 'int64', ['R']),
+  ];
+  const blocks = heights.map((height, place) => named(`block_${place}`, [height, width]));
+  const outputs = (inputs: typeof whole, prefix: string) =>
+    Object.fromEntries(
+      applyAll(tokenLogProbsOp, inputs, {}).map((value, place) => [`${prefix}${place}`, value]),
+    );
+  const session = await GraphSession.create(
+    { ...outputs(whole, 'whole'), ...outputs([...whole, ...blocks], 'blocks') },
+    { threads: 1 },
+  );
+  const numbers = (count: number, seed: number) =>
+    Float32Array.from({ length: count }, (_, place) => Math.sin(seed + place * 12.9898));
+  const head = numbers(vocabulary * width, 2);
+  let start = 0;
+  const result = await session.run({
+    hidden: { data: numbers(rows * width, 1), shape: [rows, width] },
+    head: { data: head, shape: [vocabulary, width] },
+    targets: { data: BigInt64Array.of(0n, 28n, 12n), shape: [rows] },
+    ...Object.fromEntries(
+      heights.map((height, place) => {
+        const data = head.slice(start, (start += height * width));
+        return [`block_${place}`, { data, shape: [height, width] }];
+      }),
+    ),
+  });
+  await session.release();
+  for (let place = 0; place < 6; place++) {
+    const [expected, found] = [result[`whole${place}`]!, result[`blocks${place}`]!];
+    expect(found.length).toBe(expected.length);
+    expect(expected.length).toBeGreaterThan(0);
+    found.forEach((value, at) => expect(Math.abs(Number(value) - Number(expected[at]))).toBeLessThan(1e-6));
+  }
+  expect(() => applyAll(tokenLogProbsOp, [...whole, ...blocks.slice(1)], {})).toThrow(
+    'blocks of 18 rows in all do not make up',
+  );
+});

@@ -99,7 +99,8 @@ export const rotaryOp: Op<RotaryAttributes> = {
 
 /**
  * Log-probabilities of target tokens, with the gradient taken on the way so that logits need not be kept.
- * Inputs: hidden [R, H], head weight [V, H], int64 targets [R].
+ * Inputs: hidden [R, H], head weight [V, H], int64 targets [R]; and where the head is to be multiplied in blocks of its rows
+ * those, which carry no gradient: the head itself then only lends rows.
  * Outputs: 0 log p(target) [R] · 1 d log p / d hidden [R, H] · 2 probabilities [R, V] · 3 mean logit over the
  * vocabulary [R] · 4 entropy in nats [R] · 5 whether the target is the likeliest token, 1 or 0 [R].
  * What nobody asks for is not computed.
@@ -110,9 +111,12 @@ export const rotaryOp: Op<RotaryAttributes> = {
  */
 export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
   name: 'TokenLogProbs',
-  infer: ([hidden, head, targets]) => {
+  infer: ([hidden, head, targets, ...blocks]) => {
     const [rows, width] = hidden!.shape as [Dim, Dim];
     const [vocabulary, headWidth] = head!.shape as [Dim, Dim];
+    const inBlocks = blocks.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+    if (blocks.length > 0 && (inBlocks !== vocabulary || blocks.some(({ shape }) => shape[1] !== width)))
+      throw new Error(`TokenLogProbs: blocks of ${inBlocks} rows in all do not make up ${describe(head!)}`);
     if (width !== headWidth || targets!.dtype !== 'int64' || targets!.shape[0] !== rows) {
       throw new Error(`TokenLogProbs: got ${describe(hidden!)}, ${describe(head!)}, ${describe(targets!)}`);
     }
@@ -130,7 +134,9 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     for (const other of [1, 2, 3, 4, 5]) {
       if (gradients[other]) throw new Error('TokenLogProbs: only the log-probabilities carry a gradient');
     }
-    const [hidden, head, targets] = inputs as [Value, Value, Value];
+    const [hidden, head, targets, ...blocks] = inputs as [Value, Value, Value, ...Value[]];
+    if (blocks.length > 0 && needs.slice(1).includes(true))
+      throw new Error('TokenLogProbs: a head in blocks has no gradient');
     const rowWeight = reshape(gradients[0]!, [hidden.shape[0]!, 1]);
     const weighted = mul(rowWeight, hidden);
     return [
@@ -140,19 +146,22 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
         ? sub(scatterAdd(head, targets, weighted), matmul(outputs[2]!, weighted, { transposeA: true }))
         : undefined,
       undefined,
+      ...blocks.map(() => undefined),
     ];
   },
-  decompose: ([hidden, head, targets]) => {
+  decompose: ([hidden, head, targets, ...blocks]) => {
     const rows = hidden!.shape[0]!;
     const vocabulary = head!.shape[0]!;
-    const logits = matmul(hidden!, head!, { transposeB: true });
+    const multiplied = blocks.length > 0 ? blocks : [head!];
+    const logitBlocks = multiplied.map((block) => matmul(hidden!, block, { transposeB: true }));
+    const logits = logitBlocks.length === 1 ? logitBlocks[0]! : concat(logitBlocks, 1);
     const probabilities = softmax(logits);
     const target = gatherElements(logits, reshape(targets!, [rows, 1]));
     const largest = reduceMax(logits, [-1]);
     const total = stagedRowSum(probabilities); // [R, 1], 1 but for rounding
     const logLargest = reduceLogSum(div(reduceMax(probabilities, [-1]), total), [-1]);
     const logProb = add(sub(target, largest), logLargest);
-    const slope = sub(gather(head!, targets!), div(matmul(probabilities, head!), total));
+    const slope = sub(gather(head!, targets!), div(meanRow(probabilities, multiplied), total));
     const expected = matmul(
       reshape(probabilities, [rows, 1, vocabulary]),
       reshape(logits, [rows, vocabulary, 1]),
@@ -178,6 +187,19 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     },
   ],
 };
+
+/** Rows of a table weighed by [R, V] and summed → [R, H], block by block. */
+function meanRow(weights: Value, blocks: readonly Value[]): Value {
+  if (blocks.length === 1) return matmul(weights, blocks[0]!);
+  let start = 0;
+  const products = blocks.map((block) => {
+    const end = start + (block.shape[0] as number);
+    const product = matmul(slice(weights, 1, start, end), block);
+    start = end;
+    return product;
+  });
+  return products.reduce((sum, product) => add(sum, product));
+}
 
 /**
  * Σ over the last axis [R, V] → [R, 1] in two stages, each of as nearly √V terms as V's divisors allow: float32 rounding
@@ -205,8 +227,14 @@ export interface TokenLogProbs {
   readonly isTopToken: Value;
 }
 
-export function tokenLogProbs(hidden: Value, head: Value, targets: Value): TokenLogProbs {
-  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets], {});
+/** @param blocks the head's rows, where it is not to be multiplied as a whole */
+export function tokenLogProbs(
+  hidden: Value,
+  head: Value,
+  targets: Value,
+  blocks: readonly Value[] = [],
+): TokenLogProbs {
+  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets, ...blocks], {});
   return { logProbs: outputs[0]!, meanLogits: outputs[3]!, entropy: outputs[4]!, isTopToken: outputs[5]! };
 }
 
