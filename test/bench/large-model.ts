@@ -54,7 +54,10 @@ const trainable: LoraTrainable = {
   ...{ kind: 'lora', rank: 16, scale: 2 },
   targets: selectTargets(source, 'all-linear'),
 };
-const expected = sumOf(leastMemory({ source, trainable, pairs, batch: 1, scores: false, lowMemory }));
+const originalBytes = [...source.weights!.tensors.values()].reduce((sum, { length }) => sum + length, 0);
+const expected = sumOf(
+  leastMemory({ source, trainable, pairs, batch: 1, scores: false, lowMemory, originalBytes }),
+);
 console.log(`expected from shapes: ${(expected / 1e9).toFixed(2)} GB`);
 
 let started = performance.now();

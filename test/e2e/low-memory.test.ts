@@ -1,8 +1,22 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CompareResult } from '../../src/shared/contract.ts';
 import type { StepMetrics } from '../../src/shared/metrics.ts';
-import { readLines, scratchFolder, sums, writeLines, writeTinyModel } from './support.ts';
+import {
+  readSafetensorsHeader,
+  readTensorFloat32,
+  writeSafetensors,
+} from '../../src/main/formats/safetensors.ts';
+import {
+  inStore,
+  readLines,
+  scratchFolder,
+  sums,
+  writeLines,
+  writeTinyModel,
+  writeTinyShell,
+} from './support.ts';
 import { succeed } from './succeed.ts';
 
 const { path: folder, remove } = scratchFolder();
@@ -51,4 +65,54 @@ it('is said in the command that repeats a comparison', async () => {
   const args = ['compare', ...shared, '--arms', 'dpo,minor-dpo', '--seeds', '0', '--low-memory', '--json'];
   const { comparison } = (await succeed(home, args)).json<CompareResult>();
   expect(comparison.command).toContain('--low-memory');
+});
+
+it('reads weights of two bytes where they lie, and trains to the bits of float32 ones', async () => {
+  writeTinyModel(at('half'), { dtype: 'F16', seed: 3 });
+  const half = readSafetensorsHeader(at('half/model.safetensors'));
+  const tensors = [...half.tensors.values()];
+  writeTinyShell(at('same'));
+  writeSafetensors(
+    at('same/model.safetensors'),
+    tensors.map((tensor) => ({ ...tensor, data: readTensorFloat32(half, tensor) })),
+  );
+  await succeed(home, ['models', 'add', at('half'), '--name', 'half']);
+  const train = async (model: string, out: string) => {
+    const outcome = await succeed(home, [
+      ...[
+        'train',
+        '--loss',
+        'dpo',
+        '--model',
+        model,
+        '--data',
+        at('pairs.jsonl'),
+        '--lr',
+        '1e-2',
+        '--steps',
+        4,
+      ],
+      ...['--eval-share', 0.25, '--adapter-out', at(out), '--metrics', at(`${out}.jsonl`), '--low-memory'],
+    ]);
+    return { said: outcome.err, adapter: readFileSync(join(at(out), 'adapter_model.safetensors')) };
+  };
+  const low = await train('half', 'half-low');
+  expect((await train(at('same'), 'same-low')).adapter.equals(low.adapter)).toBe(true);
+
+  // The float32 copy serves other runs; in little memory it is not even opened.
+  const copy = inStore(home, (store) => store.models.findByName('half')!.weightsFolder);
+  expect(copy).not.toBe(at('half'));
+  renameSync(join(copy, 'model.safetensors'), at('aside'));
+  expect((await train('half', 'again')).adapter.equals(low.adapter)).toBe(true);
+  renameSync(at('aside'), join(copy, 'model.safetensors'));
+
+  // Changed since, they are no longer what was imported: the copy is.
+  const bytes = readFileSync(at('half/model.safetensors'));
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(at('half/model.safetensors'), bytes);
+  const changed = await train('half', 'changed');
+  expect(changed.said).toContain(
+    'the files that model half was made of have changed; its float32 copy is used',
+  );
+  expect(changed.adapter.equals(low.adapter)).toBe(true);
 });

@@ -19,6 +19,7 @@ import { careForWorker } from '../training/priority.ts';
 import { freshHash } from '../training/model.ts';
 import { supervise, type JobEnd } from '../training/supervisor.ts';
 import { findModel, nameOfBase, type Library } from './library.ts';
+import { originalWeights } from './original-weights.ts';
 import { projectIdOf } from './projects.ts';
 import { absoluteCompare, absoluteTrain } from './places.ts';
 
@@ -282,11 +283,9 @@ async function startPlace(
 ): Promise<StartPlace> {
   const from = request.kind === 'train' ? request.absolute.start : { model: request.absolute.model };
   if ('init' in from) return { kind: 'fresh', configFile: from.init };
-  const { name, hash, folder, weightsFolder } = await findModel(
-    library,
-    run ? nameOfBase(library, from.model, run.baseHash) : from.model,
-    call,
-  );
+  const asked = run ? nameOfBase(library, from.model, run.baseHash) : from.model;
+  const model = await findModel(library, asked, call);
+  const { name, hash, folder, weightsFolder } = model;
   if (run && hash !== run.baseHash) {
     throw new InputError(
       `the model has changed since run ${run.id} was asked for (${run.baseHash.slice(0, 12)}, now ` +
@@ -294,7 +293,8 @@ async function startPlace(
       { file: from.model },
     );
   }
-  return { kind: 'base', name, hash, folder, weightsFolder };
+  const original = await originalWeights(library, model, call);
+  return { kind: 'base', name, hash, folder, weightsFolder, ...(original === undefined ? {} : { original }) };
 }
 
 function runSpec({ store, checkpointFolder }: Library, run: Run, fork: boolean): RunSpec {

@@ -98,8 +98,9 @@ async function readModel(library: Library, path: string, call: CallOptions): Pro
       call.onProgress?.({ kind: 'progress', label, done, total, unit: 'B' });
     },
   });
-  if (liesInPlace(imported)) for (const stamp of stamps) library.store.modelFiles.put(stamp, imported.hash);
-  else await rememberContent(library, join(imported.weightsFolder, 'model.safetensors'), call);
+  for (const stamp of stamps) library.store.modelFiles.put(stamp, imported.hash);
+  if (!liesInPlace(imported))
+    await rememberContent(library, join(imported.weightsFolder, 'model.safetensors'), call);
   return imported;
 }
 
@@ -119,7 +120,7 @@ const liesInPlace = ({ source, weightsFolder }: Pick<ImportedModel, 'source' | '
   weightsFolder === source;
 
 /** Stamps of the files that decide what a model is. */
-function stampsOf(folder: string): FileStamp[] {
+export function stampsOf(folder: string): FileStamp[] {
   return readdirSync(folder)
     .filter((name) => /\.(safetensors|json|jinja)$/.test(name))
     .map((name) => {

@@ -14,6 +14,8 @@ export type StartPlace =
       readonly hash: string;
       readonly folder: string;
       readonly weightsFolder: string;
+      /** Where the same weights lie with two bytes a number, for training in little memory. */
+      readonly original?: string;
     }
   | { readonly kind: 'fresh'; readonly configFile: string };
 

@@ -26,21 +26,31 @@ export interface OpenModel {
   readonly configFile?: string;
   readonly source: ModelSource;
   readonly tokenizer: Tokenizer;
+  /** Bytes of the weights with two bytes a number, where they lie in that form too. */
+  readonly originalBytes?: number;
 }
 
-export function openBase(place: {
-  readonly name: string;
-  readonly hash: string;
-  readonly folder: string;
-  readonly weightsFolder: string;
-}): OpenModel {
-  return {
-    name: place.name,
-    hash: place.hash,
-    folder: place.folder,
-    source: openModel(place.folder, place.weightsFolder),
-    tokenizer: loadTokenizer(place.folder),
-  };
+/** @param lowMemory opens the weights with two bytes a number, where the place has them */
+export function openBase(
+  place: {
+    readonly name: string;
+    readonly hash: string;
+    readonly folder: string;
+    readonly weightsFolder: string;
+    readonly original?: string | undefined;
+  },
+  lowMemory = false,
+): OpenModel {
+  const { name, hash, folder, weightsFolder, original } = place;
+  const narrow = original === undefined ? undefined : openModel(folder, original);
+  const source = lowMemory && narrow ? narrow : openModel(folder, weightsFolder);
+  const opened = { name, hash, folder, source, tokenizer: loadTokenizer(folder) };
+  return narrow ? { ...opened, originalBytes: weightBytes(narrow) } : opened;
+}
+
+/** Bytes of all weights as they are stored. */
+function weightBytes({ weights }: ModelSource): number {
+  return [...(weights?.tensors.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
 }
 
 /**

@@ -135,6 +135,27 @@ describe('the memory model', () => {
     for (const { peak } of found) expect(peak).toBeLessThan(1e9);
   });
 
+  it('counts weights once, in two bytes, where little memory finds them so', () => {
+    const targets = model.source.family.linearLayers(model.source.config);
+    const trainable = { kind: 'lora', rank: 4, scale: 2, targets } as const;
+    const numbers = [...model.source.family.parameterShapes(model.source.config).values()].reduce(
+      (sum, dims) => sum + dims.reduce((product, dim) => product * dim, 1),
+      0,
+    );
+    const low = { trainable, lowMemory: true };
+    expect(leastMemory(shapeOf(low)).weights).toBe(4 * numbers);
+    const halved = leastMemory(shapeOf({ ...low, originalBytes: 2 * numbers })).weights;
+    const { hiddenSize, intermediateSize } = model.source.config;
+    // And one product's copy in float32.
+    expect(halved).toBe(2 * numbers + 4 * hiddenSize * intermediateSize);
+    // What is advised to a run that repacks its weights counts on them too.
+    const advised = (originalBytes?: number): number =>
+      alternatives(shapeOf({ trainable, originalBytes }), 1e9).find(({ change }) =>
+        change.includes('--low-memory'),
+      )!.peak;
+    expect(advised(2 * numbers)).toBeLessThan(advised());
+  });
+
   it('refuses what cannot fit before anything is opened', () => {
     expect(fits(precheck(shapeOf())).fits).toBe(true);
     const { fits: does, reasons } = fits(precheck(shapeOf(), 50e6));

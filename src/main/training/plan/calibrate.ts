@@ -222,6 +222,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
           batch: trainer.batch,
           scores: scorer !== undefined,
           lowMemory: options.config.lowMemory,
+          originalBytes: options.model.originalBytes,
           answers: answering && {
             batch: Math.min(16, answering.prompts.length),
             maxLength: longestPrompt(answering.prompts),

@@ -15,6 +15,8 @@ export interface MemoryShape {
   /** Whether a scorer is open beside the trainer. */
   readonly scores: boolean;
   readonly lowMemory?: boolean | undefined;
+  /** Bytes of the weights with two bytes a number, where they lie in that form too: little memory reads those. */
+  readonly originalBytes?: number | undefined;
   /** Answers to questions: sequences side by side, and tokens of the longest with its prompt. */
   readonly answers?: { readonly batch: number; readonly maxLength: number } | undefined;
 }
@@ -46,6 +48,9 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
     (sum, dims) => sum + dims.reduce((product, dim) => product * dim, 1),
     0,
   );
+  const stored = (lowMemory ? shape.originalBytes : undefined) ?? 4 * numbers;
+  // A product's copy in float32 of two-byte weights.
+  const widened = stored < 4 * numbers ? 4 * hiddenSize * intermediateSize : 0;
   const trained = trainableLayout(source, trainable).size;
   const isFull = trainable.kind === 'full';
   // Without repacking the file's own pages serve every session.
@@ -61,7 +66,7 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   const slot = 2 * layers * keyValueHeads * headSize;
   return {
     program: programBytes,
-    weights: isFull ? 0 : 4 * numbers * sessions,
+    weights: isFull ? 0 : stored * sessions + widened,
     // The start, the parameters, two moments and two gradients; where all is trained the session has copies of the
     // parameters cut into tensors, and of the gradient's pieces.
     trained: 4 * trained * (isFull ? 8 : 6),

@@ -81,7 +81,7 @@ export async function openConditions(
   if (!heldRows) throw new InputError('a comparison needs held-out pairs', { file: request.data });
   const heldFile = shared.evalData ?? request.data;
 
-  const model = openStart(start);
+  const model = openStart(start, shared);
   const options = { maxLength: shared.maxLength, needsRejected: true };
   const training = prepareData(train, model.tokenizer, { ...options, file: request.data });
   const held = prepareData(heldRows, model.tokenizer, { ...options, file: heldFile });
@@ -110,6 +110,7 @@ export async function openConditions(
     batch: 1,
     scores: true,
     lowMemory: shared.lowMemory,
+    originalBytes: model.originalBytes,
   });
   const policy = startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);

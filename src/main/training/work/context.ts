@@ -21,8 +21,11 @@ export interface WorkContext {
   };
 }
 
-export function openStart(start: StartPlace): OpenModel {
-  return start.kind === 'fresh' ? openFresh(start.configFile) : openBase(start);
+export function openStart(
+  start: StartPlace,
+  { lowMemory }: { readonly lowMemory?: boolean | undefined },
+): OpenModel {
+  return start.kind === 'fresh' ? openFresh(start.configFile) : openBase(start, lowMemory);
 }
 
 /** Known reference log-probs are read here, new ones are written by the supervisor. */

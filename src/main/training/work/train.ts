@@ -38,7 +38,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const whole = await resolveData(store, request.data, { revision: spec.revision });
   const data = request.pairs === undefined ? whole : { ...whole, rows: whole.rows.slice(0, request.pairs) };
   const { train: rows, held, evalHash } = await holdOut(store, data, request.data, config);
-  const model = openStart(spec.start);
+  const model = openStart(spec.start, config);
   const { needsRejected, needsReference } = describeLoss(config.loss);
   const options = { maxLength: config.maxLength, needsRejected, file: request.data };
   const prepared = prepareData(rows, model.tokenizer, options);
@@ -58,6 +58,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     batch: sequencesAtOnce(config, config.full),
     scores: heldData !== undefined,
     lowMemory: config.lowMemory,
+    originalBytes: model.originalBytes,
   });
   const policy: Policy =
     spec.start.kind === 'fresh'
