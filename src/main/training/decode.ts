@@ -12,8 +12,8 @@ import type { WorkOptions } from './work.ts';
 
 export { NonFiniteLogitsError };
 
-/** Prompts answered side by side. */
-const promptsAtOnce = 16;
+/** Prompts answered side by side. With more, the runtime's products take as long for each: they are bound by arithmetic. */
+export const promptsAtOnce = 16;
 
 /** Tokens after which a rehearsal may be given up. */
 const fewestRehearsed = 8;
@@ -187,8 +187,10 @@ export class Answerer {
     const signals = options.signal ? [options.signal, enough.signal] : [enough.signal];
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
-    let promptSeconds = 0;
+    let readSeconds = 0;
+    /** Of the longest answer, now and when the last prompt had been read. */
     let tokens = 0;
+    let tokensThen = 0;
     const lengths = new Map<number, number>();
     let wasGivenUp = false;
     try {
@@ -201,11 +203,16 @@ export class Answerer {
         eosTokenIds: endTokens(this.#model),
         signal: AbortSignal.any(signals),
         onToken: (sequence) => {
-          lengths.set(sequence, (lengths.get(sequence) ?? 0) + 1);
-          const longest = lengths.get(sequence)!;
-          if (longest > tokens) tokens = longest;
-          if (promptSeconds === 0) promptSeconds = elapsed();
-          if (tokens >= fewestRehearsed && elapsed() > options.seconds) enough.abort(enough);
+          const begun = lengths.size;
+          const length = (lengths.get(sequence) ?? 0) + 1;
+          lengths.set(sequence, length);
+          tokens = Math.max(tokens, length);
+          if (lengths.size > begun) {
+            readSeconds = elapsed();
+            tokensThen = tokens;
+          }
+          const isRead = lengths.size === batch && tokens - tokensThen >= fewestRehearsed;
+          if (isRead && elapsed() > options.seconds) enough.abort(enough);
         },
       });
     } catch (error) {
@@ -215,13 +222,18 @@ export class Answerer {
       } else if (enough.signal.aborted) wasGivenUp = true;
       else throw error;
     }
-    const perToken = tokens > 1 ? (elapsed() - promptSeconds) / (tokens - 1) : 0;
+    const passSeconds = tokens > tokensThen ? (elapsed() - readSeconds) / (tokens - tokensThen) : 0;
+    const mean = wasGivenUp
+      ? this.#maxTokens
+      : [...lengths.values()].reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.size);
     const mostTokens = wasGivenUp ? this.#maxTokens : tokens;
+    // As many passes as give all tokens, a full batch at a time; while a prompt is read the others go on.
+    const passes = Math.max((sorted.length * mean) / batch, mostTokens);
     const { layers, keyValueHeads, headSize } = this.#model.source.config;
     return {
       seconds: elapsed(),
-      allSeconds: groups * (promptSeconds + perToken * Math.max(0, mostTokens - 1)),
-      // Keys and values in float32, and as much again for the pass that extends them.
+      allSeconds: (sorted.length / batch) * readSeconds + passSeconds * Math.max(0, passes - sorted.length),
+      // Keys and values in float32, and as much again while they are moved to where there is more room.
       bytesToCome:
         2 *
         2 *

@@ -26,9 +26,14 @@ const pipLine = 'python -m pip install -r test/parity/requirements.txt';
  * @throws InputError where Python or a library is missing
  */
 export function requireTrl(python: string): void {
+  requirePython(python, ['torch', 'transformers', 'trl', 'peft']);
+}
+
+/** As `requireTrl`, for the libraries named. */
+export function requirePython(python: string, libraries: readonly string[]): void {
   const code =
     'import importlib.util as u; ' +
-    'print(*(n for n in ("torch", "transformers", "trl", "peft") if u.find_spec(n) is None), sep=", ")';
+    `print(*(n for n in ${JSON.stringify(libraries)} if u.find_spec(n) is None), sep=", ")`;
   const found = spawnSync(python, ['-c', code], { encoding: 'utf8', env: environmentWith({}) });
   if (found.error) throw new InputError(`cannot be started: ${found.error.message}`, { file: python });
   if (found.status !== 0) {

@@ -147,11 +147,15 @@ const mark = (name: string, end: boolean): string => `<!-- ${end ? '/' : ''}benc
  * @throws Error where the document has no such marks
  */
 export function withFigures(document: string, result: Result, machine: Machine): string {
-  const [start, end] = [mark(result.workload, false), mark(result.workload, true)];
+  const lines = linesOf(result, machine).map((line) => `- ${line}`);
+  return betweenMarks(document, result.workload, `${lines.join('\n')}\n\n${markdownTable(tableOf(result))}`);
+}
+
+/** As `withFigures`, of figures that are text already. */
+export function betweenMarks(document: string, name: string, figures: string): string {
+  const [start, end] = [mark(name, false), mark(name, true)];
   const from = document.indexOf(start);
   const to = document.indexOf(end);
   if (from < 0 || to < from) throw new Error(`the document has no ${start} … ${end}`);
-  const lines = linesOf(result, machine).map((line) => `- ${line}`);
-  const figures = `${lines.join('\n')}\n\n${markdownTable(tableOf(result))}`;
   return `${document.slice(0, from + start.length)}\n${figures}\n${document.slice(to)}`;
 }

@@ -6,6 +6,7 @@ import type { ParameterLayout } from '../models/parameters.ts';
 import { contextHash } from '../session/context.ts';
 import { GraphSession, int64, type Feed } from '../session/session.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
+import { KeyValueCache } from './cache.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
 
 export interface DecoderOptions extends DecodingSizes {
@@ -15,13 +16,16 @@ export interface DecoderOptions extends DecodingSizes {
 }
 
 /**
- * Prompts go through the model in pieces of so many tokens: scores take heads · piece · length · 4 bytes per sequence,
- * not the square of the length.
+ * Prompts go through the model in pieces of so many tokens: scores take heads · piece · length · 4 bytes, not the square of
+ * the length.
  */
-const promptPiece = 512;
+export const promptPiece = 512;
 
-/** Added to the scores of padding. Finite, so that rows of nothing but padding stay numbers; exp of it is exactly 0. */
-const padded = -1e30;
+/**
+ * A pass over a few rows is hundreds of products of 50 to 200 µs each: waking a thread for each of them takes a tenth of the
+ * time. Spinning for longer gains nothing, and costs much where others want the processor.
+ */
+const spinMicroseconds = 30;
 
 /** The session that reads prompts and single tokens alike, for one model and one shape of trainable numbers. */
 export class Decoder {
@@ -50,6 +54,7 @@ export class Decoder {
     const session = await GraphSession.create(decodingGraph(source, trainable, options), {
       threads: options.threads,
       prepack: options.prepack,
+      spinMicroseconds,
       weightsFolder: source.weights?.folder,
     });
     return new Decoder(session, trainableLayout(source, trainable), source.config, options);
@@ -59,15 +64,14 @@ export class Decoder {
   contextHash(base: string, policy: string): string {
     const { graphHash: graph } = this.#session;
     const { threads, prepack } = this.#options;
-    return contextHash({ base, policy, graph, packing: 'decoding', threads, prepack });
+    return contextHash({ base, policy, graph, packing: 'decoding at places', threads, prepack });
   }
 
   /**
-   * Starts a batch of sequences with an empty cache.
+   * Starts with no sequence.
    * @param parameters flat trainable numbers; absent means zeros (an adapter that changes nothing)
-   * @param capacity slots of the cache: the longest prompt and what is read after it
    */
-  begin(parameters: Float32Array | undefined, capacity: number): Decoding {
+  begin(parameters: Float32Array | undefined): Decoding {
     const { entries, size } = this.#layout;
     const flat = parameters ?? new Float32Array(size);
     if (flat.length !== size) throw new Error(`${flat.length} parameters are fed, the graph has ${size}`);
@@ -77,13 +81,7 @@ export class Decoder {
         { data: flat.subarray(offset, offset + count), shape },
       ]),
     );
-    return new Decoding(
-      this.#session,
-      this.config,
-      { batch: this.batch, maxLength: this.maxLength },
-      capacity,
-      feeds,
-    );
+    return new Decoding(this.#session, this.config, this.batch, feeds);
   }
 
   async release(): Promise<void> {
@@ -91,148 +89,194 @@ export class Decoder {
   }
 }
 
-/** One batch being decoded: the cache and how far it is filled. Its slots are the same for all sequences. */
+/** A piece of the prompt that is being read. */
+export interface Piece {
+  readonly tokens: ArrayLike<number>;
+  /** After which of its tokens logits are wanted; after the last one, the next pass may begin another prompt. */
+  readonly logits: 'none' | 'last' | 'all';
+}
+
+/**
+ * Sequences being decoded on one session, at places 0, 1, … Prompts are read one at a time, while the sequences that stand at
+ * places go on token by token.
+ */
 export class Decoding {
   readonly #session: GraphSession;
   readonly #config: DecoderConfig;
   readonly #batch: number;
-  readonly #lastPosition: number;
   readonly #parameters: Readonly<Record<string, Feed>>;
-  readonly #cache: readonly { readonly past: string; readonly fresh: string; readonly data: Float32Array }[];
-  /** Floats that one slot takes in each cache tensor. */
-  readonly #slotSize: number;
-  /** Slots that a pass over one token sees: all of them. */
-  readonly #seesAll: Float32Array;
-  /** Slots before each sequence's first token. */
-  #padding: readonly number[] = [];
-  #filled = 0;
+  readonly #cache: KeyValueCache;
+  /** What is fed as the past of a sequence that has none: one slot that nobody sees, for no block may be empty. */
+  readonly #noPast: Readonly<Record<string, Feed>>;
+  readonly #fetches: readonly string[];
+  #sequences = 0;
 
   constructor(
     session: GraphSession,
     config: DecoderConfig,
-    { batch, maxLength }: DecodingSizes,
-    capacity: number,
+    batch: number,
     parameters: Readonly<Record<string, Feed>>,
   ) {
     this.#session = session;
     this.#config = config;
     this.#batch = batch;
-    this.#lastPosition = maxLength - 1;
     this.#parameters = parameters;
-    this.#slotSize = batch * config.keyValueHeads * config.headSize;
-    this.#seesAll = new Float32Array((config.heads / config.keyValueHeads) * capacity);
-    this.#cache = Array.from({ length: config.layers }, (_, layer) =>
-      cacheNames(layer).map((names) => ({ ...names, data: new Float32Array(capacity * this.#slotSize) })),
-    ).flat();
+    this.#cache = new KeyValueCache(config, batch);
+    const { keyValueHeads, headSize, layers } = config;
+    const nothing = { data: new Float32Array(keyValueHeads * headSize), shape: [keyValueHeads, 1, headSize] };
+    const names = Array.from({ length: layers }, (_, layer) => cacheNames(layer)).flat();
+    this.#noPast = Object.fromEntries(names.map(({ past }) => [past, nothing]));
+    this.#fetches = ['logits', ...names.map(({ fresh }) => fresh)];
+  }
+
+  /** Sequences at places: a prompt that is still being read is none of them. */
+  get sequences(): number {
+    return this.#sequences;
   }
 
   /**
-   * Reads the prompts, padded on the left to the longest.
-   * @param prompts token ids, one per sequence of the batch; an empty one only fills its place
-   * @returns logits [batch, V] after each prompt
+   * Reads one more token of each sequence at a place, and a piece of a prompt. A prompt whose logits were wanted has been read:
+   * its sequence then stands at the place behind the others.
+   * @param tokens of the places in their order; with a batch of one, either one token or a piece
+   * @returns logits [rows, V]: after each token, then those that the piece wants
    */
-  async readPrompts(prompts: readonly Int32Array[], signal?: AbortSignal): Promise<Float32Array> {
-    if (prompts.length !== this.#batch)
-      throw new Error(`${prompts.length} prompts in a batch of ${this.#batch}`);
-    const longest = Math.max(...prompts.map(({ length }) => length));
-    this.#padding = prompts.map(({ length }) => longest - length);
-    let logits: Float32Array | undefined;
-    while (!logits) {
-      const start = this.#filled;
-      const end = Math.min(start + promptPiece, longest);
-      const pieces = prompts.map((prompt, sequence) =>
-        Array.from(
-          { length: end - start },
-          (_, place) => prompt[start + place - this.#padding[sequence]!] ?? 0,
-        ),
-      );
-      logits = await this.#pass(pieces, end === longest);
+  async pass(tokens: readonly number[], piece?: Piece): Promise<Float32Array> {
+    if (tokens.length !== this.#sequences && !(piece && this.#batch === 1))
+      throw new Error(`${tokens.length} tokens for ${this.#sequences} sequences`);
+    return this.#batch === 1
+      ? this.#passOfOne(piece ?? { tokens, logits: 'last' })
+      : this.#passOfMany(tokens, piece);
+  }
+
+  /**
+   * Reads a prompt to its end, with nothing beside it.
+   * @returns logits [V] after it
+   */
+  async readPrompt(prompt: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+    if (this.#sequences > 0) throw new Error('there are sequences that would wait');
+    for (let start = 0; ; start += promptPiece) {
+      const tokens = prompt.subarray(start, start + promptPiece);
+      const isLast = start + promptPiece >= prompt.length;
+      const logits = await this.pass([], { tokens, logits: isLast ? 'last' : 'none' });
       await breathe(signal);
+      if (isLast) return logits;
     }
-    return logits;
   }
 
-  /**
-   * Reads one more token per sequence.
-   * @returns logits [batch, V] after it
-   */
-  async readTokens(tokens: readonly number[]): Promise<Float32Array> {
-    return (await this.#pass(
-      tokens.map((token) => [token]),
-      true,
-    ))!;
+  /** Ends the sequence at a place, which the last one then takes. */
+  end(place: number): void {
+    const last = this.#sequences - 1;
+    if (place < last) this.#cache.move(last, place);
+    else this.#cache.clear(last);
+    // A prompt that is being read lies behind the sequences.
+    if (last + 1 < this.#batch && this.#cache.filled(last + 1) > 0) this.#cache.move(last + 1, last);
+    this.#sequences = last;
   }
 
-  /**
-   * Reads several more tokens of a single sequence in one pass.
-   * @returns logits [tokens, V] after each of them
-   */
-  async readRow(tokens: readonly number[]): Promise<Float32Array> {
-    if (this.#batch !== 1) throw new Error(`${this.#batch} sequences, and tokens for one`);
-    return (await this.#pass([tokens], true, [...tokens.keys()]))!;
-  }
-
-  /** @param rows whose logits are wanted; if absent, the last of each sequence */
-  async #pass(
-    pieces: readonly (readonly number[])[],
-    wantsLogits: boolean,
-    rows = pieces.map(({ length }, sequence) => (sequence + 1) * length - 1),
-  ): Promise<Float32Array | undefined> {
-    const batch = this.#batch;
-    const length = pieces[0]!.length;
-    const start = this.#filled;
-    // Clamped for what nobody looks at: padding before a prompt, fillers after a finished sequence.
-    const position = (slot: number): number => Math.min(Math.max(0, slot), this.#lastPosition);
-    const positions = this.#padding.flatMap((padding) =>
-      Array.from({ length }, (_, place) => position(start + place - padding)),
+  async #passOfOne({ tokens, logits }: Piece): Promise<Float32Array> {
+    const { length } = tokens;
+    this.#cache.reserve(this.#cache.filled(0) + length);
+    const rows = logits === 'all' ? Array.from({ length }, (_, row) => row) : [length - 1];
+    const results = await this.#session.run(
+      {
+        ...this.#parameters,
+        ...this.#rowFeeds(Array.from(tokens), this.#positions(0, length), rows),
+        ...this.#pieceFeeds(0, length),
+      },
+      this.#fetches,
     );
-    const feeds: Record<string, Feed> = {
+    this.#cache.append((name) => results[name] as Float32Array, 0, 0, length);
+    if (logits !== 'none') this.#sequences = 1;
+    return results['logits'] as Float32Array;
+  }
+
+  async #passOfMany(tokens: readonly number[], piece: Piece | undefined): Promise<Float32Array> {
+    const count = tokens.length;
+    if (piece && count === this.#batch) throw new Error('there is no place for another sequence');
+    // No block may be empty: where there is nothing to read, a token is that nobody looks at.
+    const singles = Math.max(1, count);
+    const length = piece?.tokens.length ?? 1;
+    const longest = tokens.map((_, place) => this.#cache.filled(place) + 1);
+    this.#cache.reserve(Math.max(...longest, piece ? this.#cache.filled(count) + length : 0));
+    const positions = [
+      ...(count > 0 ? tokens.map((_, place) => this.#cache.filled(place)) : [0]),
+      ...(piece ? this.#positions(count, length) : [0]),
+    ];
+    const ids = [...(count > 0 ? tokens : [0]), ...(piece ? Array.from(piece.tokens) : [0])];
+    const rows = [...tokens.keys()];
+    if (piece?.logits === 'last') rows.push(singles + length - 1);
+    if (piece?.logits === 'all') throw new Error('all logits of a piece are given of a single sequence');
+    const feeds = {
       ...this.#parameters,
-      token_ids: { data: int64(pieces.flat()), shape: [batch * length] },
-      positions: { data: int64(positions), shape: [batch, length] },
-      rows: { data: int64(rows), shape: [rows.length] },
-      causal: this.#causalMask(start, length),
-      padding: this.#paddingMask(start + length),
+      ...this.#rowFeeds(ids, positions, rows.length > 0 ? rows : [0]),
+      ...this.#placeFeeds(singles, count),
+      ...this.#pieceFeeds(piece ? count : undefined, length),
+      row_lengths: { data: int64([singles, length]), shape: [2] },
     };
-    for (const { past, data } of this.#cache) {
-      feeds[past] = {
-        data: data.subarray(0, start * this.#slotSize),
-        shape: [start, batch, this.#slotSize / batch],
-      };
+    const results = await this.#session.run(feeds, this.#fetches);
+    const fresh = (name: string): Float32Array => results[name] as Float32Array;
+    for (let place = 0; place < count; place++) this.#cache.append(fresh, place, place, 1);
+    if (piece) {
+      this.#cache.append(fresh, count, singles, length);
+      if (piece.logits !== 'none') this.#sequences += 1;
     }
-    const fetches = this.#cache.map(({ fresh }) => fresh);
-    if (wantsLogits) fetches.push('logits');
-    const results = await this.#session.run(feeds, fetches);
-    for (const { fresh, data } of this.#cache) {
-      data.set(results[fresh] as Float32Array, start * this.#slotSize);
-    }
-    this.#filled += length;
-    return results['logits'] as Float32Array | undefined;
+    return results['logits'] as Float32Array;
   }
 
-  /** [groups·length, start + length]: a query sees the slots up to its own. */
-  #causalMask(start: number, length: number): Feed {
-    const groups = this.#config.heads / this.#config.keyValueHeads;
-    const width = start + length;
-    const shape = [groups * length, width];
-    if (length === 1) return { data: this.#seesAll.subarray(0, groups * width), shape };
-    const data = new Float32Array(groups * length * width);
-    for (let row = 0; row < groups * length; row++) {
-      data.fill(-Infinity, row * width + start + (row % length) + 1, (row + 1) * width);
-    }
-    return { data, shape };
+  #positions(place: number, length: number): number[] {
+    return Array.from({ length }, (_, at) => this.#cache.filled(place) + at);
   }
 
-  /** [batch·keyValueHeads, 1, width]: nobody looks at padding. Not an input of the graph for a single sequence. */
-  #paddingMask(width: number): Feed {
+  #rowFeeds(
+    ids: readonly number[],
+    positions: readonly number[],
+    rows: readonly number[],
+  ): Record<string, Feed> {
+    return {
+      token_ids: { data: int64(ids), shape: [ids.length] },
+      positions: { data: int64(positions), shape: [1, positions.length] },
+      rows: { data: int64(rows), shape: [rows.length] },
+    };
+  }
+
+  /** A token sees itself and its own sequence's slots. */
+  #placeFeeds(singles: number, count: number): Record<string, Feed> {
     const { keyValueHeads } = this.#config;
-    const rows = this.#batch * keyValueHeads;
-    const data = new Float32Array(rows * width);
-    for (let row = 0; row < rows; row++) {
-      const padding = this.#padding[Math.floor(row / keyValueHeads)]!;
-      data.fill(padded, row * width, row * width + Math.min(padding, width));
+    const { slots } = this.#cache;
+    const width = 1 + slots;
+    const seen = new Float32Array(singles * keyValueHeads * width).fill(-Infinity);
+    for (let row = 0; row < singles * keyValueHeads; row++) {
+      const place = Math.floor(row / keyValueHeads);
+      const filled = place < count ? this.#cache.filled(place) : 0;
+      seen.fill(0, row * width, row * width + 1 + filled);
     }
-    return { data, shape: [rows, 1, width] };
+    return {
+      ...this.#cache.placeFeeds(singles),
+      seen: { data: seen, shape: [singles * keyValueHeads, 1, width] },
+      seen_lengths: { data: int64([1, slots]), shape: [2] },
+    };
+  }
+
+  /**
+   * A token of a piece sees those of it up to itself, and all slots of its sequence.
+   * @param place of the sequence; undefined where there is no piece
+   */
+  #pieceFeeds(place: number | undefined, length: number): Record<string, Feed> {
+    const groups = this.#config.heads / this.#config.keyValueHeads;
+    const filled = place === undefined ? 0 : this.#cache.filled(place);
+    const slots = filled > 0 ? this.#cache.slots : 1;
+    const width = length + slots;
+    const causal = new Float32Array(groups * length * width).fill(-Infinity);
+    for (let row = 0; row < groups * length; row++) {
+      const start = row * width;
+      causal.fill(0, start, start + (row % length) + 1);
+      causal.fill(0, start + length, start + length + filled);
+    }
+    return {
+      ...(filled > 0 ? this.#cache.pastFeeds(place!) : this.#noPast),
+      causal: { data: causal, shape: [groups * length, width] },
+      causal_lengths: { data: int64([length, slots]), shape: [2] },
+    };
   }
 }
 

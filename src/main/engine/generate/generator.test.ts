@@ -15,7 +15,7 @@ import { GraphSession, int64 } from '../session/session.ts';
 import { selectTargets, startAdapter, type LoraTrainable } from '../train/adapter.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, type Piece } from './decoder.ts';
 import { Generator, type GenerateOptions } from './generator.ts';
 
 interface Run {
@@ -111,12 +111,12 @@ test.each(['tied', 'untied', 'llama3-rope', 'biases'])(
     for (const [index, pair] of pairs.entries()) {
       if (pair.prompt.length === 0) continue;
       for (const answer of ['chosen', 'rejected'] as const) {
-        const decoding = decoder.begin(undefined, pair.prompt.length + pair[answer].length);
-        let logits = await decoding.readPrompts([Int32Array.from(pair.prompt)]);
+        const decoding = decoder.begin(undefined);
+        let logits = await decoding.readPrompt(Int32Array.from(pair.prompt));
         for (const [place, token] of pair[answer].entries()) {
           const wanted = expected.float64[index]![answer].log_probs[place]!;
           expect(Math.abs(logProb(logits, token) - wanted), `${index} ${answer} ${place}`).toBeLessThan(2e-5);
-          logits = await decoding.readTokens([token]);
+          logits = await decoding.pass([token]);
           compared += 1;
         }
       }
@@ -159,27 +159,117 @@ async function fullForward(source: ModelSource, ids: Int32Array): Promise<Float3
   return result['logits'] as Float32Array;
 }
 
-test('a long prompt read in pieces, padded, and single tokens after it give the logits of a full forward pass', async () => {
+/** The largest difference of two rows of logits. */
+const errorOf = (found: Float32Array, wanted: Float32Array): number =>
+  Math.max(...wanted.map((value, token) => Math.abs(value - found[token]!)));
+
+test.each([1, 2])(
+  'a long prompt read in pieces, and single tokens after it, give the logits of a full forward pass: batch %i',
+  async (batch) => {
+    const source = tiny('llama3-rope');
+    const size = source.config.vocabularySize;
+    const random = new Random(3, 'prompts');
+    const ids = Int32Array.from({ length: 620 }, () => random.below(size));
+    const decoder = await Decoder.create(source, none, { batch, maxLength: 640, threads: 1 });
+    held.push(decoder);
+    const decoding = decoder.begin(undefined);
+    const full = await fullForward(source, ids);
+    const read = 6;
+    let logits = await decoding.readPrompt(ids.subarray(0, ids.length - read));
+    for (let place = ids.length - read - 1; ; place++) {
+      const wanted = full.subarray(place * size, (place + 1) * size);
+      expect(errorOf(logits.subarray(0, size), wanted), `token ${place}`).toBeLessThan(5e-5);
+      if (place === ids.length - 1) break;
+      logits = await decoding.pass([ids[place + 1]!]);
+    }
+  },
+);
+
+test('prompts read piece by piece while others go on, end and change their places, give the logits of a full forward pass', async () => {
   const source = tiny('llama3-rope');
   const size = source.config.vocabularySize;
-  const random = new Random(3, 'prompts');
-  const whole = [620, 600].map((length) => Int32Array.from({ length }, () => random.below(size)));
-  const decoder = await Decoder.create(source, none, { batch: 2, maxLength: 640, threads: 1 });
+  const random = new Random(5, 'prompts');
+  const texts = [30, 90, 61, 140, 64].map((length) => Int32Array.from({ length }, () => random.below(size)));
+  const full: Float32Array[] = [];
+  for (const ids of texts) full.push(await fullForward(source, ids));
+  const decoder = await Decoder.create(source, none, { batch: 3, maxLength: 160, threads: 1 });
   held.push(decoder);
-  const decoding = decoder.begin(undefined, 620);
-  const read = 6;
-  let logits = await decoding.readPrompts(whole.map((ids) => ids.subarray(0, ids.length - read)));
-  const full = [await fullForward(source, whole[0]!), await fullForward(source, whole[1]!)];
-  for (let step = 0; step <= read; step++) {
-    whole.forEach((ids, sequence) => {
-      const place = ids.length - read + step - 1;
-      const wanted = full[sequence]!.subarray(place * size, (place + 1) * size);
-      const found = logits.subarray(sequence * size, (sequence + 1) * size);
-      const error = Math.max(...wanted.map((value, token) => Math.abs(value - found[token]!)));
-      expect(error, `sequence ${sequence}, step ${step}`).toBeLessThan(1e-5);
+  const decoding = decoder.begin(undefined);
+  /** By place: which text, and how much of it has been read. */
+  const running: { text: number; read: number }[] = [];
+  let next = 0;
+  let pieceAt = 0;
+  let compared = 0;
+  while (running.length > 0 || next < texts.length) {
+    const tokens = running.map(({ text, read }) => texts[text]![read]!);
+    running.forEach((each) => (each.read += 1));
+    const ids = texts[next];
+    // All but the last ten tokens are the prompt, in pieces of 20; each text ends at another time.
+    const prompt = ids?.subarray(0, ids.length - 10);
+    let piece: Piece | undefined;
+    if (prompt && running.length < 3) {
+      const part = prompt.subarray(pieceAt, pieceAt + 20);
+      pieceAt += part.length;
+      piece = { tokens: part, logits: pieceAt === prompt.length ? 'last' : 'none' };
+    }
+    const logits = await decoding.pass(tokens, piece);
+    if (piece?.logits === 'last') {
+      running.push({ text: next, read: prompt!.length });
+      next += 1;
+      pieceAt = 0;
+    }
+    expect(decoding.sequences).toBe(running.length);
+    running.forEach(({ text, read }, place) => {
+      const wanted = full[text]!.subarray((read - 1) * size, read * size);
+      const found = logits.subarray(place * size, (place + 1) * size);
+      expect(errorOf(found, wanted), `text ${text}, token ${read - 1}`).toBeLessThan(5e-5);
+      compared += 1;
     });
-    if (step < read) logits = await decoding.readTokens(whole.map((ids) => ids.at(step - read)!));
+    for (let place = running.length - 1; place >= 0; place--) {
+      const { text, read } = running[place]!;
+      if (read < texts[text]!.length) continue;
+      decoding.end(place);
+      const last = running.pop()!;
+      if (place < running.length) running[place] = last;
+    }
   }
+  expect(compared).toBe(5 * 11);
+});
+
+test('there is a place for each sequence, and a token for each', async () => {
+  const decoder = await Decoder.create(tiny('tied'), none, { batch: 2, maxLength: 64, threads: 1 });
+  held.push(decoder);
+  const decoding = decoder.begin(undefined);
+  const piece: Piece = { tokens: [1, 5], logits: 'last' };
+  await decoding.pass([], piece);
+  await expect(decoding.pass([])).rejects.toThrow('0 tokens for 1 sequences');
+  await decoding.pass([7], piece);
+  await expect(decoding.pass([7, 8], piece)).rejects.toThrow('no place for another');
+  await expect(decoding.readPrompt(Int32Array.from([1]))).rejects.toThrow('would wait');
+});
+
+test('tokens and log-probs of a sequence are the same bits alone and beside others that come and go', async () => {
+  const source = tiny('tied');
+  const random = new Random(9, 'prompts');
+  const prompts = [1, 5, 70, 12, 64, 33, 2, 150, 20].map((length) =>
+    Int32Array.from({ length }, () => random.below(source.config.vocabularySize)),
+  );
+  const generator = await generatorFor(source, none, 4, 256);
+  const answer = async (given: readonly Int32Array[]) => {
+    const logProbs = given.map((): number[] => []);
+    const answers = await generator.generate(given, {
+      ...greedy,
+      // Some end early: the next prompt is read beside those that go on.
+      eosTokenIds: Array.from({ length: 6 }, (_, token) => 7 * token),
+      onToken: (sequence, _token, logProb) => logProbs[sequence]!.push(logProb()),
+    });
+    return answers.map((each, place) => ({ ...each, logProbs: logProbs[place] }));
+  };
+  const alone = [];
+  for (const prompt of prompts) alone.push(...(await answer([prompt])));
+  expect(new Set(alone.map(({ finish }) => finish)).size, 'some end, some do not').toBe(2);
+  expect(await answer(prompts)).toEqual(alone);
+  expect(await answer([...prompts].reverse())).toEqual([...alone].reverse());
 });
 
 describe('adapters and full parameters', () => {
@@ -249,10 +339,10 @@ describe('sampling', () => {
     const source = tiny('tied');
     const decoder = await Decoder.create(source, none, { batch: 1, maxLength: 64, threads: 1 });
     held.push(decoder);
-    const logits = await decoder.begin(undefined, prompt.length).readPrompts([prompt]);
+    const logits = await decoder.begin(undefined).readPrompt(prompt);
     const shares = expectedShares(logits, temperature, topP);
 
-    const draws = 4000;
+    const draws = 2000;
     const generator = await generatorFor(source, none, 50, 64);
     const options = { ...greedy, maxTokens: 1, temperature, topP, seed: 11 };
     const results = await generator.generate(

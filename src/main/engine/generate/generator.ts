@@ -2,7 +2,7 @@ import { InputError } from '../../../shared/errors.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
-import { breathe, Decoder } from './decoder.ts';
+import { breathe, Decoder, promptPiece, type Piece } from './decoder.ts';
 import { divergenceOf } from './divergence.ts';
 import { drawToken, likeliest, logProbOf, type SamplingOptions } from './sampling.ts';
 
@@ -95,12 +95,8 @@ export class Generator {
   async generate(prompts: readonly Int32Array[], options: GenerateOptions): Promise<Generated[]> {
     checkOptions(options);
     const sequences = prompts.map((prompt, index) => this.#begin(prompt, index, options));
-    const byLength = [...sequences].sort((a, b) => b.prompt.length - a.prompt.length);
-    const { batch } = this.#decoder;
     options.signal?.throwIfAborted();
-    for (let start = 0; start < byLength.length; start += batch) {
-      await this.#generateBatch(byLength.slice(start, start + batch), options);
-    }
+    await this.#generateAll(sequences, options);
     return sequences.map(({ tokens, finish, divergences }) => ({
       tokens,
       finish: finish!,
@@ -127,33 +123,45 @@ export class Generator {
     };
   }
 
-  async #generateBatch(sequences: readonly Sequence[], options: GenerateOptions): Promise<void> {
+  /** As soon as a sequence ends the next prompt is read, while the others go on: no place is left empty before the last prompt. */
+  async #generateAll(sequences: readonly Sequence[], options: GenerateOptions): Promise<void> {
     const { batch, config } = this.#decoder;
-    const longest = Math.max(...sequences.map(({ prompt }) => prompt.length));
-    const mostTokens = Math.max(...sequences.map((sequence) => sequence.mostTokens));
-    // The last token is never read.
-    const capacity = longest + mostTokens - 1;
-    const decoding = this.#decoder.begin(options.parameters, capacity);
-    const { against } = options;
-    const reading = against && against.generator.#decoder.begin(against.parameters, capacity);
-    const nothing = new Int32Array();
-    const prompts = Array.from({ length: batch }, (_, place) => sequences[place]?.prompt ?? nothing);
-    let logits = await decoding.readPrompts(prompts, options.signal);
-    let others = await reading?.readPrompts(prompts, options.signal);
-    for (;;) {
-      sequences.forEach((sequence, place) => {
-        if (sequence.finish) return;
+    const { against, signal } = options;
+    // From the longest on: the cache need not grow in the midst.
+    const waiting = [...sequences].sort((a, b) => a.prompt.length - b.prompt.length);
+    const decoding = this.#decoder.begin(options.parameters);
+    const others = against && against.generator.#decoder.begin(against.parameters);
+    /** By place. */
+    const running: Sequence[] = [];
+    let reading: { readonly sequence: Sequence; at: number } | undefined;
+    while (running.length > 0 || reading || waiting.length > 0) {
+      if (!reading && running.length < batch && waiting.length > 0)
+        reading = { sequence: waiting.pop()!, at: 0 };
+      const piece = reading && pieceOf(reading.sequence.prompt, reading.at);
+      const tokens = running.map((sequence) => sequence.tokens.at(-1)!);
+      const logits = await decoding.pass(tokens, piece);
+      const otherLogits = await others?.pass(tokens, piece);
+      if (reading) {
+        reading.at += piece!.tokens.length;
+        if (reading.at === reading.sequence.prompt.length) {
+          running.push(reading.sequence);
+          reading = undefined;
+        }
+      }
+      running.forEach((sequence, place) => {
         const [from, to] = [place * config.vocabularySize, (place + 1) * config.vocabularySize];
         const row = logits.subarray(from, to);
-        if (others) sequence.divergences.push(divergenceOf(row, others.subarray(from, to)));
+        if (otherLogits) sequence.divergences.push(divergenceOf(row, otherLogits.subarray(from, to)));
         take(sequence, row, options);
       });
-      if (sequences.every(({ finish }) => finish)) return;
-      await breathe(options.signal);
-      // A finished sequence only fills its place.
-      const tokens = Array.from({ length: batch }, (_, place) => sequences[place]?.tokens.at(-1) ?? 0);
-      logits = await decoding.readTokens(tokens);
-      others = await reading?.readTokens(tokens);
+      for (let place = running.length - 1; place >= 0; place--) {
+        if (!running[place]!.finish) continue;
+        decoding.end(place);
+        others?.end(place);
+        const last = running.pop()!;
+        if (place < running.length) running[place] = last;
+      }
+      await breathe(signal);
     }
   }
 
@@ -176,9 +184,8 @@ export class Generator {
     signal?.throwIfAborted();
     const logProbs: number[] = [];
     if (completion.length === 0) return logProbs;
-    // The last token is never read.
-    const decoding = this.#decoder.begin(parameters, length - 1);
-    let logits = await decoding.readPrompts([prompt], signal);
+    const decoding = this.#decoder.begin(parameters);
+    let logits = await decoding.readPrompt(prompt, signal);
     for (;;) {
       for (let start = 0; start < logits.length; start += config.vocabularySize) {
         const row = logits.subarray(start, start + config.vocabularySize);
@@ -187,8 +194,9 @@ export class Generator {
       const read = logProbs.length;
       if (read === completion.length) return logProbs;
       await breathe(signal);
+      // The last token is never read.
       const end = Math.min(read - 1 + scoredPiece, completion.length - 1);
-      logits = await decoding.readRow([...completion.subarray(read - 1, end)]);
+      logits = await decoding.pass([], { tokens: completion.subarray(read - 1, end), logits: 'all' });
     }
   }
 
@@ -200,6 +208,11 @@ export class Generator {
   async release(): Promise<void> {
     await this.#decoder.release();
   }
+}
+
+function pieceOf(prompt: Int32Array, at: number): Piece {
+  const tokens = prompt.subarray(at, at + promptPiece);
+  return { tokens, logits: at + tokens.length === prompt.length ? 'last' : 'none' };
 }
 
 function take(sequence: Sequence, logits: Float32Array, options: GenerateOptions): void {

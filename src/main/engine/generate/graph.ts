@@ -1,5 +1,4 @@
 import { concat, gather, matmul } from '../graph/ops/index.ts';
-import { timesDim } from '../graph/shape.ts';
 import { input, type Value } from '../graph/types.ts';
 import { cachedAttention } from '../models/attention.ts';
 import type { ModelSource, Parameters } from '../models/family.ts';
@@ -15,11 +14,10 @@ export interface DecodingSizes {
 }
 
 /**
- * One pass over T new tokens per sequence after P cached ones; prompts and single tokens go through the same graph.
- * Outputs: `logits` [R, V] at `rows` and the new tokens' keys and values (`cachedAttention`).
- * Inputs: `token_ids` [batch·T], `positions` [batch, T], `rows` [R] among the batch·T, `causal` [groups·T, P + T] (additive, over
- * cache slots, the same for all sequences), for several sequences `padding` [batch·keyValueHeads, 1, P + T] (additive),
- * the cache, and the trainable tensors by name.
+ * One pass over new tokens after cached ones. For one sequence at a time they are its next T tokens; for several, the next
+ * token of each of S sequences, then T tokens of a prompt that is being read meanwhile (`cachedAttention`).
+ * Outputs: `logits` [R, V] at `rows` and the new tokens' keys and values.
+ * Inputs: `token_ids` [N], `positions` [1, N], `rows` [R] among the N, those of the attention, and the trainable tensors by name.
  */
 export function decodingGraph(
   source: ModelSource,
@@ -27,16 +25,14 @@ export function decodingGraph(
   { batch, maxLength }: DecodingSizes,
 ): Readonly<Record<string, Value>> {
   const { family, config } = source;
-  const groups = config.heads / config.keyValueHeads;
-  const masks = [input('causal', 'float32', [timesDim('T', groups), 'P+T'])];
-  if (batch > 1) masks.push(input('padding', 'float32', [batch * config.keyValueHeads, 1, 'P+T']));
-  const attention = cachedAttention(config, batch, 'T', masks);
+  const length = batch === 1 ? 'T' : 'N';
+  const attention = cachedAttention(config, batch === 1 ? 'whole' : 'places');
   const parameters = bindSeparately(source, trainable);
   const hidden = family.forward(config, parameters, {
-    batch,
-    length: 'T',
-    tokenIds: input('token_ids', 'int64', [timesDim('T', batch)]),
-    positions: input('positions', 'int64', [batch, 'T']),
+    batch: 1,
+    length,
+    tokenIds: input('token_ids', 'int64', [length]),
+    positions: input('positions', 'int64', [1, length]),
     rotary: rotaryTables(config, maxLength),
     attention,
   });

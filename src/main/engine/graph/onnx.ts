@@ -21,7 +21,15 @@ const operatorSets = [
   { domain: 'com.microsoft', version: 1 },
 ];
 
-const elementTypes: Readonly<Record<DType, number>> = { float32: 1, int64: 7, bool: 9, float64: 11 };
+/** TensorProto.DataType. */
+const elementTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
 const storedTypes: Readonly<Record<StoredDtype, number>> = { F32: 1, F16: 10, BF16: 16 };
 
 export interface EncodedGraph {
@@ -200,7 +208,9 @@ function rawBytes(data: ConstantData, dtype: DType): Uint8Array {
         ? Float64Array.from(data)
         : dtype === 'int64'
           ? BigInt64Array.from(data as readonly number[], (value) => BigInt(value))
-          : Uint8Array.from(data);
+          : dtype === 'int32'
+            ? Int32Array.from(data)
+            : Uint8Array.from(data);
   return new Uint8Array(typed.buffer);
 }
 

@@ -2,7 +2,7 @@
  * Graph values: immutable, typed, with known shapes. A value remembers the node that makes it, so a graph is simply the
  * set of values reachable from its outputs; there is no builder to carry around.
  */
-export type DType = 'float32' | 'float64' | 'int64' | 'bool';
+export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool';
 
 /**
  * One dimension: a size known when the graph is built, or a symbolic length written `T` or `3*T` (a whole multiple of

@@ -1,7 +1,6 @@
 import {
   add,
   blockAttention,
-  concat,
   gather,
   joinBlocks,
   matmul,
@@ -144,48 +143,112 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
 }
 
 export interface CachedAttention extends Attention {
-  /** Keys and values of the new tokens of every layer, [length, batch, keyValueHeads·D], by output name. */
+  /** Keys and values of the new tokens of every layer, [new tokens, keyValueHeads·D], by output name. */
   readonly fresh: Readonly<Record<string, Value>>;
 }
 
-/** Names of one layer's cache: what is fed, and what the pass gives out to be appended to it. */
-export function cacheNames(layer: number): readonly { readonly past: string; readonly fresh: string }[] {
-  return ['key', 'value'].map((name) => ({ past: `past_${name}_${layer}`, fresh: `fresh_${name}_${layer}` }));
+/**
+ * Rows of a pass over a cache. `whole`: all of them are new tokens of one sequence. `places`: first comes one new token of each
+ * sequence at a place, then new tokens of one sequence more.
+ */
+export type CachedRows = 'whole' | 'places';
+
+/** Names of one layer's keys or of its values: what is fed, and what the pass gives out to be written behind it. */
+export interface CacheNames {
+  /** [places·keyValueHeads, P, D] */
+  readonly places: string;
+  /** [keyValueHeads, Q, D], of the sequence that has several new tokens. */
+  readonly past: string;
+  readonly fresh: string;
+}
+
+export function cacheNames(layer: number): readonly CacheNames[] {
+  return ['key', 'value'].map((name) => ({
+    places: `places_${name}_${layer}`,
+    past: `past_${name}_${layer}`,
+    fresh: `fresh_${name}_${layer}`,
+  }));
 }
 
 /**
- * Attention over a cache of earlier keys and values plus the new tokens. The cache is fed as `past_key_0`,
- * `past_value_0`, … [P, batch, keyValueHeads·D]: with the length first, new tokens are appended in place and the cache
- * itself is neither given out nor copied between passes. The masks are added to the scores
- * [batch·keyValueHeads, groups·length, P + length] and broadcast to them.
+ * Attention of new tokens to themselves and to a cache of earlier keys and values (`CacheNames`), which is fed and not given
+ * out. What is cached is multiplied where it lies: new keys and values are never joined to it, only their scores are. Each
+ * sequence fills its own slots from the first on, and what follows is masked, so that its sums do not depend on how many slots
+ * there are, nor on its neighbours.
+ *
+ * Inputs of the graph: `causal` [groups·T, T + Q] (additive, over the T new tokens of one sequence and its slots), int64
+ * `causal_lengths` [T, Q]; with places also `seen` [places·keyValueHeads, 1, 1 + P] (additive, over the new token and the slots),
+ * int64 `seen_lengths` [1, P], `row_lengths` [S, T]. T and Q are never 0, and with places S and P neither.
  */
-export function cachedAttention(
-  config: DecoderConfig,
-  batch: number,
-  length: Dim,
-  masks: readonly Value[],
-): CachedAttention {
-  const { keyValueHeads, headSize } = config;
-  const width = keyValueHeads * headSize;
+export function cachedAttention(config: DecoderConfig, rows: CachedRows): CachedAttention {
+  const { heads, keyValueHeads, headSize } = config;
+  const groups = heads / keyValueHeads;
   const fresh: Record<string, Value> = {};
-  const extend = (names: { readonly past: string; readonly fresh: string }, value: Value): Value => {
-    const past = input(names.past, 'float32', ['P', batch, width]);
-    const added =
-      batch === 1
-        ? reshape(value, [length, 1, width])
-        : transpose(reshape(value, [batch, length, width]), [1, 0, 2]);
-    fresh[names.fresh] = added;
-    const all = concat([past, added], 0); // [P + T, batch, KV·D]
-    return transpose(reshape(all, [all.shape[0]!, batch * keyValueHeads, headSize]), [1, 0, 2]);
+  const several: CachedPart = {
+    mask: input('causal', 'float32', [timesDim('T', groups), 'T+Q']),
+    lengths: input('causal_lengths', 'int64', [2]),
+    along: { axis: 2, lengths: ['T', 'Q'], whole: 'T+Q' },
   };
+  const single: CachedPart = {
+    mask: input('seen', 'float32', [timesDim('S', keyValueHeads), 1, '1+P']),
+    lengths: input('seen_lengths', 'int64', [2]),
+    along: { axis: 2, lengths: [1, 'P'], whole: '1+P' },
+  };
+  const rowLengths = input('row_lengths', 'int64', [2]);
+  const byRows = { axis: 0, lengths: ['S', 'T'], whole: 'N' };
   return {
     fresh,
     attend(layer, query, key, value) {
-      const [keyNames, valueNames] = cacheNames(layer);
-      const keys = extend(keyNames!, key); // [batch·KV, P + T, D]
-      const values = extend(valueNames!, value);
-      const queries = stackHeads(config, batch, length, query);
-      return mix(config, batch, length, [queries, keys, values], masks);
+      const [keyNames, valueNames] = cacheNames(layer) as [CacheNames, CacheNames];
+      fresh[keyNames.fresh] = key;
+      fresh[valueNames.fresh] = value;
+      const ofSequence = (length: Dim, own: readonly [Value, Value, Value]): Value => {
+        const [queries, keys, values] = own.map((each) => stackHeads(config, 1, length, each));
+        const past = (name: string): Value => input(name, 'float32', [keyValueHeads, 'Q', headSize]);
+        const cache = [past(keyNames.past), past(valueNames.past)] as const;
+        const mixed = mixCached(config, several, queries!, [keys!, values!], cache); // [KV, groups·T, D]
+        const split = transpose(reshape(mixed, [heads, length, headSize]), [1, 0, 2]);
+        return reshape(split, [length, heads * headSize]);
+      };
+      if (rows === 'whole') return ofSequence('T', [query, key, value]);
+      const cut = [query, key, value].map((each) => splitBlocks(each, rowLengths, byRows));
+      const [queries, keys, values] = cut.map(([each]) => {
+        const own = (each!.shape[1] as number) / headSize / keyValueHeads;
+        return reshape(each!, [timesDim('S', keyValueHeads), own, headSize]);
+      });
+      const past = (name: string): Value =>
+        input(name, 'float32', [timesDim('S', keyValueHeads), 'P', headSize]);
+      const cache = [past(keyNames.places), past(valueNames.places)] as const;
+      const mixed = mixCached(config, single, queries!, [keys!, values!], cache); // [S·KV, groups, D]
+      const others = ofSequence('T', cut.map(([, each]) => each!) as [Value, Value, Value]);
+      return joinBlocks([reshape(mixed, ['S', heads * headSize]), others], rowLengths, byRows);
     },
   };
+}
+
+interface CachedPart {
+  readonly mask: Value;
+  readonly lengths: Value;
+  /** Scores over new tokens, then over slots. */
+  readonly along: BlockAttributes;
+}
+
+/**
+ * @param queries [heads, rows, D]
+ * @param added keys and values of the new tokens, [heads, new tokens, D]
+ * @param cached keys and values [heads, slots, D]
+ */
+function mixCached(
+  { headSize }: DecoderConfig,
+  { mask, lengths, along }: CachedPart,
+  queries: Value,
+  added: readonly [Value, Value],
+  cached: readonly [Value, Value],
+): Value {
+  const scores = [added[0], cached[0]].map((keys) =>
+    matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) }),
+  );
+  const probabilities = softmax(add(joinBlocks(scores, lengths, along), mask));
+  const [own, earlier] = splitBlocks(probabilities, lengths, along);
+  return add(matmul(own!, added[1]), matmul(earlier!, cached[1]));
 }

@@ -4,7 +4,7 @@ import { encodeOnnx, type EncodedGraph } from '../graph/onnx.ts';
 import type { DType, Value } from '../graph/types.ts';
 import { cpu, lower, type Target } from '../lower/lower.ts';
 
-export type TensorData = Float32Array | Float64Array | BigInt64Array | Uint8Array;
+export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
 
 export interface Feed {
   readonly data: TensorData;
@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Repacks frozen weights for faster products, at the cost of one more copy of each per use. */
   readonly prepack?: boolean | undefined;
+  /** How long a thread with nothing to do looks out for more before it sleeps; absent: it sleeps at once. */
+  readonly spinMicroseconds?: number | undefined;
 }
 
 /** The version of the runtime library that computes the numbers. */
@@ -80,8 +82,10 @@ export class GraphSession {
       logSeverityLevel: 3,
       extra: {
         session: {
-          // Spinning workers take the second core from the rest of the program and made steps slower.
-          intra_op: { allow_spinning: '0' },
+          // Workers that spin for long take the second core from the rest of the program and made steps slower.
+          intra_op: options.spinMicroseconds
+            ? { allow_spinning: '1', spin_duration_us: String(options.spinMicroseconds) }
+            : { allow_spinning: '0' },
           ...(options.prepack === false ? { disable_prepacking: '1' } : {}),
           ...(weightsFolder === undefined
             ? {}
@@ -118,10 +122,12 @@ export class GraphSession {
   }
 }
 
-const runtimeTypes: Readonly<Record<DType, 'float32' | 'float64' | 'int64' | 'bool'>> = {
+const runtimeTypes: Readonly<Record<DType, DType>> = {
   float32: 'float32',
   float64: 'float64',
   int64: 'int64',
+  int32: 'int32',
+  uint8: 'uint8',
   bool: 'bool',
 };
 

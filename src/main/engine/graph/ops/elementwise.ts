@@ -124,7 +124,14 @@ export const whereOp: Op<None> = {
   ],
 };
 
-const onnxTypes: Readonly<Record<DType, number>> = { float32: 1, int64: 7, bool: 9, float64: 11 };
+const onnxTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
 
 /** A change of dtype; between floats the gradient is cast back. */
 export const castOp: Op<{ readonly to: DType }> = {

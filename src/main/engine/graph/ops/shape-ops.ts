@@ -1,5 +1,15 @@
 import { describe, dimParts, elementCount, isFloat, normaliseAxis } from '../shape.ts';
-import { apply, applyAll, constant, scalar, type Dim, type Op, type Shape, type Value } from '../types.ts';
+import {
+  apply,
+  applyAll,
+  constant,
+  scalar,
+  type Dim,
+  type DType,
+  type Op,
+  type Shape,
+  type Value,
+} from '../types.ts';
 
 /** New dimensions over the same elements; at most one symbolic length may change its place. */
 export const reshapeOp: Op<{ readonly shape: Shape }> = {
@@ -157,7 +167,7 @@ export const splitOp: Op<{ readonly sizes: readonly number[] }> = {
   gradientCases: [{ attributes: { sizes: [2, 3, 1] }, inputs: [{ shape: [6] }] }],
 };
 
-function zeros(dtype: 'float32' | 'float64' | 'int64' | 'bool', shape: readonly number[]): Value {
+function zeros(dtype: DType, shape: readonly number[]): Value {
   return expand(scalar(0, dtype), shape);
 }
 

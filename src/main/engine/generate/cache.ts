@@ -1,0 +1,123 @@
+import { cacheNames, type CacheNames } from '../models/attention.ts';
+import type { DecoderConfig } from '../models/config.ts';
+import type { Feed } from '../session/session.ts';
+
+/** Slots are added by so many. */
+const slotStep = 64;
+
+/**
+ * Keys and values of sequences at places side by side, each filling its own slots from the first on. One tensor per layer and
+ * side, [places, keyValueHeads, slots, D]: what a pass multiplies is fed from it as it lies.
+ */
+export class KeyValueCache {
+  readonly #heads: number;
+  readonly #width: number;
+  readonly #tensors: readonly { readonly names: CacheNames; data: Float32Array }[];
+  /** Tokens of the sequence at each place. */
+  readonly #filled: number[];
+  #slots = 0;
+
+  constructor({ layers, keyValueHeads, headSize }: DecoderConfig, places: number) {
+    this.#heads = keyValueHeads;
+    this.#width = headSize;
+    this.#filled = new Array<number>(places).fill(0);
+    this.#tensors = Array.from({ length: layers }, (_, layer) => cacheNames(layer))
+      .flat()
+      .map((names) => ({ names, data: new Float32Array() }));
+  }
+
+  /** Slots of every place; those behind a sequence's tokens hold numbers that mean nothing. */
+  get slots(): number {
+    return this.#slots;
+  }
+
+  filled(place: number): number {
+    return this.#filled[place]!;
+  }
+
+  /**
+   * Makes room for sequences of so many tokens, and takes back what is far too much. There is always a slot more: which slots
+   * share a vector of the runtime's softmax does then not depend on how many there are.
+   * @param tokens of the longest sequence
+   */
+  reserve(tokens: number): void {
+    const needed = Math.ceil((tokens + 1) / slotStep) * slotStep;
+    if (needed <= this.#slots && needed > this.#slots / 2) return;
+    const places = this.#filled.length;
+    for (const tensor of this.#tensors) {
+      const data = new Float32Array(places * this.#heads * needed * this.#width);
+      for (let row = 0; row < places * this.#heads; row++) {
+        const from = row * this.#slots * this.#width;
+        const length = this.#filled[Math.floor(row / this.#heads)]! * this.#width;
+        if (length > 0) data.set(tensor.data.subarray(from, from + length), row * needed * this.#width);
+      }
+      tensor.data = data;
+    }
+    this.#slots = needed;
+  }
+
+  /** The first places, as `CacheNames.places` is fed. */
+  placeFeeds(places: number): Record<string, Feed> {
+    const shape = [places * this.#heads, this.#slots, this.#width];
+    return this.#feeds('places', 0, places, shape);
+  }
+
+  /** One place, as `CacheNames.past` is fed. */
+  pastFeeds(place: number): Record<string, Feed> {
+    return this.#feeds('past', place, 1, [this.#heads, this.#slots, this.#width]);
+  }
+
+  #feeds(
+    kind: 'places' | 'past',
+    first: number,
+    places: number,
+    shape: readonly number[],
+  ): Record<string, Feed> {
+    const size = this.#heads * this.#slots * this.#width;
+    return Object.fromEntries(
+      this.#tensors.map(({ names, data }) => [
+        names[kind],
+        { data: data.subarray(first * size, (first + places) * size), shape },
+      ]),
+    );
+  }
+
+  /**
+   * Writes new tokens behind a place's others.
+   * @param fresh [rows, keyValueHeads·D] by output name
+   * @param firstRow of the tokens among the rows
+   */
+  append(fresh: (name: string) => Float32Array, place: number, firstRow: number, tokens: number): void {
+    const [heads, width] = [this.#heads, this.#width];
+    const slot = this.#filled[place]!;
+    for (const { names, data } of this.#tensors) {
+      const rows = fresh(names.fresh);
+      for (let token = 0; token < tokens; token++) {
+        for (let head = 0; head < heads; head++) {
+          const from = ((firstRow + token) * heads + head) * width;
+          const to = ((place * heads + head) * this.#slots + slot + token) * width;
+          for (let at = 0; at < width; at++) data[to + at] = rows[from + at]!;
+        }
+      }
+    }
+    this.#filled[place] = slot + tokens;
+  }
+
+  /** Moves a sequence to a place whose own is over. */
+  move(from: number, to: number): void {
+    const [heads, stride] = [this.#heads, this.#slots * this.#width];
+    const length = this.#filled[from]! * this.#width;
+    for (const { data } of this.#tensors) {
+      for (let head = 0; head < heads; head++) {
+        const start = (from * heads + head) * stride;
+        data.copyWithin((to * heads + head) * stride, start, start + length);
+      }
+    }
+    this.#filled[to] = this.#filled[from]!;
+    this.#filled[from] = 0;
+  }
+
+  clear(place: number): void {
+    this.#filled[place] = 0;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * This engine's half of `npm run bench:generation`: greedy answers to ready token ids, in a fresh process.
+ *
+ *     node engine_half.ts --model DIR --work F.json [--batch N] [--weights 8bit] --threads 2 --out F.json
+ *
+ * F.json is `Work` (half.ts). Without --batch the prompts are answered as evaluations answer them. Opening the session and a
+ * short answer to warm up are not timed.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Generator } from '../../../src/main/engine/generate/generator.ts';
+import { openModel } from '../../../src/main/engine/models/load.ts';
+import { runtimeVersion } from '../../../src/main/engine/session/session.ts';
+import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
+import { readAdapter } from '../../../src/main/formats/peft.ts';
+import { promptsAtOnce } from '../../../src/main/training/decode.ts';
+import type { Arm, HalfReport, Work } from './half.ts';
+
+const text = { type: 'string' } as const;
+const { values } = parseArgs({
+  options: { model: text, work: text, batch: text, weights: text, threads: text, out: text },
+});
+const argument = (name: keyof typeof values): string => {
+  const value = values[name];
+  if (value === undefined) throw new Error(`--${name} is needed`);
+  return value;
+};
+const seconds = (since: number): number => (performance.now() - since) / 1000;
+
+function peakMemory(): number {
+  try {
+    const line = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'));
+    if (line) return Number(line[1]) * 1024;
+  } catch {
+    // Not Linux.
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+const work = JSON.parse(readFileSync(argument('work'), 'utf8')) as Work;
+const prompts = work.prompts.map((ids) => Int32Array.from(ids));
+const source = openModel(argument('model'), argument('model'));
+const policies = work.adapters.map((folder) => fromPeft(source, readAdapter(folder), folder));
+const longest = Math.max(...prompts.map(({ length }) => length));
+const generator = await Generator.create(source, policies[0]?.trainable ?? { kind: 'none' }, {
+  batch: values.batch === undefined ? Math.min(promptsAtOnce, prompts.length) : Number(values.batch),
+  maxLength: longest + work.max_tokens,
+  threads: Number(argument('threads')),
+});
+const settings = { temperature: 0, topP: 1, seed: 0 } as const;
+
+async function answerAll(parameters: Float32Array | undefined): Promise<Arm> {
+  const given = { ...settings, parameters };
+  await generator.generate(prompts.slice(0, 2), { ...given, maxTokens: 4, eosTokenIds: [] });
+  let promptSeconds = 0;
+  const begun = new Set<number>();
+  const start = performance.now();
+  let last = start;
+  const generated = await generator.generate(prompts, {
+    ...given,
+    maxTokens: work.max_tokens,
+    eosTokenIds: work.end_tokens,
+    onToken: (sequence) => {
+      const now = performance.now();
+      // The prompts of a batch are read together: what passed since the token before is theirs.
+      if (!begun.has(sequence)) promptSeconds += (now - last) / 1000;
+      begun.add(sequence);
+      last = now;
+    },
+  });
+  const answers = generated.map(({ tokens }) => tokens);
+  return { seconds: seconds(start), prompt_seconds: promptSeconds, answers };
+}
+
+const arms: Arm[] = [];
+for (const { parameters } of policies.length > 0 ? policies : [{ parameters: undefined }]) {
+  arms.push(await answerAll(parameters));
+}
+const report: HalfReport = {
+  arms,
+  peak_rss_bytes: peakMemory(),
+  versions: { node: process.versions.node, 'onnxruntime-node': runtimeVersion },
+};
+writeFileSync(argument('out'), JSON.stringify(report));
