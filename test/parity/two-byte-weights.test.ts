@@ -118,9 +118,9 @@ describe.each(['F16', 'BF16'] as const)('weights stored as %s', (dtype) => {
     const logits = async (source: ModelSource): Promise<Float32Array> => {
       const sizes = { batch: 1, maxLength: 32, threads: 1, prepack: false };
       const decoder = await Decoder.create(source, { kind: 'none' }, sizes);
-      const decoding = decoder.begin(undefined, 12);
-      await decoding.readPrompts([pairs[0]!.prompt]);
-      const found = await decoding.readTokens([pairs[0]!.chosen[0]!]);
+      const decoding = decoder.begin(undefined);
+      await decoding.readPrompt(pairs[0]!.prompt);
+      const found = await decoding.pass([pairs[0]!.chosen[0]!]);
       await decoder.release();
       return found;
     };
