@@ -49,8 +49,14 @@ async function runGraph(
   options: Pick<SessionOptions, 'optimization' | 'prepack'> = {},
   promptBlocks = 1,
 ) {
-  const blocks = { prompts: 1, pairsPerPrompt: 1, promptBlocks, keepProbabilities: true };
-  const graph = scoreGraph(source, none, { batch: 1, maxLength: 2048, chunks, blocks });
+  const blocks = {
+    prompts: 1,
+    pairsPerPrompt: 1,
+    promptBlocks,
+    keepProbabilities: true,
+    headsApart: promptBlocks > 1,
+  };
+  const graph = scoreGraph(source, none, { batch: 1, maxLength: 2048, chunks, blocks }, true);
   const session = await GraphSession.create(graph, {
     threads: 1,
     weightsFolder: source.weights!.folder,
@@ -269,9 +275,9 @@ function sharedPrompts(): PackablePair[] {
   return pairs.map((pair) => ({ ...pair, prompt: pairs[0]!.prompt }));
 }
 
-// Chunks follow from the most completion tokens: 512 rows in each.
+// Chunks follow from the most completion tokens: 128 rows in each.
 const exactCases = llamaCases.flatMap((name) =>
-  [1, 2, 3].flatMap((chunks) => [1, 2].map((threads) => ({ name, chunks, threads }))),
+  [1, 2, 4].flatMap((chunks) => [1, 2].map((threads) => ({ name, chunks, threads }))),
 );
 const rooms = [
   { prompts: 1, pairsPerPrompt: 1 },
@@ -284,7 +290,7 @@ test.each(exactCases)(
   async ({ name, chunks, threads }) => {
     const source = llamaModel(name);
     const pairs = [...fixturePairs(name), ...longerPairs(), ...sharedPrompts()];
-    const options = { longestSequence: 300, mostRows: 512 * chunks, threads };
+    const options = { longestSequence: 300, mostRows: 128 * chunks, threads };
     const lora = loraOn(source);
     const start = startAdapter(lora, 3);
     expect(start.some((value) => value !== 0)).toBe(true);

@@ -12,15 +12,15 @@ const one = { prompts: 1, pairsPerPrompt: 1 };
 
 describe('room of a pass', () => {
   it('is for two short pairs, for one long one', () => {
-    expect(engineOptions({}, different).room).toEqual({ prompts: 2, pairsPerPrompt: 1 });
-    expect(engineOptions({}, [pair(400, 40, 40, 1), pair(400, 40, 40, 2)]).room).toEqual(one);
+    expect(engineOptions({}, different).room).toMatchObject({ prompts: 2, pairsPerPrompt: 1 });
+    expect(engineOptions({}, [pair(400, 40, 40, 1), pair(400, 40, 40, 2)]).room).toMatchObject(one);
     // Mostly short: the longest must fit too.
-    expect(engineOptions({}, [...different, ...different, pair(900, 80, 80)]).room).toEqual(one);
+    expect(engineOptions({}, [...different, ...different, pair(900, 80, 80)]).room).toMatchObject(one);
   });
 
   it('is for pairs that share a prompt, where they follow each other', () => {
     const shared = [1, 2, 3, 4].flatMap((first) => Array.from({ length: 4 }, () => pair(90, 50, 50, first)));
-    expect(engineOptions({}, shared).room).toEqual({ prompts: 1, pairsPerPrompt: 4 });
+    expect(engineOptions({}, shared).room).toMatchObject({ prompts: 1, pairsPerPrompt: 4 });
     const mixed = [...shared].sort((a, b) => (shared.indexOf(a) % 4) - (shared.indexOf(b) % 4));
     expect(engineOptions({}, mixed).room!.pairsPerPrompt).toBe(1);
   });

@@ -22,7 +22,7 @@ export function sequencesAtOnce(
 }
 
 /** Tokens of one pass, as far as pairs are short: more make products no faster and take memory. */
-const tokensPerPass = 512;
+const tokensPerPass = 384;
 const mostPrompts = 2;
 const mostSharing = 4;
 
@@ -66,7 +66,11 @@ function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
   const tokens = mean(({ prompt }) => prompt.length) + pairsPerPrompt * answers;
   const longest = pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
   const fit = Math.floor(Math.min(tokensPerPass / tokens, (2 * tokensPerPass) / longest));
-  return { prompts: Math.max(1, Math.min(mostPrompts, fit)), pairsPerPrompt };
+  return {
+    prompts: Math.max(1, Math.min(mostPrompts, fit)),
+    pairsPerPrompt,
+    tokens: tokensPerPass,
+  };
 }
 
 /** The session that trains one run. */

@@ -58,6 +58,22 @@ test('the same loss and gradients, bit by bit', async () => {
   expect(await run(rematerialise(outputs, stretches, backward))).toEqual(plain);
 });
 
+test('what is cheap is made again, and products are kept', async () => {
+  const { outputs, stretches, backward, hidden } = network();
+  const isCheap = ({ op }: Node): boolean => op.name === 'Silu' || op.name === 'Mul';
+  const rewritten = rematerialise(outputs, stretches, backward, isCheap);
+  const count = (values: readonly Value[], name: string): number =>
+    reachableNodes(values).filter(({ op }) => op.name === name).length;
+  expect(count(rewritten, 'Matmul')).toBe(count(outputs, 'Matmul'));
+  expect(count(rewritten, 'Silu')).toBe(2 * layers);
+  const beforeLoss = new Set(reachableNodes([hidden.at(-1)!]));
+  for (const { inputs, id, op } of reachableNodes(rewritten))
+    if (id >= backward && op.name !== 'ReshapeTo')
+      for (const { source } of inputs)
+        if (source.kind === 'node' && beforeLoss.has(source.node))
+          expect(isCheap(source.node), `${op.name} reads a ${source.node.op.name}`).toBe(false);
+});
+
 test('nothing of the backward pass reads what the first pass made inside a layer, and copies wait for their turn', () => {
   const { outputs, stretches, backward, hidden } = network();
   const inside = new Set(

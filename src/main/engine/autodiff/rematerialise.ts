@@ -17,15 +17,17 @@ export interface Stretch {
  * the gradient does not change.
  * @param stretches in forward order, none inside another
  * @param backward the first id that the backward pass was made with (`Node.id`)
+ * @param isRemade which nodes of a stretch are made again; what others made is kept. All if absent
  * @returns the outputs in the same order
  */
 export function rematerialise(
   outputs: readonly Value[],
   stretches: readonly Stretch[],
   backward: number,
+  isRemade: (node: Node) => boolean = () => true,
 ): readonly Value[] {
   const made = new Map<Value, Value>();
-  const copies = stretches.map((stretch) => new Copies(stretch, made));
+  const copies = stretches.map((stretch) => new Copies(stretch, made, isRemade));
   const current = (value: Value): Value => {
     const known = made.get(value);
     if (known) return known;
@@ -50,19 +52,25 @@ const nodeOf = ({ source }: Value): Node | undefined => (source.kind === 'node' 
 class Copies {
   readonly #stretch: Stretch;
   readonly #made: ReadonlyMap<Value, Value>;
+  readonly #isRemade: (node: Node) => boolean;
   readonly #copies = new Map<Value, Value>();
   readonly #first: number;
   readonly #last: number;
 
-  constructor(stretch: Stretch, made: ReadonlyMap<Value, Value>) {
+  constructor(stretch: Stretch, made: ReadonlyMap<Value, Value>, isRemade: (node: Node) => boolean) {
     this.#stretch = stretch;
     this.#made = made;
+    this.#isRemade = isRemade;
     this.#first = nodeOf(stretch.start)?.id ?? -1;
     this.#last = nodeOf(stretch.end)?.id ?? -1;
   }
 
+  holds(node: Node): boolean {
+    return this.#isInside(node) && this.#isRemade(node);
+  }
+
   /** The end is the start of the next stretch, and kept. */
-  holds({ id }: Node): boolean {
+  #isInside({ id }: Node): boolean {
     return id > this.#first && id < this.#last;
   }
 
@@ -70,13 +78,14 @@ class Copies {
     const known = this.#copies.get(value);
     if (known) return known;
     const { start, gradient } = this.#stretch;
-    if (value === start) {
-      const tied = after(start, this.#made.get(gradient) ?? gradient);
-      this.#copies.set(start, tied);
+    const node = nodeOf(value);
+    const isInside = node !== undefined && this.#isInside(node);
+    if (value === start || (isInside && !this.#isRemade(node))) {
+      const tied = after(value, this.#made.get(gradient) ?? gradient);
+      this.#copies.set(value, tied);
       return tied;
     }
-    const node = nodeOf(value);
-    if (!node || !this.holds(node)) return value;
+    if (!isInside) return value;
     const inputs = node.inputs.map((input) => this.copy(input));
     // What does not come from the start (parameters, masks) is there anyway.
     const same = inputs.every((input, place) => input === node.inputs[place]);

@@ -41,28 +41,33 @@ export interface EncodedGraph {
 
 /**
  * @param outputs graph outputs by name; every node must have an ONNX form (see lower/)
+ * @param repacks whether the runtime will repack frozen weights; if not, an `unrepacked` weight is the weight itself
  * @throws Error where the graph does not verify or a node has none
  */
-export function encodeOnnx(outputs: Readonly<Record<string, Value>>): EncodedGraph {
+export function encodeOnnx(outputs: Readonly<Record<string, Value>>, repacks = true): EncodedGraph {
   const results = Object.values(outputs);
   verify(results);
-  return new GraphWriter(outputs).write();
+  return new GraphWriter(outputs, repacks).write();
 }
 
 class GraphWriter {
   readonly #outputs: Readonly<Record<string, Value>>;
+  readonly #repacks: boolean;
+  readonly #weights = new Set<string>();
   readonly #names = new Map<Value, string>();
   readonly #constants = new Map<string, string>();
   readonly #inputs = new Map<string, Value>();
   readonly #initializers: Uint8Array[] = [];
+  readonly #overridable: Uint8Array[] = [];
   readonly #nodes: Uint8Array[] = [];
   readonly #widenings: Uint8Array[] = [];
   /** Types of what widening makes and reads. */
   readonly #widened: Uint8Array[] = [];
   #externalWeights = false;
 
-  constructor(outputs: Readonly<Record<string, Value>>) {
+  constructor(outputs: Readonly<Record<string, Value>>, repacks: boolean) {
     this.#outputs = outputs;
+    this.#repacks = repacks;
   }
 
   write(): EncodedGraph {
@@ -94,6 +99,7 @@ class GraphWriter {
     for (const [name, value] of this.#inputs) {
       graph.tag(11, WireType.LengthDelimited).bytes(encodeValueInfo(name, value));
     }
+    this.#overridable.forEach((info) => graph.tag(11, WireType.LengthDelimited).bytes(info));
     aliases.forEach((info) => graph.tag(12, WireType.LengthDelimited).bytes(info));
     // Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2.
     for (const { node } of nodes)
@@ -163,8 +169,15 @@ class GraphWriter {
         return `v${this.#names.size}`;
       case 'weight': {
         this.#externalWeights = true;
-        this.#initializers.push(encodeExternal(source.location, value));
-        return source.location.name;
+        const { location } = source;
+        const isApart = location.isUnrepacked === true && this.#repacks;
+        const name = isApart ? `${location.name} as it lies` : location.name;
+        if (this.#weights.has(name)) return name;
+        this.#weights.add(name);
+        this.#initializers.push(encodeExternal({ ...location, name }, value));
+        // What a caller could feed is no constant to the runtime, and only constants are repacked.
+        if (isApart) this.#overridable.push(encodeValueInfo(name, value));
+        return name;
       }
       case 'constant': {
         const raw = rawBytes(source.data, value.dtype);

@@ -40,6 +40,8 @@ export interface WeightLocation {
   readonly length: number;
   /** The graph's value is float32 whatever this is: where it is read, the encoder has two-byte numbers widened. */
   readonly dtype: StoredDtype;
+  /** As `unrepacked` gives it. */
+  readonly isUnrepacked?: boolean;
 }
 
 export interface Node {
@@ -145,6 +147,22 @@ export function scalar(value: number, dtype: DType = 'float32'): Value {
 /** A frozen float32 weight read from its file. */
 export function weight(location: WeightLocation, shape: readonly number[]): Value {
   return makeValue('float32', shape, { kind: 'weight', location });
+}
+
+const unrepackedOf = new WeakMap<Value, Value>();
+
+/**
+ * A frozen weight as the products that use it find it in its file: the runtime keeps no copy of it in another order, which
+ * makes them a little slower. Of any other value, and of two-byte numbers, which are never repacked, the value itself.
+ */
+export function unrepacked(value: Value): Value {
+  if (value.source.kind !== 'weight' || value.source.location.dtype !== 'F32') return value;
+  const known = unrepackedOf.get(value);
+  if (known) return known;
+  const location = { ...value.source.location, isUnrepacked: true };
+  const other = makeValue(value.dtype, value.shape, { kind: 'weight', location });
+  unrepackedOf.set(value, other);
+  return other;
 }
 
 /** Nodes made from now on have this id or a higher one. */

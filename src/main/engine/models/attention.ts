@@ -1,11 +1,13 @@
 import {
   add,
   blockAttention,
+  concat,
   gather,
   joinBlocks,
   matmul,
   reshape,
   softmax,
+  split,
   splitBlocks,
   transpose,
   type BlockAttributes,
@@ -70,6 +72,11 @@ export interface PairBlocks {
   readonly promptBlocks: number;
   /** Whether a layer's probabilities are kept for the backward pass; otherwise they are made again. */
   readonly keepProbabilities: boolean;
+  /**
+   * Whether each key head has products of its own, which threads share evenly; together, a handful of products is dealt out
+   * to the threads, one each. Worth its many nodes where sequences are long.
+   */
+  readonly headsApart: boolean;
 }
 
 interface Block {
@@ -114,29 +121,46 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
   const along = (axis: number): BlockAttributes => ({ axis, lengths: symbols, whole: 'T' });
-  const attributes = { scale: 1 / Math.sqrt(headSize), keep: options.keepProbabilities };
+  const attributes = {
+    scale: 1 / Math.sqrt(headSize),
+    keep: options.keepProbabilities,
+    isLong: options.headsApart,
+  };
+  const apart = options.headsApart ? keyValueHeads : 1;
+  const together = keyValueHeads / apart;
+  const byKeyHead = (value: Value): readonly Value[] =>
+    apart === 1 ? [value] : split(value, new Array<number>(apart).fill(1), 0);
   return {
     attend(_layer, query, key, value) {
       const byHead = (rows: Value): Value => {
         const own = (rows.shape[1] as number) / headSize;
         return transpose(reshape(rows, ['T', own, headSize]), [1, 0, 2]); // [heads, T, D]
       };
+      const attendTogether = (grouped: Value, key: Value, value: Value): Value => {
+        const queries = splitBlocks(grouped, lengths, along(2));
+        const keys = splitBlocks(key, lengths, along(1));
+        const values = splitBlocks(value, lengths, along(1));
+        const mixed = symbols.map((rows, place) => {
+          const own = reshape(queries[place]!, [together, timesDim(rows, groups), headSize]);
+          const visible = (all: readonly Value[]): Value => {
+            const { sees, lengths: sizes, whole } = seen[place]!;
+            if (sees.length === 1) return all[place]!;
+            const parts = sees.map((block) => all[block]!);
+            return joinBlocks(parts, sizes, {
+              axis: 1,
+              lengths: sees.map((block) => symbols[block]!),
+              whole,
+            });
+          };
+          const out = blockAttention([own, visible(keys), visible(values), masks[place]!], attributes);
+          return reshape(out, [together, groups, rows, headSize]);
+        });
+        return joinBlocks(mixed, lengths, along(2)); // [together, groups, T, D]
+      };
       const grouped = reshape(byHead(query), [keyValueHeads, groups, 'T', headSize]);
-      const queries = splitBlocks(grouped, lengths, along(2));
-      const keys = splitBlocks(byHead(key), lengths, along(1));
-      const values = splitBlocks(byHead(value), lengths, along(1));
-      const mixed = symbols.map((rows, place) => {
-        const own = reshape(queries[place]!, [keyValueHeads, timesDim(rows, groups), headSize]);
-        const visible = (all: readonly Value[]): Value => {
-          const { sees, lengths: sizes, whole } = seen[place]!;
-          if (sees.length === 1) return all[place]!;
-          const parts = sees.map((block) => all[block]!);
-          return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
-        };
-        const out = blockAttention([own, visible(keys), visible(values), masks[place]!], attributes);
-        return reshape(out, [keyValueHeads, groups, rows, headSize]);
-      });
-      const joined = reshape(joinBlocks(mixed, lengths, along(2)), [heads, 'T', headSize]);
+      const [queries, keys, values] = [grouped, byHead(key), byHead(value)].map(byKeyHead);
+      const mixed = queries!.map((own, head) => attendTogether(own, keys![head]!, values![head]!));
+      const joined = reshape(apart === 1 ? mixed[0]! : concat(mixed, 0), [heads, 'T', headSize]);
       return reshape(transpose(joined, [1, 0, 2]), ['T', heads * headSize]);
     },
   };

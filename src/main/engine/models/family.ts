@@ -14,11 +14,18 @@ export interface Parameters {
    */
   blocks(name: string, shape: readonly [rows: number, columns: number]): readonly Value[];
   /** x [N, in] through a linear layer [out, in] at a module path, its adapter included → [N, out]. */
-  linear(
-    path: string,
+  linear(path: string, x: Value, sizes: LinearSizes): Value;
+  /** The same x through several linear layers: their adapters share products. */
+  linears(
     x: Value,
-    sizes: { readonly in: number; readonly out: number; readonly bias: boolean },
-  ): Value;
+    layers: readonly { readonly path: string; readonly sizes: LinearSizes }[],
+  ): readonly Value[];
+}
+
+export interface LinearSizes {
+  readonly in: number;
+  readonly out: number;
+  readonly bias: boolean;
 }
 
 /** What attention does with one layer's projections: whole packed sequences, or one more token on a cache. */
@@ -41,7 +48,9 @@ export interface ForwardInputs {
   readonly positions: Value;
   readonly rotary: RotaryTables;
   readonly attention: Attention;
-  /** Told the hidden states [batch·length, hidden] before the first layer and after each one. */
+  /** The places among the batch·length that are asked for, int64 [N]: the last layer goes on with these alone. All if absent. */
+  readonly rows?: Value | undefined;
+  /** Told the hidden states before the first layer and after each one: [batch·length, hidden], or the asked rows after the last. */
   readonly onLayer?: ((hidden: Value) => void) | undefined;
 }
 
@@ -62,7 +71,7 @@ export interface ModelFamily {
   linearLayers(config: DecoderConfig): readonly LinearLayer[];
   /** Name of the output head's weight [V, H]. */
   headName(config: DecoderConfig): string;
-  /** Final normed hidden states [batch·length, hidden]. */
+  /** Final normed hidden states [batch·length, hidden], or [N, hidden] where rows are asked for. */
   forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardInputs): Value;
 }
 

@@ -1,5 +1,5 @@
 import { add, gather, mul, reshape, rmsNorm, rotary, silu } from '../graph/ops/index.ts';
-import type { Value } from '../graph/types.ts';
+import { unrepacked, type Value } from '../graph/types.ts';
 import { parseLlamaConfig, type DecoderConfig } from './config.ts';
 import type { ForwardInputs, LinearLayer, ModelFamily, Parameters } from './family.ts';
 
@@ -15,30 +15,39 @@ function attention(
   inputs: ForwardInputs,
   layer: number,
   x: Value,
+  asked: (rows: Value) => Value,
 ): Value {
   const { hiddenSize, heads, keyValueHeads, headSize, attentionBias: bias } = config;
   const path = `${block(layer)}.self_attn`;
   const queryWidth = heads * headSize;
   const keyWidth = keyValueHeads * headSize;
-  const project = (name: string, out: number): Value =>
-    parameters.linear(`${path}.${name}`, x, { in: hiddenSize, out, bias });
+  const projections = [
+    ['q_proj', queryWidth],
+    ['k_proj', keyWidth],
+    ['v_proj', keyWidth],
+  ] as const;
+  const projected = parameters.linears(
+    x,
+    projections.map(([name, out]) => ({ path: `${path}.${name}`, sizes: { in: hiddenSize, out, bias } })),
+  );
   const rotate = (value: Value, width: number): Value => {
     const sequences = reshape(value, [inputs.batch, inputs.length, width]);
     return reshape(rotary(sequences, inputs.positions, inputs.rotary, headSize), value.shape);
   };
-  const query = rotate(project('q_proj', queryWidth), queryWidth); // [N, heads·D]
-  const key = rotate(project('k_proj', keyWidth), keyWidth); // [N, keyValueHeads·D]
-  const value = project('v_proj', keyWidth); // [N, keyValueHeads·D]
+  const query = rotate(projected[0]!, queryWidth); // [N, heads·D]
+  const key = rotate(projected[1]!, keyWidth); // [N, keyValueHeads·D]
+  const value = projected[2]!; // [N, keyValueHeads·D]
   const mixed = inputs.attention.attend(layer, query, key, value); // [N, heads·D]
-  return parameters.linear(`${path}.o_proj`, mixed, { in: queryWidth, out: hiddenSize, bias });
+  return parameters.linear(`${path}.o_proj`, asked(mixed), { in: queryWidth, out: hiddenSize, bias });
 }
 
 function feedForward(config: DecoderConfig, parameters: Parameters, layer: number, x: Value): Value {
   const { hiddenSize, intermediateSize, mlpBias: bias } = config;
   const path = `${block(layer)}.mlp`;
   const up = { in: hiddenSize, out: intermediateSize, bias };
-  const gate = silu(parameters.linear(`${path}.gate_proj`, x, up)); // [N, intermediate]
-  const gated = mul(gate, parameters.linear(`${path}.up_proj`, x, up));
+  const inner = ['gate_proj', 'up_proj'].map((name) => ({ path: `${path}.${name}`, sizes: up }));
+  const [gate, opened] = parameters.linears(x, inner) as [Value, Value]; // [N, intermediate]
+  const gated = mul(silu(gate), opened);
   return parameters.linear(`${path}.down_proj`, gated, { in: intermediateSize, out: hiddenSize, bias });
 }
 
@@ -46,13 +55,16 @@ function forward(config: DecoderConfig, parameters: Parameters, inputs: ForwardI
   const { hiddenSize, vocabularySize, normEpsilon } = config;
   const norm = (name: string, x: Value): Value =>
     rmsNorm(x, parameters.tensor(`${name}.weight`, [hiddenSize]), normEpsilon);
-  let x = gather(
-    parameters.tensor('model.embed_tokens.weight', [vocabularySize, hiddenSize]),
-    inputs.tokenIds,
-  );
+  const table = parameters.tensor('model.embed_tokens.weight', [vocabularySize, hiddenSize]);
+  let x = gather(unrepacked(table), inputs.tokenIds);
   inputs.onLayer?.(x);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = add(x, attention(config, parameters, inputs, layer, norm(`${block(layer)}.input_layernorm`, x)));
+    const { rows } = inputs;
+    // Keys and values of the last layer are needed everywhere, all that follows only where somebody looks.
+    const asked = (value: Value): Value =>
+      rows && layer === config.layers - 1 ? gather(value, rows) : value;
+    const normed = norm(`${block(layer)}.input_layernorm`, x);
+    x = add(asked(x), attention(config, parameters, inputs, layer, normed, asked));
     x = add(x, feedForward(config, parameters, layer, norm(`${block(layer)}.post_attention_layernorm`, x)));
     inputs.onLayer?.(x);
   }

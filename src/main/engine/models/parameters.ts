@@ -1,4 +1,4 @@
-import { add, matmul, reshape, split } from '../graph/ops/index.ts';
+import { add, concat, matmul, reshape, split } from '../graph/ops/index.ts';
 import { weight, type Value } from '../graph/types.ts';
 import type { FrozenTensor, FrozenWeights, LinearLayer, Parameters } from './family.ts';
 
@@ -47,13 +47,15 @@ export function valueParameters(values: ReadonlyMap<string, Value>): Parameters 
 }
 
 function parametersFrom(tensor: Parameters['tensor'], blocks: Parameters['blocks']): Parameters {
+  const linear: Parameters['linear'] = (path, x, sizes) => {
+    const product = matmul(x, tensor(`${path}.weight`, [sizes.out, sizes.in]), { transposeB: true });
+    return sizes.bias ? add(product, tensor(`${path}.bias`, [sizes.out])) : product;
+  };
   return {
     tensor,
     blocks,
-    linear(path, x, sizes) {
-      const product = matmul(x, tensor(`${path}.weight`, [sizes.out, sizes.in]), { transposeB: true });
-      return sizes.bias ? add(product, tensor(`${path}.bias`, [sizes.out])) : product;
-    },
+    linear,
+    linears: (x, layers) => layers.map(({ path, sizes }) => linear(path, x, sizes)),
   };
 }
 
@@ -72,16 +74,29 @@ export function withAdapter(
   layers: ReadonlyMap<string, AdapterValues>,
   scale: number,
 ): Parameters {
+  // Thin products are slow: the first factors of layers that read the same x are multiplied as one, [N, Σ rank].
+  const linears: Parameters['linears'] = (x, all) => {
+    const products = base.linears(x, all);
+    const adapters = all.map(({ path }) => layers.get(path));
+    const firsts = adapters.flatMap((adapter) => adapter?.a ?? []);
+    if (firsts.length === 0) return products;
+    const inner = matmul(x, firsts.length === 1 ? firsts[0]! : concat(firsts, 0), {
+      transposeB: true,
+      alpha: scale,
+    });
+    const ranks = firsts.map(({ shape }) => shape[0] as number);
+    const inners = firsts.length === 1 ? [inner] : split(inner, ranks, 1);
+    let next = 0;
+    return products.map((product, place) => {
+      const adapter = adapters[place];
+      return adapter ? add(product, matmul(inners[next++]!, adapter.b, { transposeB: true })) : product;
+    });
+  };
   return {
     tensor: (name, shape) => base.tensor(name, shape),
     blocks: (name, shape) => base.blocks(name, shape),
-    linear(path, x, sizes) {
-      const product = base.linear(path, x, sizes);
-      const adapter = layers.get(path);
-      if (!adapter) return product;
-      const inner = matmul(x, adapter.a, { transposeB: true, alpha: scale }); // [N, rank]
-      return add(product, matmul(inner, adapter.b, { transposeB: true }));
-    },
+    linear: (path, x, sizes) => linears(x, [{ path, sizes }])[0]!,
+    linears,
   };
 }
 

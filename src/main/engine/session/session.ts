@@ -36,10 +36,16 @@ export interface HashedGraph extends EncodedGraph {
 }
 
 /** Lowers and encodes a graph without opening a session for it. */
-export function encodeGraph(outputs: Readonly<Record<string, Value>>, target: Target = cpu): HashedGraph {
+export function encodeGraph(
+  outputs: Readonly<Record<string, Value>>,
+  { target = cpu, prepack = true }: Pick<SessionOptions, 'target' | 'prepack'> = {},
+): HashedGraph {
   const names = Object.keys(outputs);
   const lowered = lower(Object.values(outputs), target);
-  const encoded = encodeOnnx(Object.fromEntries(names.map((name, place) => [name, lowered[place]!])));
+  const encoded = encodeOnnx(
+    Object.fromEntries(names.map((name, place) => [name, lowered[place]!])),
+    prepack,
+  );
   return { ...encoded, hash: createHash('sha256').update(encoded.bytes).digest('hex') };
 }
 
@@ -63,7 +69,7 @@ export class GraphSession {
     outputs: Readonly<Record<string, Value>>,
     options: SessionOptions = {},
   ): Promise<GraphSession> {
-    return GraphSession.open(encodeGraph(outputs, options.target), options);
+    return GraphSession.open(encodeGraph(outputs, options), options);
   }
 
   static async open(graph: HashedGraph, options: SessionOptions): Promise<GraphSession> {

@@ -4,12 +4,14 @@ import {
   concat,
   equal,
   expand,
-  gather,
   joinBlocks,
   matmul,
   mul,
+  mulOp,
   reduceSum,
   reshape,
+  rmsNormOp,
+  siluOp,
   splitBlocks,
   sub,
   tokenLogProbs,
@@ -17,7 +19,7 @@ import {
   type TokenLogProbs,
 } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
-import { constant, input, nextNodeId, scalar, type Value } from '../graph/types.ts';
+import { constant, input, nextNodeId, scalar, type Node, type Value } from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
 import { buildLoss } from '../losses/parameters.ts';
 import { packedAttention, pairAttention, type PairBlocks } from '../models/attention.ts';
@@ -55,8 +57,11 @@ export interface GraphOptions {
   readonly chunks: number;
   /** How the attention of a pair is cut; sequences side by side know no pairs. */
   readonly blocks: PairBlocks;
-  /** Keep only what goes from layer to layer, and make the rest again for the backward pass. */
-  readonly recomputeLayers?: boolean;
+  /**
+   * What is made again for the backward pass instead of being kept: all but what goes from layer to layer, or what costs little
+   * beside the products.
+   */
+  readonly recompute?: 'layers' | 'cheap' | 'nothing';
 }
 
 /** The flat vector of trainable numbers: order and shapes. */
@@ -114,6 +119,7 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
     positions: input('positions', 'int64', [batch, 'T']),
     rotary: rotaryTables(config, options.maxLength),
     attention: batch === 1 ? pairAttention(config, options.blocks) : batchAttention(config, batch),
+    rows: input('rows', 'int64', ['N']),
     onLayer: (value) => layers.push(value),
   });
   const headShape = [config.vocabularySize, config.hiddenSize] as const;
@@ -123,20 +129,15 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
   const rows = Array.from({ length: options.chunks }, (_, chunk) =>
     options.chunks === 1 ? 'N' : `N${chunk}`,
   );
-  rows.forEach((own, chunk) => {
-    const picked = gather(hidden, input(`rows_${chunk}`, 'int64', [own]));
-    const targets = input(`targets_${chunk}`, 'int64', [own]);
-    chunks.push(tokenLogProbs(picked, head, targets, blocks.length === 1 ? [] : blocks));
+  const sizes = input('chunk_rows', 'int64', [rows.length]);
+  const cut = { axis: 0, lengths: rows, whole: 'N' };
+  const pieces = rows.length === 1 ? [hidden] : splitBlocks(hidden, sizes, cut);
+  pieces.forEach((piece, chunk) => {
+    const targets = input(`targets_${chunk}`, 'int64', [rows[chunk]!]);
+    chunks.push(tokenLogProbs(piece, head, targets, blocks.length === 1 ? [] : blocks));
   });
   const logProbs = chunks.map((chunk) => chunk.logProbs);
-  const all =
-    logProbs.length === 1
-      ? logProbs[0]!
-      : joinBlocks(logProbs, input('chunk_rows', 'int64', [rows.length]), {
-          axis: 0,
-          lengths: rows,
-          whole: 'N',
-        });
+  const all = logProbs.length === 1 ? logProbs[0]! : joinBlocks(logProbs, sizes, cut);
   const [chosen, rejected] = answerSums(all, pairsOf(options));
   return { chosen: chosen!, rejected: rejected!, chunks, layers };
 }
@@ -189,14 +190,21 @@ function telemetry(forward: ForwardValues): Record<string, Value> {
   );
 }
 
-/** Log-probs without gradients: the reference, scoring and evaluation. */
+/**
+ * Log-probs without gradients: the reference, scoring and evaluation.
+ * @param withTelemetry also what training tells of every token: several passes over all logits
+ */
 export function scoreGraph(
   source: ModelSource,
   trainable: Trainable,
   options: GraphOptions,
+  withTelemetry = false,
 ): Readonly<Record<string, Value>> {
   const forward = packedForward(source, bindParameters(source, trainable).parameters, options);
-  return { chosen: forward.chosen, rejected: forward.rejected, ...telemetry(forward) };
+  const { chosen, rejected, chunks } = forward;
+  if (withTelemetry) return { chosen, rejected, ...telemetry(forward) };
+  const tokens = chunks.map(({ logProbs }, place) => [`token_log_probs_${place}`, logProbs] as const);
+  return { chosen, rejected, ...Object.fromEntries(tokens) };
 }
 
 /**
@@ -229,7 +237,8 @@ export function trainGraph(
   const total = reduceSum(mul(loss, perPair('pair_weight')), [0]);
   const upstream = constant([1], [1]);
   const backward = nextNodeId();
-  const layers = options.recomputeLayers ? forward.layers : [];
+  // The last layer's turn comes at once: what it made would not be kept for long.
+  const layers = options.recompute === 'nothing' ? [] : forward.layers.slice(0, -1);
   const found = gradients([{ value: total, upstream }], [chosen, rejected, ...layers, ...trained]);
   const [chosenSlope, rejectedSlope] = found;
   const layerSlopes = found.slice(2, 2 + layers.length);
@@ -250,8 +259,14 @@ export function trainGraph(
     const gradient = layerSlopes[place + 1];
     return gradient ? [{ start: layers[place]!, end, gradient }] : [];
   });
-  const rewritten = rematerialise(Object.values(outputs), stretches, backward);
+  const isRemade = options.recompute === 'layers' ? undefined : isCheap;
+  const rewritten = rematerialise(Object.values(outputs), stretches, backward, isRemade);
   return Object.fromEntries(Object.keys(outputs).map((name, place) => [name, rewritten[place]!]));
+}
+
+/** Norms and activations: a quarter of what a layer keeps, and a hundredth of its time. */
+function isCheap({ op }: Node): boolean {
+  return op === rmsNormOp || op === siluOp || op === mulOp;
 }
 
 /**

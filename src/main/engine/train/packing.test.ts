@@ -104,8 +104,8 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
   );
 
   test('predicts every answer token from the one before it, and nothing else', () => {
-    const [rows, targets, weights, counts] = ['rows_0', 'targets_0', 'row_weights', 'answer_rows'].map(
-      (name) => feed(packed, name),
+    const [rows, targets, weights, counts] = ['rows', 'targets_0', 'row_weights', 'answer_rows'].map((name) =>
+      feed(packed, name),
     ) as [number[], number[], number[], number[]];
     const [place] = packed.pairs;
     expect(packed.pairs).toHaveLength(1);
@@ -156,6 +156,22 @@ describe('pairs packed together', () => {
     expect(room(3, 4)).toEqual([[[0, 2, 4, 5], [1], [3]]]);
   });
 
+  test('share no pass that would have too many tokens; one alone may', () => {
+    const of = (prompt: number, answers: number, first: number): PackablePair => ({
+      prompt: Int32Array.from({ length: prompt }, (_, place) => first + place),
+      chosen: new Int32Array(answers),
+      rejected: new Int32Array(answers),
+    });
+    const own = [of(10, 5, 1), of(10, 5, 1), of(10, 5, 1), of(30, 20, 2), of(5, 5, 3), of(5, 5, 4)];
+    const room = (prompts: number, pairsPerPrompt: number, tokens: number) =>
+      distribute(own, { prompts, pairsPerPrompt, tokens });
+    // 20, and 10 more for each pair of the same prompt; 70; 15 and 15.
+    expect(room(2, 4, 40)).toEqual([[[0, 1, 2]], [[3]], [[4], [5]]]);
+    expect(room(2, 4, 39)).toEqual([[[0, 1]], [[2]], [[3]], [[4], [5]]]);
+    expect(room(2, 1, 40)).toEqual([[[0], [1]], [[2]], [[3]], [[4], [5]]]);
+    expect(room(2, 1, 29)).toEqual([[[0]], [[1]], [[2]], [[3]], [[4]], [[5]]]);
+  });
+
   test('hold of each pair what it holds alone, one after the other; room that is left counts as nothing', () => {
     const blocks = { prompts: 3, pairsPerPrompt: 2, promptBlocks: 2 };
     const groups = [[pairs[0]!, pairs[5]!], [pairs[1]!]];
@@ -175,7 +191,7 @@ describe('pairs packed together', () => {
         const first = part === 'chosen' ? own.firstRow : own.firstRejectedRow;
         const firstAlone = part === 'chosen' ? single.firstRow : single.firstRejectedRow;
         const rowsAt = (packed: PackedBatch, from: number): number[] =>
-          feed(packed, 'rows_0').slice(from, from + count);
+          feed(packed, 'rows').slice(from, from + count);
         const read = (packed: PackedBatch, from: number): number[][] =>
           rowsAt(packed, from).map((row) => [
             feed(packed, 'token_ids')[row]!,
@@ -201,11 +217,10 @@ test('chunks hold the same rows in the same order, and may be empty', () => {
     const whole = packPair(pair, { groups: 1, chunks: 1, blocks: { ...one, promptBlocks: 1 } });
     for (const chunks of [2, 3, 9]) {
       const packed = packPair(pair, { groups: 1, chunks, blocks: { ...one, promptBlocks: 1 } });
-      for (const name of ['rows', 'targets']) {
-        const parts = Array.from({ length: chunks }, (_, chunk) => feed(packed, `${name}_${chunk}`));
-        expect(parts.flat()).toEqual(feed(whole, `${name}_0`));
-        if (name === 'rows') expect(feed(packed, 'chunk_rows')).toEqual(parts.map((part) => part.length));
-      }
+      const parts = Array.from({ length: chunks }, (_, chunk) => feed(packed, `targets_${chunk}`));
+      expect(parts.flat()).toEqual(feed(whole, 'targets_0'));
+      expect(feed(packed, 'chunk_rows')).toEqual(parts.map((part) => part.length));
+      expect(feed(packed, 'rows')).toEqual(feed(whole, 'rows'));
     }
   }
 });
@@ -225,7 +240,7 @@ test('sequences side by side keep apart; padding comes after and is never predic
     expect(cell).toBe(place % length <= query ? 0 : -Infinity);
   });
   // Rows count over all sequences: the second starts at 6, the third at 12. Each has a row for the answer that it lacks.
-  expect(feed(packed, 'rows_0')).toEqual([2, 3, 4, 5, 0, 7, 6, 12, 13, 12]);
+  expect(feed(packed, 'rows')).toEqual([2, 3, 4, 5, 0, 7, 6, 12, 13, 12]);
   expect(feed(packed, 'targets_0')).toEqual([20, 21, 22, 2, 0, 20, 0, 21, 2, 0]);
   expect(feed(packed, 'row_weights')).toEqual([1, 1, 1, 1, 0, 1, 0, 1, 1, 0]);
   expect(feed(packed, 'answer_rows')).toEqual([4, 1, 1, 1, 2, 1]);

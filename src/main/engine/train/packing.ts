@@ -83,24 +83,39 @@ export interface PairPackingOptions extends PackingOptions {
   readonly blocks: Pick<PairBlocks, 'promptBlocks' | 'prompts' | 'pairsPerPrompt'>;
 }
 
-/** What a graph has room for in one pass. */
-export type PackingRoom = Pick<PairBlocks, 'prompts' | 'pairsPerPrompt'>;
+/** What there is room for in one pass. */
+export interface PackingRoom extends Pick<PairBlocks, 'prompts' | 'pairsPerPrompt'> {
+  /** Most tokens of a pass that takes more than one pair; any number if absent. */
+  readonly tokens?: number | undefined;
+}
 
 /**
  * Distributes pairs over passes, in their order; neighbours with the same prompt share it as far as there is room.
  * @returns for every pass, for every prompt, places among the pairs
  */
 export function distribute(
-  pairs: readonly Pick<PackablePair, 'prompt'>[],
-  { prompts: room, pairsPerPrompt }: PackingRoom,
+  pairs: readonly PackablePair[],
+  { prompts: room, pairsPerPrompt, tokens: mostTokens = Infinity }: PackingRoom,
 ): number[][][] {
   const passes: number[][][] = [];
   let pass: number[][] | undefined;
-  pairs.forEach(({ prompt }, place) => {
+  let tokens = 0;
+  pairs.forEach(({ prompt, chosen, rejected }, place) => {
+    const answers = chosen.length + rejected.length;
     const shared = pass?.find((own) => own.length < pairsPerPrompt && isSame(pairs[own[0]!]!.prompt, prompt));
-    if (shared) return void shared.push(place);
-    if (!pass || pass.length === room) passes.push((pass = []));
-    pass.push([place]);
+    if (shared && tokens + answers <= mostTokens) {
+      shared.push(place);
+      tokens += answers;
+      return;
+    }
+    const own = prompt.length + answers;
+    if (pass && pass.length < room && tokens + own <= mostTokens) {
+      pass.push([place]);
+      tokens += own;
+    } else {
+      passes.push((pass = [[place]]));
+      tokens = own;
+    }
   });
   return passes;
 }
@@ -253,12 +268,12 @@ class PackedRows {
       rejected_tokens: float(this.#tokens[1]),
       answer_rows: { data: int64(this.#counts), shape: [this.#counts.length] },
       row_weights: float(this.#weights),
+      rows: { data: int64(this.#rows.map(({ place }) => place)), shape: [this.#rows.length] },
     };
     const sizes: number[] = [];
     for (let chunk = 0; chunk < chunks; chunk++) {
       const [from, to] = [chunk, chunk + 1].map((place) => Math.floor((place * this.#rows.length) / chunks));
       const own = this.#rows.slice(from, to);
-      feeds[`rows_${chunk}`] = { data: int64(own.map(({ place }) => place)), shape: [own.length] };
       feeds[`targets_${chunk}`] = { data: int64(own.map(({ target }) => target)), shape: [own.length] };
       sizes.push(own.length);
     }

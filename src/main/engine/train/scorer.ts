@@ -17,11 +17,13 @@ export interface EngineOptions {
   readonly lowMemory?: boolean | undefined;
 }
 
-/** Rows of logits held at once: 512 × 49,152 × 4 bytes = 100 MB. */
-const rowsPerChunk = 512;
+/** Rows of logits held at once: 128 × 49,152 × 4 bytes = 25 MB, and as much for each thing made of them. */
+const rowsPerChunk = 128;
 /** Where memory is short; fewer than 64 do not save any more. */
 const rowsPerSmallChunk = 64;
 const shortestTable = 2048;
+
+const onePair: PackingRoom = { prompts: 1, pairsPerPrompt: 1 };
 
 /** Prompt tokens that attention looks at in one block, where sequences are long. */
 const promptPerBlock = 384;
@@ -31,25 +33,24 @@ const longestKept = 512;
 
 /** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
 export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> {
-  const { longestSequence, mostRows, room = { prompts: 1, pairsPerPrompt: 1 } } = options;
+  const { longestSequence, mostRows, room = onePair, lowMemory = false } = options;
   let maxLength = shortestTable;
   while (maxLength < longestSequence) maxLength *= 2;
+  const shared = Math.min(mostRows * room.prompts * room.pairsPerPrompt, room.tokens ?? Infinity);
+  const rows = Math.max(mostRows, shared) / (lowMemory ? rowsPerSmallChunk : rowsPerChunk);
+  let chunks = 1;
+  while (chunks < rows) chunks *= 2;
   return {
     maxLength,
-    chunks: Math.max(
-      1,
-      Math.ceil(
-        (mostRows * room.prompts * room.pairsPerPrompt) /
-          (options.lowMemory ? rowsPerSmallChunk : rowsPerChunk),
-      ),
-    ),
+    chunks,
     blocks: {
       prompts: room.prompts,
       pairsPerPrompt: room.pairsPerPrompt,
       promptBlocks: Math.max(1, Math.min(mostPromptBlocks, Math.floor(longestSequence / promptPerBlock))),
-      keepProbabilities: options.lowMemory === true || longestSequence <= longestKept,
+      headsApart: longestSequence > longestKept,
+      keepProbabilities: lowMemory || longestSequence <= longestKept,
     },
-    recomputeLayers: options.lowMemory === true,
+    recompute: lowMemory ? 'layers' : 'cheap',
   };
 }
 
@@ -91,17 +92,20 @@ export class Scorer {
   readonly #groups: number;
   readonly #chunks: number;
   readonly #blocks: GraphOptions['blocks'];
+  /** What one pass takes at most. */
+  readonly room: PackingRoom;
   readonly #size: number;
   #session: Promise<GraphSession> | undefined;
 
   /** @param trainable the shape of what is scored; its numbers come with each call */
   constructor(source: ModelSource, trainable: Trainable, options: EngineOptions) {
     const sizes = graphSizes(options);
-    this.#graph = encodeGraph(scoreGraph(source, trainable, { batch: 1, ...sizes }));
     this.#options = sessionOptions(source, options);
+    this.#graph = encodeGraph(scoreGraph(source, trainable, { batch: 1, ...sizes }), this.#options);
     this.#groups = source.config.heads / source.config.keyValueHeads;
     this.#chunks = sizes.chunks;
     this.#blocks = sizes.blocks;
+    this.room = options.room ?? onePair;
     this.#size = trainableLayout(source, trainable).size;
   }
 
@@ -124,11 +128,6 @@ export class Scorer {
   /** @param parameters flat trainable numbers; absent scores the base (an adapter of zeros) */
   async score(pair: PackablePair, parameters?: Float32Array): Promise<PairScore> {
     return (await this.#pass([[pair]], parameters))[0]!;
-  }
-
-  /** Pairs that one pass takes at most. */
-  get room(): PackingRoom {
-    return this.#blocks;
   }
 
   /**
@@ -162,7 +161,7 @@ export class Scorer {
     pairs: readonly PackablePair[],
     parameters?: Float32Array,
   ): AsyncGenerator<{ readonly place: number; readonly score: PairScore }> {
-    for (const pass of distribute(pairs, this.#blocks)) {
+    for (const pass of distribute(pairs, this.room)) {
       const places = pass.flat();
       const scores = await this.#pass(
         pass.map((own) => own.map((place) => pairs[place]!)),

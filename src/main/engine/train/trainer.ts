@@ -22,6 +22,7 @@ import {
   predictedTokens,
   type PackablePair,
   type PackedPair,
+  type PackingRoom,
   type PairPackingOptions,
 } from './packing.ts';
 import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
@@ -82,7 +83,7 @@ export class Trainer {
   readonly #session: GraphSession;
   readonly #losses: readonly Loss[];
   readonly #batch: number;
-  readonly #packing: PairPackingOptions;
+  readonly #packing: PairPackingOptions & { readonly room: PackingRoom };
   readonly #spans: readonly DecaySpan[];
   /** Number of trained parameters. */
   readonly size: number;
@@ -90,7 +91,12 @@ export class Trainer {
   private constructor(
     session: GraphSession,
     losses: readonly Loss[],
-    shape: { batch: number; packing: PairPackingOptions; spans: readonly DecaySpan[]; size: number },
+    shape: {
+      batch: number;
+      packing: PairPackingOptions & { readonly room: PackingRoom };
+      spans: readonly DecaySpan[];
+      size: number;
+    },
   ) {
     this.#session = session;
     this.#losses = losses;
@@ -123,7 +129,12 @@ export class Trainer {
       decays: !/norm\.weight$|\.bias$/.test(name),
     }));
     const groups = source.config.heads / source.config.keyValueHeads;
-    const packing = { groups, chunks: sizes.chunks, blocks: sizes.blocks };
+    const packing = {
+      groups,
+      chunks: sizes.chunks,
+      blocks: sizes.blocks,
+      room: options.room ?? sizes.blocks,
+    };
     return new Trainer(session, chosen, { batch, packing, spans, size: layout.size });
   }
 
@@ -222,7 +233,7 @@ export class Trainer {
       );
     // Beside a reference the sequence stays whole: its log-probs were computed on it, and c is to have the same bits.
     const usable = !mayBatch(loss) ? pairs : pairs.map((pair) => ({ ...pair, rejected: new Int32Array() }));
-    return distribute(usable, this.#packing.blocks).map((pass) =>
+    return distribute(usable, this.#packing.room).map((pass) =>
       pass.map((own) => own.map((place) => usable[place]!)),
     );
   }

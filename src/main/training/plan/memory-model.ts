@@ -62,7 +62,7 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   const atOnce = batch > 1 || blocks.keepProbabilities ? keeping : 1;
   const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, attendedCells(pair)), 0);
   const length = shape.pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
-  const perToken = 4 * hiddenSize + 3 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
+  const perToken = 3 * hiddenSize + 2 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
   const slot = 2 * layers * keyValueHeads * headSize;
   return {
     program: programBytes,

@@ -1,6 +1,6 @@
 import { describe, sameShape } from '../shape.ts';
 import { apply, applyAll, type Dim, type Op, type Value } from '../types.ts';
-import { reshapeTo, zerosLike } from './shape-ops.ts';
+import { reshapeAfter, reshapeTo, zerosLike } from './shape-ops.ts';
 
 export interface BlockAttributes {
   readonly axis: number;
@@ -84,13 +84,12 @@ function requireLengths(name: string, lengths: Value, attributes: BlockAttribute
 }
 
 /**
- * A value that is made only after another of the same shape is there, though it does not depend on it: what is made
- * again for the backward pass must not be made long before its turn. Costs nothing: a reshape to the other's shape.
+ * A value that is made only after another is there, though it does not depend on it: what is made again for the
+ * backward pass must not be made long before its turn. Costs next to nothing: a reshape to its own shape, which is read
+ * together with none of the other's dimensions.
  */
 export function after(value: Value, other: Value): Value {
-  if (!sameShape(value.shape, other.shape))
-    throw new Error(`after: ${describe(value)} does not have the shape of ${describe(other)}`);
-  return reshapeTo(value, other);
+  return sameShape(value.shape, other.shape) ? reshapeTo(value, other) : reshapeAfter(value, other);
 }
 
 export const splitBlocks = (value: Value, lengths: Value, attributes: BlockAttributes): readonly Value[] =>

@@ -1,15 +1,5 @@
 import { describe, dimParts, elementCount, isFloat, normaliseAxis } from '../shape.ts';
-import {
-  apply,
-  applyAll,
-  constant,
-  scalar,
-  type Dim,
-  type DType,
-  type Op,
-  type Shape,
-  type Value,
-} from '../types.ts';
+import { apply, applyAll, constant, scalar, type Dim, type Op, type Shape, type Value } from '../types.ts';
 
 /** New dimensions over the same elements; at most one symbolic length may change its place. */
 export const reshapeOp: Op<{ readonly shape: Shape }> = {
@@ -122,13 +112,12 @@ export const concatOp: Op<{ readonly axis: number }> = {
     return [{ dtype: first!.dtype, shape: first!.shape.map((dim, place) => (place === axis ? total : dim)) }];
   },
   vjp: ({ gradients, inputs, attributes: { axis } }) => {
-    let start = 0;
-    return inputs.map((value) => {
+    const sizes = inputs.map((value) => {
       const size = value.shape[axis];
       if (typeof size !== 'number') throw new Error('Concat: no gradient along a symbolic axis');
-      start += size;
-      return slice(gradients[0]!, axis, start - size, start);
+      return size;
     });
+    return split(gradients[0]!, sizes, axis);
   },
   onnx: (_inputs, { axis }) => ({ operator: 'Concat', attributes: { axis: { int: axis } } }),
   gradientCases: [{ attributes: { axis: 1 }, inputs: [{ shape: [2, 3] }, { shape: [2, 1] }] }],
@@ -143,33 +132,35 @@ function addDims(a: Dim, b: Dim): Dim {
   return `${left + right}*${symbol}`;
 }
 
-/** Cuts one flat vector into consecutive pieces: how a single parameter input becomes every adapter tensor. */
-export const splitOp: Op<{ readonly sizes: readonly number[] }> = {
+/** Cuts one axis into consecutive pieces of fixed sizes: how a single parameter input becomes every adapter tensor. */
+export const splitOp: Op<{ readonly sizes: readonly number[]; readonly axis: number }> = {
   name: 'Split',
-  infer: ([value], { sizes }) => {
+  infer: ([value], { sizes, axis }) => {
     const total = sizes.reduce((sum, size) => sum + size, 0);
-    if (value!.shape.length !== 1 || value!.shape[0] !== total) {
-      throw new Error(`Split: pieces of ${total} in all do not make up ${describe(value!)}`);
+    if (value!.shape[axis] !== total) {
+      throw new Error(`Split: pieces of ${total} in all do not make up axis ${axis} of ${describe(value!)}`);
     }
-    return sizes.map((size) => ({ dtype: value!.dtype, shape: [size] }));
+    return sizes.map((size) => ({
+      dtype: value!.dtype,
+      shape: value!.shape.map((dim, place) => (place === axis ? size : dim)),
+    }));
   },
-  vjp: ({ gradients, attributes: { sizes }, outputs }) => [
+  vjp: ({ gradients, attributes: { axis }, outputs }) => [
     concat(
-      gradients.map((gradient, place) => gradient ?? zeros(outputs[place]!.dtype, [sizes[place]!])),
-      0,
+      gradients.map((gradient, place) => gradient ?? zerosLike(outputs[place]!)),
+      axis,
     ),
   ],
-  onnx: ([value], { sizes }) => ({
+  onnx: ([value], { sizes, axis }) => ({
     operator: 'Split',
     inputs: [value, constant(sizes, [sizes.length], 'int64')],
-    attributes: { axis: { int: 0 } },
+    attributes: { axis: { int: axis } },
   }),
-  gradientCases: [{ attributes: { sizes: [2, 3, 1] }, inputs: [{ shape: [6] }] }],
+  gradientCases: [
+    { attributes: { sizes: [2, 3, 1], axis: 0 }, inputs: [{ shape: [6] }] },
+    { attributes: { sizes: [1, 2], axis: 1 }, inputs: [{ shape: [2, 3, 2] }] },
+  ],
 };
-
-function zeros(dtype: DType, shape: readonly number[]): Value {
-  return expand(scalar(0, dtype), shape);
-}
 
 /** Broadcasts to a shape without symbols. */
 export const expandOp: Op<{ readonly shape: readonly number[] }> = {
@@ -241,6 +232,13 @@ const shapeOfOp: Op<Readonly<Record<string, never>>> = {
   onnx: () => ({ operator: 'Shape' }),
 };
 
+/** None of a value's dimensions: int64 [0]. */
+const noDimsOp: Op<Readonly<Record<string, never>>> = {
+  name: 'NoDims',
+  infer: () => [{ dtype: 'int64', shape: [0] }],
+  onnx: () => ({ operator: 'Shape', attributes: { start: { int: 0 }, end: { int: 0 } } }),
+};
+
 const expandToOp: Op<{ readonly shape: Shape }> = {
   name: 'ExpandTo',
   infer: ([value], { shape }) => [{ dtype: value!.dtype, shape }],
@@ -269,6 +267,11 @@ const reshapeToOp: Op<Readonly<Record<string, never>>> = {
   onnx: () => ({ operator: 'Reshape' }),
 };
 
+/** The value itself, once `other` is there. */
+export const reshapeAfter = (value: Value, other: Value): Value => {
+  const shape = concat([apply(shapeOfOp, [value], {}), apply(noDimsOp, [other], {})], 0);
+  return apply(reshapeToOp, [value, shape], {});
+};
 /** `other` must have the same shape. */
 export const reshapeTo = (value: Value, other: Value): Value =>
   apply(reshapeToOp, [value, apply(shapeOfOp, [other], {})], {});
@@ -284,8 +287,8 @@ export const slice = (value: Value, axis: number, start: number, end: number): V
 export const pad = (value: Value, axis: number, before: number, after: number): Value =>
   before === 0 && after === 0 ? value : apply(padOp, [value], { axis, before, after });
 export const concat = (values: readonly Value[], axis: number): Value => apply(concatOp, values, { axis });
-export const split = (value: Value, sizes: readonly number[]): readonly Value[] =>
-  applyAll(splitOp, [value], { sizes });
+export const split = (value: Value, sizes: readonly number[], axis = 0): readonly Value[] =>
+  applyAll(splitOp, [value], { sizes, axis });
 export const expand = (value: Value, shape: readonly number[]): Value => apply(expandOp, [value], { shape });
 export const gather = (table: Value, indices: Value): Value => apply(gatherOp, [table, indices], {});
 export const scatterAdd = (table: Value, indices: Value, rows: Value): Value =>

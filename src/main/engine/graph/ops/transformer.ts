@@ -1,5 +1,5 @@
 import { describe, timesDim } from '../shape.ts';
-import { apply, applyAll, constant, scalar, type Dim, type Op, type Value } from '../types.ts';
+import { apply, applyAll, constant, scalar, unrepacked, type Dim, type Op, type Value } from '../types.ts';
 import { add, cast, div, equal, mul, sqrt, sub } from './elementwise.ts';
 import { matmul, reduceLogSum, reduceMax, reduceMean, softmax } from './linear.ts';
 import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
@@ -161,7 +161,9 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     const total = stagedRowSum(probabilities); // [R, 1], 1 but for rounding
     const logLargest = reduceLogSum(div(reduceMax(probabilities, [-1]), total), [-1]);
     const logProb = add(sub(target, largest), logLargest);
-    const slope = sub(gather(head!, targets!), div(meanRow(probabilities, multiplied), total));
+    // Its rows are read by token anyway: a repacked copy of the largest weight would serve this product alone.
+    const plain = multiplied.map(unrepacked);
+    const slope = sub(gather(unrepacked(head!), targets!), div(meanRow(probabilities, plain), total));
     const expected = matmul(
       reshape(probabilities, [rows, 1, vocabulary]),
       reshape(logits, [rows, vocabulary, 1]),
