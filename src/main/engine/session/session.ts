@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly prepack?: boolean | undefined;
   /** How long a thread with nothing to do looks out for more before it sleeps; absent: it sleeps at once. */
   readonly spinMicroseconds?: number | undefined;
+  /** Keeps memory that a run has freed for the next one; without, it goes back to the system. On by default. */
+  readonly arena?: boolean | undefined;
 }
 
 /** The version of the runtime library that computes the numbers. */
@@ -85,6 +87,7 @@ export class GraphSession {
       ...(threads ? { intraOpNumThreads: threads } : {}),
       // Lengths vary from run to run: a remembered memory plan would only grow.
       enableMemPattern: false,
+      enableCpuMemArena: options.arena ?? true,
       logSeverityLevel: 3,
       extra: {
         session: {

@@ -1,5 +1,6 @@
 import type { ModelSource } from '../models/family.ts';
 import { contextHash } from '../session/context.ts';
+import { shrinkHeap } from '../session/garbage.ts';
 import { encodeGraph, GraphSession, type HashedGraph, type SessionOptions } from '../session/session.ts';
 import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
 import { distribute, packPairs, type PackablePair, type PackingRoom } from './packing.ts';
@@ -70,6 +71,7 @@ export function sessionOptions(source: ModelSource, options: EngineOptions): Ses
   return {
     threads: options.threads,
     prepack: options.lowMemory ? false : options.prepack,
+    arena: !options.lowMemory,
     weightsFolder: source.weights?.folder,
   };
 }
@@ -95,11 +97,13 @@ export class Scorer {
   /** What one pass takes at most. */
   readonly room: PackingRoom;
   readonly #size: number;
+  readonly #lowMemory: boolean;
   #session: Promise<GraphSession> | undefined;
 
   /** @param trainable the shape of what is scored; its numbers come with each call */
   constructor(source: ModelSource, trainable: Trainable, options: EngineOptions) {
     const sizes = graphSizes(options);
+    this.#lowMemory = options.lowMemory === true;
     this.#options = sessionOptions(source, options);
     this.#graph = encodeGraph(scoreGraph(source, trainable, { batch: 1, ...sizes }), this.#options);
     this.#groups = source.config.heads / source.config.keyValueHeads;
@@ -121,6 +125,7 @@ export class Scorer {
 
   /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
   open(): Promise<GraphSession> {
+    if (!this.#session && this.#lowMemory) shrinkHeap();
     this.#session ??= GraphSession.open(this.#graph, this.#options);
     return this.#session;
   }

@@ -3,6 +3,7 @@ import { lossByName } from '../losses/index.ts';
 import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
+import { shrinkHeap } from '../session/garbage.ts';
 import { GraphSession, type TensorData } from '../session/session.ts';
 import { pairsOf, trainableLayout, trainGraph, type Trainable } from './graphs.ts';
 import { StepTelemetry, type PairTelemetry } from './telemetry.ts';
@@ -73,6 +74,9 @@ export interface TrainerOptions extends EngineOptions {
   readonly batch?: number;
 }
 
+/** Bytes of a gradient that, where memory is short, is not left to Node to collect some time: that takes some 20 ms a step. */
+const worthClearing = 8 << 20;
+
 /** Whether a loss looks at nothing but the chosen answer, whose last bits are then free. */
 function mayBatch({ needsRejected, needsReference }: Loss): boolean {
   return !needsRejected && !needsReference;
@@ -85,6 +89,7 @@ export class Trainer {
   readonly #batch: number;
   readonly #packing: PairPackingOptions & { readonly room: PackingRoom };
   readonly #spans: readonly DecaySpan[];
+  readonly #clearsUp: boolean;
   /** Number of trained parameters. */
   readonly size: number;
 
@@ -92,10 +97,11 @@ export class Trainer {
     session: GraphSession,
     losses: readonly Loss[],
     shape: {
-      batch: number;
-      packing: PairPackingOptions & { readonly room: PackingRoom };
-      spans: readonly DecaySpan[];
-      size: number;
+      readonly batch: number;
+      readonly packing: PairPackingOptions & { readonly room: PackingRoom };
+      readonly spans: readonly DecaySpan[];
+      readonly size: number;
+      readonly lowMemory: boolean;
     },
   ) {
     this.#session = session;
@@ -104,6 +110,7 @@ export class Trainer {
     this.#packing = shape.packing;
     this.#spans = shape.spans;
     this.size = shape.size;
+    this.#clearsUp = shape.lowMemory && 4 * shape.size >= worthClearing;
   }
 
   /** @param losses names of the losses that steps may use */
@@ -119,8 +126,12 @@ export class Trainer {
     if (batch > 1 && !chosen.every(mayBatch)) {
       throw new Error('what has a rejected answer or a reference is packed one by one');
     }
-    const graph = trainGraph(source, trainable, chosen, { batch, ...sizes });
-    const session = await GraphSession.create(graph, sessionOptions(source, options));
+    const session = await GraphSession.create(
+      trainGraph(source, trainable, chosen, { batch, ...sizes }),
+      sessionOptions(source, options),
+    );
+    const { lowMemory = false } = options;
+    if (lowMemory) shrinkHeap();
     const layout = trainableLayout(source, trainable);
     const spans = layout.entries.map(({ name, offset, size }) => ({
       from: offset,
@@ -135,7 +146,7 @@ export class Trainer {
       blocks: sizes.blocks,
       room: options.room ?? sizes.blocks,
     };
-    return new Trainer(session, chosen, { batch, packing, spans, size: layout.size });
+    return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory });
   }
 
   /** Sequences that one pass of the session takes side by side. */
@@ -215,6 +226,7 @@ export class Trainer {
       const gradient = results['gradient'] as Float32Array;
       if (!total) total = gradient;
       else for (let place = 0; place < total.length; place++) total[place]! += gradient[place]!;
+      if (this.#clearsUp) shrinkHeap();
     }
     return total!;
   }
