@@ -188,3 +188,12 @@ export type SupervisorMessage =
   | { readonly kind: 'start'; readonly spec: JobSpec }
   /** End after the step under way, with a checkpoint. */
   | { readonly kind: 'stop' };
+
+/**
+ * What the training process needs in its environment before it starts. In little memory glibc is to map each large block by itself:
+ * then it goes back to the system when a pass is done with it. By default glibc takes to its own heap after the first such
+ * block, where what is freed stays between what is not.
+ */
+export function environmentOf({ runs }: JobSpec): Readonly<Record<string, string>> | undefined {
+  return runs.some(({ config }) => config.lowMemory) ? { MALLOC_MMAP_THRESHOLD_: '262144' } : undefined;
+}

@@ -25,12 +25,16 @@ export interface WorkerProcess {
   kill(): void;
 }
 
-/** Starts a module in a process of its own. It talks by `openChannel` (channel.ts). */
-export type StartProcess = (file: string) => WorkerProcess;
+/**
+ * Starts a module in a process of its own. It talks by `openChannel` (channel.ts).
+ * @param environment variables that it gets beside this process's own, which win
+ */
+export type StartProcess = (file: string, environment?: Readonly<Record<string, string>>) => WorkerProcess;
 
 /** Starts a process as Node does: for the command line, where no desktop is. */
-export const startNodeProcess: StartProcess = (file) => {
+export const startNodeProcess: StartProcess = (file, environment) => {
   const child = fork(file, [], {
+    env: { ...environment, ...process.env },
     execArgv: ['--disable-warning=ExperimentalWarning'],
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

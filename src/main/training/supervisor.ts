@@ -5,7 +5,8 @@ import type { Plan } from '../../shared/plan.ts';
 import type { CallOptions, ProgressEvent } from '../../shared/contract.ts';
 import type { Store } from '../store/database.ts';
 import type { Job, Wanted } from '../store/jobs.ts';
-import type { JobResult, JobSpec, SupervisorMessage, WorkerError, WorkerMessage } from './job.ts';
+import { environmentOf, type JobResult, type JobSpec, type SupervisorMessage } from './job.ts';
+import type { WorkerError, WorkerMessage } from './job.ts';
 import { isMemoryFailure, memoryAdvice } from './memory-advice.ts';
 import { availableMemory } from './plan/resources.ts';
 import { JobRecorder, type Retention } from './job-recorder.ts';
@@ -54,7 +55,7 @@ export async function supervise(
   const { log, signal } = options;
   const recorder = new JobRecorder(store, job, options.checkpointFolder, options.retention);
   log.write(`job ${job.id} (${job.kind}) begins; runs ${spec.runs.map(({ id }) => id).join(', ')}`);
-  const worker = (options.startProcess ?? startNodeProcess)(workerFile);
+  const worker = (options.startProcess ?? startNodeProcess)(workerFile, environmentOf(spec));
   const killWorker = (): void => worker.kill();
   process.once('exit', killWorker);
   const memory = new MemoryEvents();

@@ -48,7 +48,7 @@ export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> 
       prompts: room.prompts,
       pairsPerPrompt: room.pairsPerPrompt,
       promptBlocks: Math.max(1, Math.min(mostPromptBlocks, Math.floor(longestSequence / promptPerBlock))),
-      headsApart: longestSequence > longestKept,
+      headsApart: !options.lowMemory && longestSequence > longestKept,
       keepProbabilities: lowMemory || longestSequence <= longestKept,
     },
     recompute: lowMemory ? 'layers' : 'cheap',

@@ -23,9 +23,13 @@ export function utilityWorkers({
   const gone = new Map<string, (details: Details) => void>();
   app.on('child-process-gone', (_event, details) => gone.get(details.name ?? '')?.(details));
   return {
-    start(file) {
+    start(file, environment) {
       const name = `plumbline-worker-${++count}`;
-      const child = utilityProcess.fork(file, [], { serviceName: name, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = utilityProcess.fork(file, [], {
+        serviceName: name,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...(environment && { env: { ...environment, ...process.env } }),
+      });
       const worker = adapt(child, (listener) => {
         gone.set(name, listener);
         return () => gone.delete(name);

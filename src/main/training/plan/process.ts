@@ -1,6 +1,6 @@
 import type { CallOptions } from '../../../shared/contract.ts';
 import type { Plan } from '../../../shared/plan.ts';
-import type { JobSpec, SupervisorMessage, WorkerMessage } from '../job.ts';
+import { environmentOf, type JobSpec, type SupervisorMessage, type WorkerMessage } from '../job.ts';
 import { startNodeProcess, type StartProcess } from '../process.ts';
 import { died, MemoryEvents, toError, workerFile } from '../supervisor.ts';
 
@@ -15,7 +15,7 @@ export async function planInProcess(
   startProcess: StartProcess = startNodeProcess,
 ): Promise<Plan> {
   signal?.throwIfAborted();
-  const worker = startProcess(workerFile);
+  const worker = startProcess(workerFile, environmentOf(spec));
   const memory = new MemoryEvents();
   let plan: Plan | undefined;
   let failure: Error | undefined;
