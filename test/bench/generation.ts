@@ -8,7 +8,7 @@ import { InputError, UsageError } from '../../src/shared/errors.ts';
 import { agreementOf, requireAgreement } from './generation/agreement.ts';
 import { runEngine, runTransformers, type HalfInput, type HalfReport } from './generation/half.ts';
 import { prepareQuestions, writeAdapters, type Questions } from './generation/questions.ts';
-import { linesOf, sideOf, tableOf, type Result, type RowResult } from './generation/report.ts';
+import { differenceOf, linesOf, sideOf, tableOf, type Result, type RowResult } from './generation/report.ts';
 import { batchSizes, rows, type Row } from './generation/rows.ts';
 import { parseCount } from './training/options.ts';
 import { requirePython } from './training/halves.ts';
@@ -117,8 +117,10 @@ async function measure(
     agreementOf(ours[0]!.arms.map(({ answers }, arm) => [answers, theirs[0]!.arms[arm]!.answers]));
   // 8-bit weights are another model, if a similar one: how similar is told, not asked for.
   if (agreement && row.weights === 'float32') requireAgreement(agreement);
+  const logProbs = row.weights === 'float32' ? undefined : await compareScores(row, input);
   return {
     row,
+    ...(logProbs ? { logProbs } : {}),
     sides: [
       sideOf(row.weights === 'float32' ? 'Plumbline' : `Plumbline, ${row.weights}`, ours),
       ...(theirs.length > 0
@@ -144,6 +146,16 @@ async function searchBatch(python: string, input: HalfInput) {
     found.push({ batch, seconds });
   }
   return found;
+}
+
+/** Both precisions score what float32 weights generate. */
+async function compareScores(row: Row, input: HalfInput): Promise<RowResult['logProbs']> {
+  const { arms } = await runEngine(input, { ...row, weights: 'float32' });
+  const scored = arms[0]!.answers;
+  const work = { ...input.work, scored };
+  const score = async (weights: Row['weights']): Promise<readonly (readonly number[])[]> =>
+    (await runEngine({ ...input, work }, { ...row, weights })).log_probs!;
+  return differenceOf([await score('float32'), await score(row.weights)]);
 }
 
 async function main(): Promise<void> {

@@ -330,6 +330,16 @@ describe('generate', () => {
     expect(result.tokens).toBeLessThanOrEqual(12);
   });
 
+  it('rounds weights to 8 bits where that is asked for, and refuses what it does not know', async () => {
+    const rounded = (await run(...args, '--weights', '8bit', '--json')).json<GenerateResult>();
+    expect(rounded.promptTokens).toBe((await run(...args, '--json')).json<GenerateResult>().promptTokens);
+    expect(rounded.text).not.toBe('');
+    const refused = await plumbline(home, [...args, '--weights', '4bit']);
+    expect(refused.code).toBe(2);
+    expect(refused.err).toContain('--weights must be float32 or 8bit, not "4bit"');
+    expect((await run('generate', '--help')).out).toMatch(/answers can\s+differ a little/);
+  });
+
   it('renders the chat template on --chat', async () => {
     const plain = (await run(...args, '--json')).json<GenerateResult>();
     const chat = (await run(...args, '--chat', '--json')).json<GenerateResult>();

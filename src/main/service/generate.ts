@@ -19,7 +19,7 @@ export async function generate(
     throw new InputError('the model has no chat template; leave out --chat', { file: name });
   }
   const { onToken } = call;
-  const playground = new Playground(model, { threads: request.threads });
+  const playground = new Playground(model, { threads: request.threads, weights: request.weights });
   try {
     const { text, promptTokens, tokens, finish } = await playground.generate(place, request, {
       signal: call.signal,

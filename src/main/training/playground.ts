@@ -19,7 +19,7 @@ export type PolicyPlace =
   | { readonly kind: 'adapter'; readonly folder: string }
   | { readonly kind: 'checkpoint'; readonly config: RunConfig; readonly checkpoint: CheckpointPlace };
 
-export interface Prompt extends Omit<GenerateSettings, 'threads' | 'prompt'> {
+export interface Prompt extends Omit<GenerateSettings, 'threads' | 'weights' | 'prompt'> {
   /** Text to continue, or a user's message where `chat`; a conversation goes through the chat template anyhow. */
   readonly prompt: Text;
 }
@@ -34,6 +34,8 @@ export interface PlaygroundOptions {
   readonly threads?: number | undefined;
   /** Sessions that may be opened; the first is opened however few. */
   readonly mostSessions?: number | undefined;
+  /** Precision of the base's matrices in every session; float32 if absent. */
+  readonly weights?: GenerateSettings['weights'];
 }
 
 export interface GenerateCall {
@@ -74,14 +76,16 @@ export class Playground {
   readonly model: OpenModel;
   readonly #threads: number | undefined;
   readonly #mostSessions: number;
+  readonly #weights: PlaygroundOptions['weights'];
   readonly #sessions: OpenSession[] = [];
   /** By checkpoint, the one used last at the end. */
   readonly #policies = new Map<string, Policy>();
 
-  constructor(model: OpenModel, { threads, mostSessions = usualSessions }: PlaygroundOptions = {}) {
+  constructor(model: OpenModel, { threads, mostSessions = usualSessions, weights }: PlaygroundOptions = {}) {
     this.model = model;
     this.#threads = threads;
     this.#mostSessions = mostSessions;
+    this.#weights = weights;
   }
 
   /**
@@ -213,7 +217,11 @@ export class Playground {
     if (found) return found.generator;
     if (this.#sessions.length > 0 && this.#isFull()) throw new PlaygroundFull();
     const maxLength = roundUp(length, source.config.maxPositions);
-    const generator = Generator.create(source, trainable, { maxLength, threads: this.#threads });
+    const generator = Generator.create(source, trainable, {
+      maxLength,
+      threads: this.#threads,
+      weights: this.#weights,
+    });
     const session = { trainable, maxLength, generator };
     this.#sessions.push(session);
     try {

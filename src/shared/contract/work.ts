@@ -182,6 +182,8 @@ export interface GenerateSettings {
   readonly topP: number;
   readonly seed: number;
   readonly threads?: number;
+  /** `8bit`: the base's matrices are rounded to bytes, which is faster, and answers can differ a little. float32 if absent. */
+  readonly weights?: 'float32' | '8bit';
 }
 export type GenerateResult = GenerateTextResult;
 

@@ -46,6 +46,7 @@ const generator = await Generator.create(source, policies[0]?.trainable ?? { kin
   batch: values.batch === undefined ? Math.min(promptsAtOnce, prompts.length) : Number(values.batch),
   maxLength: longest + work.max_tokens,
   threads: Number(argument('threads')),
+  weights: values.weights === '8bit' ? '8bit' : 'float32',
 });
 const settings = { temperature: 0, topP: 1, seed: 0 } as const;
 
@@ -76,8 +77,12 @@ const arms: Arm[] = [];
 for (const { parameters } of policies.length > 0 ? policies : [{ parameters: undefined }]) {
   arms.push(await answerAll(parameters));
 }
+const logProbs: number[][] = [];
+for (const [place, answer] of (work.scored ?? []).entries())
+  logProbs.push(await generator.score(prompts[place]!, Int32Array.from(answer), {}));
 const report: HalfReport = {
   arms,
+  ...(work.scored ? { log_probs: logProbs } : {}),
   peak_rss_bytes: peakMemory(),
   versions: { node: process.versions.node, 'onnxruntime-node': runtimeVersion },
 };

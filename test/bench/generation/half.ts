@@ -13,6 +13,8 @@ export interface Work {
   readonly max_tokens: number;
   /** Folders in PEFT's format, each to answer all prompts; none: the base answers. */
   readonly adapters: readonly string[];
+  /** Answers to the prompts whose tokens' log-probs under the base are told besides; to this engine only. */
+  readonly scored?: readonly (readonly number[])[];
 }
 
 /** All prompts answered by one policy. */
@@ -26,6 +28,8 @@ export interface Arm {
 
 export interface HalfReport {
   readonly arms: readonly Arm[];
+  /** In nats, of each token of the answers that were to be scored. */
+  readonly log_probs?: readonly (readonly number[])[];
   readonly peak_rss_bytes: number;
   readonly versions: Readonly<Record<string, string>>;
 }

@@ -23,6 +23,8 @@ export interface RowResult {
   /** This engine first. */
   readonly sides: readonly Side[];
   readonly agreement?: Agreement;
+  /** Of the tokens that float32 weights generate: mean difference of log-probs by the row's weights, and mean magnitude of it, in nats. */
+  readonly logProbs?: { readonly mean: number; readonly meanMagnitude: number; readonly tokens: number };
   /** Seconds that one arm took the other program with each batch size, by which its best was chosen. */
   readonly search?: readonly { readonly batch: number; readonly seconds: number }[];
 }
@@ -58,6 +60,18 @@ export function sideOf(name: string, halves: readonly HalfReport[]): Side {
     peakBytes: Math.max(...halves.map((half) => half.peak_rss_bytes)),
     versions: halves[0]!.versions,
   };
+}
+
+/** @param scored log-probs of the same tokens, with float32 weights first */
+export function differenceOf(
+  scored: readonly [readonly (readonly number[])[], readonly (readonly number[])[]],
+): NonNullable<RowResult['logProbs']> {
+  const [exact, found] = scored.map((answers) => answers.flat()) as [number[], number[]];
+  if (exact.length !== found.length || exact.length === 0) throw new Error('other tokens were scored');
+  const differences = found.map((value, place) => value - exact[place]!);
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean: mean(differences), meanMagnitude: mean(differences.map(Math.abs)), tokens: exact.length };
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -111,7 +125,7 @@ export function linesOf(result: Result, machine: Machine): readonly string[] {
   return [
     `${result.source}: on average ${result.promptTokens.toFixed(0)} tokens of prompt; ${result.model}, ${threads} threads, ` +
       `${repeats} ${repeats === 1 ? 'repeat' : 'repeats'}, greedy`,
-    ...rows.map(({ row, search }) => {
+    ...rows.map(({ row, search, logProbs }) => {
       const arms = row.arms > 0 ? ` for each of ${row.arms} adapters` : '';
       const length = row.obeysEnd
         ? `up to ${row.maxTokens} tokens, ended by end tokens`
@@ -119,7 +133,11 @@ export function linesOf(result: Result, machine: Machine): readonly string[] {
       const found = search
         ? `; transformers, one adapter: ${search.map(({ batch, seconds }) => `batch ${batch} ${seconds.toFixed(1)} s`).join(', ')}`
         : '';
-      return `${row.name}: ${row.what}; ${row.questions} questions${arms}, answers of ${length}${found}`;
+      const moved = logProbs
+        ? `; log-probs of ${logProbs.tokens} tokens by float32 weights move by ${logProbs.meanMagnitude.toFixed(4)} nats on average ` +
+          `(mean ${logProbs.mean.toFixed(4)})`
+        : '';
+      return `${row.name}: ${row.what}; ${row.questions} questions${arms}, answers of ${length}${found}${moved}`;
     }),
     `${machine.cpu}, ${machine.cores} cores, ${(machine.memory_bytes / 2 ** 30).toFixed(0)} GiB, ${machine.platform}; ` +
       `load ${load.map((value) => value.toFixed(1)).join(' before, ')} after`,

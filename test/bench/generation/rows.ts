@@ -42,6 +42,16 @@ export const rows: readonly Row[] = [
     weights: 'float32',
   },
   {
+    name: 'eight-bit',
+    what: 'one prompt at a time, this engine with 8-bit weights',
+    questions: 3,
+    batch: 1,
+    maxTokens: 128,
+    obeysEnd: false,
+    arms: 0,
+    weights: '8bit',
+  },
+  {
     name: 'evaluation',
     what: 'answers to questions under two adapters, ended by end tokens',
     questions: 32,

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
+import { InputError } from '../../../shared/errors.ts';
 import { cacheNames } from '../models/attention.ts';
 import type { DecoderConfig } from '../models/config.ts';
+import { eightBitWeights, type EightBitWeights } from '../models/eight-bit.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { ParameterLayout } from '../models/parameters.ts';
 import { contextHash } from '../session/context.ts';
@@ -13,7 +15,12 @@ export interface DecoderOptions extends DecodingSizes {
   readonly threads?: number | undefined;
   /** Repacks frozen weights: faster prompts for one more copy of the weights. */
   readonly prepack?: boolean | undefined;
+  /** `8bit`: the base's matrices are rounded to bytes, and what they are multiplied by too. float32 if absent. */
+  readonly weights?: BaseWeights | undefined;
 }
+
+/** Precision of a base's matrices. What is trained on top of them is float32 anyhow. */
+export type BaseWeights = 'float32' | '8bit';
 
 /**
  * Prompts go through the model in pieces of so many tokens: scores take heads · piece · length · 4 bytes, not the square of
@@ -51,7 +58,8 @@ export class Decoder {
   }
 
   static async create(source: ModelSource, trainable: Trainable, options: DecoderOptions): Promise<Decoder> {
-    const session = await GraphSession.create(decodingGraph(source, trainable, options), {
+    const eightBit = options.weights === '8bit' ? eightBitOf(source, trainable) : undefined;
+    const session = await GraphSession.create(decodingGraph(source, trainable, options, eightBit), {
       threads: options.threads,
       prepack: options.prepack,
       spinMicroseconds,
@@ -63,8 +71,8 @@ export class Decoder {
   /** As `Scorer.contextHash`, of the logits of these sessions. */
   contextHash(base: string, policy: string): string {
     const { graphHash: graph } = this.#session;
-    const { threads, prepack } = this.#options;
-    return contextHash({ base, policy, graph, packing: 'decoding at places', threads, prepack });
+    const { threads, prepack, weights } = this.#options;
+    return contextHash({ base, policy, graph, packing: 'decoding at places', threads, prepack, weights });
   }
 
   /**
@@ -87,6 +95,13 @@ export class Decoder {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** @throws InputError where no matrix is frozen */
+function eightBitOf({ weights }: ModelSource, trainable: Trainable): EightBitWeights {
+  if (!weights || trainable.kind === 'full')
+    throw new InputError('where all weights were trained there are none that could be rounded to 8 bits');
+  return eightBitWeights(weights);
 }
 
 /** A piece of the prompt that is being read. */

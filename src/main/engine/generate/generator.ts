@@ -2,7 +2,7 @@ import { InputError } from '../../../shared/errors.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
-import { breathe, Decoder, promptPiece, type Piece } from './decoder.ts';
+import { breathe, Decoder, promptPiece, type BaseWeights, type Piece } from './decoder.ts';
 import { divergenceOf } from './divergence.ts';
 import { drawToken, likeliest, logProbOf, type SamplingOptions } from './sampling.ts';
 
@@ -15,6 +15,8 @@ export interface GeneratorOptions {
   readonly maxLength: number;
   /** Repacks frozen weights: faster prompts for one more copy of the weights. */
   readonly prepack?: boolean | undefined;
+  /** As `DecoderOptions.weights`. */
+  readonly weights?: BaseWeights | undefined;
 }
 
 export interface GenerateOptions extends SamplingOptions {

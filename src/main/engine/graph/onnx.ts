@@ -32,6 +32,9 @@ const elementTypes: Readonly<Record<DType, number>> = {
 };
 const storedTypes: Readonly<Record<StoredDtype, number>> = { F32: 1, F16: 10, BF16: 16 };
 
+/** Bytes of a constant above which it is not looked for among the others: text of its bytes would be as long. */
+const longestKey = 1 << 20;
+
 export interface EncodedGraph {
   readonly bytes: Uint8Array;
   readonly inputs: ReadonlyMap<string, Value>;
@@ -181,7 +184,10 @@ class GraphWriter {
       }
       case 'constant': {
         const raw = rawBytes(source.data, value.dtype);
-        const key = `${value.dtype}[${value.shape.join()}]${Buffer.from(raw).toString('base64')}`;
+        const key =
+          raw.byteLength > longestKey
+            ? `constant ${value.id}`
+            : `${value.dtype}[${value.shape.join()}]${Buffer.from(raw).toString('base64')}`;
         const known = this.#constants.get(key);
         if (known !== undefined) return known;
         const name = `c${this.#constants.size}`;
@@ -214,6 +220,7 @@ function encodeNode(form: OnnxForm, inputs: readonly string[], outputs: readonly
 }
 
 function rawBytes(data: ConstantData, dtype: DType): Uint8Array {
+  if (data instanceof Uint8Array) return data;
   const typed =
     dtype === 'float32'
       ? Float32Array.from(data)

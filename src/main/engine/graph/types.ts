@@ -24,8 +24,8 @@ export type Source =
   | { readonly kind: 'weight'; readonly location: WeightLocation }
   | { readonly kind: 'node'; readonly node: Node; readonly output: number };
 
-/** A small tensor stored inside the graph; numbers are rounded to the value's dtype when encoded. */
-export type ConstantData = readonly number[] | Float32Array | Float64Array;
+/** A tensor stored inside the graph, a small one or one of bytes; numbers are rounded to the value's dtype when encoded. */
+export type ConstantData = readonly number[] | Float32Array | Float64Array | Uint8Array;
 
 /** How a file stores a weight's numbers: float32, or two bytes of which float32 holds every value exactly. */
 export type StoredDtype = 'F32' | 'F16' | 'BF16';

@@ -8,6 +8,7 @@ import { runtimeVersion } from './session.ts';
  * @param policy hash of adapter or trained weights, empty for the base itself
  * @param graph hash of the encoded graph
  * @param packing how sequences are fed to it
+ * @param weights precision of frozen weights, float32 if absent
  */
 export function contextHash({
   base,
@@ -16,6 +17,7 @@ export function contextHash({
   packing,
   threads,
   prepack,
+  weights,
 }: {
   readonly base: string;
   readonly policy: string;
@@ -23,6 +25,7 @@ export function contextHash({
   readonly packing: string;
   readonly threads: number | undefined;
   readonly prepack: boolean | undefined;
+  readonly weights?: string | undefined;
 }): string {
   // What is kept is found by this text: its keys and their order stay.
   const context = {
@@ -30,7 +33,7 @@ export function contextHash({
     policy,
     graph,
     packing,
-    dtype: 'float32',
+    dtype: weights ?? 'float32',
     provider: 'cpu',
     // Left to the runtime, the number of threads follows the machine, as its kernels follow the processor.
     threads: threads ?? `all of ${availableParallelism()}`,

@@ -91,6 +91,16 @@ export const generate = defineCommand({
       help: 'sample from the likeliest tokens that make up this probability',
       group: sampling,
     }),
+    weights: withDefault({
+      flag: 'weights',
+      placeholder: 'KIND',
+      parse: z.enum(['float32', '8bit'] as const, {
+        error: (issue) => `must be float32 or 8bit, not "${String(issue.input)}"`,
+      }),
+      absent: 'float32' as 'float32' | '8bit',
+      help: "8bit rounds the model's matrices to bytes while they are read: faster, and answers can differ a little",
+      group: 'Input',
+    }),
     seed: withDefault({
       flag: 'seed',
       placeholder: 'N',
