@@ -52,6 +52,7 @@ async function runGraph(
   const blocks = {
     prompts: 1,
     pairsPerPrompt: 1,
+    prefixBlocks: 0,
     promptBlocks,
     keepProbabilities: true,
     headsApart: promptBlocks > 1,

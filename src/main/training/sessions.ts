@@ -1,7 +1,7 @@
 import { describeLoss, type LossName } from '../../shared/losses.ts';
 import { runtimeVersion } from '../engine/session/session.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
-import { distribute, type PackingRoom } from '../engine/train/packing.ts';
+import { distribute, isSame, type PackingRoom } from '../engine/train/packing.ts';
 import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
 import { Trainer, type TrainingPair } from '../engine/train/trainer.ts';
 import type { OpenModel } from './model.ts';
@@ -23,13 +23,21 @@ export function sequencesAtOnce(
 
 /** Tokens of one pass, as far as pairs are short: more make products no faster and take memory. */
 const tokensPerPass = 384;
+/** Of pairs that share a prompt, whose passes get cheaper with each. */
+const tokensPerShared = 512;
 const mostPrompts = 2;
 const mostSharing = 4;
+/** What all prompts begin with (solved examples, a system prompt) is worth a block of its own from so many tokens, and this share of a pair, on. */
+const leastPrefix = 128;
+const leastPrefixShare = 0.4;
+/** Prompts behind it in one pass, which then takes at most so many times the longest pair's tokens. */
+const mostBehindPrefix = 4;
+const longestOfPrefix = 2;
 
 /**
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
  * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree. Short pairs share a pass, two by
- * two, and pairs of one prompt share that, where they follow each other: frozen weights give each the bits it would have
+ * two, pairs of one prompt share that, where they follow each other, and what all prompts begin with is there once: frozen weights give each the bits it would have
  * alone. Weights that are fed need not: where all are trained, and where the reference has an adapter of its own, pairs
  * go one by one; so they do in little memory.
  */
@@ -57,20 +65,42 @@ export function engineOptions(
 }
 
 function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
+  const mean = (of: (pair: TrainingPair) => number): number =>
+    pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
+  const longest = pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
+  const shared = commonPrefix(pairs.map(({ prompt }) => prompt));
+  if (shared >= Math.max(leastPrefix, leastPrefixShare * mean(packedLength)))
+    return {
+      prompts: mostBehindPrefix,
+      pairsPerPrompt: 1,
+      tokens: Math.max(tokensPerPass, longestOfPrefix * longest),
+      prefix: shared,
+    };
   const sharing =
     pairs.length / Math.max(1, distribute(pairs, { prompts: 1, pairsPerPrompt: mostSharing }).length);
   const pairsPerPrompt = sharing < 1.5 ? 1 : Math.round(sharing);
-  const mean = (of: (pair: TrainingPair) => number): number =>
-    pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
   const answers = mean(({ chosen, rejected }) => chosen.length + rejected.length);
   const tokens = mean(({ prompt }) => prompt.length) + pairsPerPrompt * answers;
-  const longest = pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
-  const fit = Math.floor(Math.min(tokensPerPass / tokens, (2 * tokensPerPass) / longest));
+  const mostTokens = pairsPerPrompt > 1 ? tokensPerShared : tokensPerPass;
+  const fit = Math.floor(Math.min(mostTokens / tokens, (2 * mostTokens) / longest));
   return {
     prompts: Math.max(1, Math.min(mostPrompts, fit)),
     pairsPerPrompt,
-    tokens: tokensPerPass,
+    tokens: mostTokens,
   };
+}
+
+/** Tokens that all prompts begin with, two less than the shortest has at most; 0 for a single prompt. */
+function commonPrefix(prompts: readonly Int32Array[]): number {
+  const [first] = prompts;
+  if (!first || prompts.every((prompt) => isSame(prompt, first))) return 0;
+  let length = prompts.reduce((least, prompt) => Math.min(least, prompt.length - 2), first.length);
+  for (const prompt of prompts) {
+    let same = 0;
+    while (same < length && prompt[same] === first[same]) same += 1;
+    length = same;
+  }
+  return Math.max(0, length);
 }
 
 /** The session that trains one run. */

@@ -89,8 +89,27 @@ test('a prompt that pairs of one update share is needed once, in another update 
   });
   const pairs = [pair([1, 2], 3, 4), pair([5], 6, 7), pair([1, 2], 8, 9), pair([1, 2], 2, 2)];
   expect(neededSequences(pairs, 3)).toEqual([
-    { prompt: 2, answers: [3, 4, 8, 9] },
-    { prompt: 1, answers: [6, 7] },
-    { prompt: 2, answers: [2, 2] },
+    { prompt: 2, shared: 0, answers: [3, 4, 8, 9] },
+    { prompt: 1, shared: 0, answers: [6, 7] },
+    { prompt: 2, shared: 0, answers: [2, 2] },
   ]);
+});
+
+test('what all prompts of an update begin with is needed once', () => {
+  const pairs = [
+    [1, 2, 3],
+    [1, 2, 4, 5],
+    [1, 2, 3],
+    [1, 2],
+  ].map((prompt) => ({ prompt, chosen: new Int32Array(2), rejected: new Int32Array(4) }));
+  expect(neededSequences(pairs, 4)).toEqual([
+    { prompt: 3, shared: 0, answers: [2, 4, 2, 4] },
+    { prompt: 4, shared: 2, answers: [2, 4] },
+    { prompt: 2, shared: 2, answers: [2, 4] },
+  ]);
+  // Of 25 seen keys in all, the prompt's first two tokens see 1 and 2.
+  const [whole, rest] = [0, 2].map((shared) => forwardArithmetic(config, [{ ...sequences[0]!, shared }]));
+  expect(rest!.attention / whole!.attention).toBe((25 - 3) / 25);
+  expect(rest!.base / whole!.base).toBeCloseTo((7 - 2) / 7, 12);
+  expect(rest!.head).toBe(whole!.head);
 });

@@ -4,6 +4,8 @@ import type { DecoderConfig } from '../../../src/main/engine/models/config.ts';
 export interface SequenceLengths {
   /** Tokens of the prompt; at least one. */
   readonly prompt: number;
+  /** Of these, how many are counted with another sequence that begins with the same; none if absent. */
+  readonly shared?: number;
   /** Tokens of each answer; at least one each. */
   readonly answers: readonly number[];
 }
@@ -45,12 +47,18 @@ interface Counts {
 function count(sequences: readonly SequenceLengths[]): Counts {
   const triangle = (length: number): number => (length * (length + 1)) / 2;
   return {
-    tokens: sum(sequences.map(({ prompt, answers }) => prompt + sum(answers.map((length) => length - 1)))),
+    tokens: sum(
+      sequences.map(
+        ({ prompt, shared = 0, answers }) => prompt - shared + sum(answers.map((length) => length - 1)),
+      ),
+    ),
     predicted: sum(sequences.flatMap(({ answers }) => answers)),
     seen: sum(
       sequences.map(
-        ({ prompt, answers }) =>
-          triangle(prompt) + sum(answers.map((length) => (length - 1) * prompt + triangle(length - 1))),
+        ({ prompt, shared = 0, answers }) =>
+          triangle(prompt) -
+          triangle(shared) +
+          sum(answers.map((length) => (length - 1) * prompt + triangle(length - 1))),
       ),
     ),
   };
@@ -93,7 +101,7 @@ function layerSizes(config: DecoderConfig): LayerSizes {
  *
  *     base = 2 · T · L · Σ in · out        attention = 4 · S · L · h · d        head = 2 · R · H · V
  *
- * A prompt of P tokens and answers of n₁, n₂, … give T = P + Σ (nᵢ − 1), R = Σ nᵢ and
+ * What a prompt shares with another counts there alone. A prompt of P tokens and answers of n₁, n₂, … give T = P + Σ (nᵢ − 1), R = Σ nᵢ and
  * S = P (P + 1) / 2 + Σ ((nᵢ − 1) P + (nᵢ − 1) nᵢ / 2). What is linear in the tokens and touches no matrix (norms, softmax,
  * rotary positions, activations) is not counted.
  */
@@ -145,18 +153,21 @@ interface PairTokens {
 }
 
 /**
- * The sequences that the pairs of updates need: within an update, pairs of one prompt need it only once.
+ * The sequences that the pairs of updates need: within an update, pairs of one prompt need it only once, and what all its prompts
+ * begin with is needed once.
  * @param update pairs per optimizer update
  */
 export function neededSequences(pairs: readonly PairTokens[], update: number): readonly SequenceLengths[] {
-  const sequences: { prompt: number; answers: number[] }[] = [];
+  const sequences: { prompt: number; shared: number; answers: number[] }[] = [];
   for (let start = 0; start < pairs.length; start += update) {
-    const ofPrompt = new Map<string, { prompt: number; answers: number[] }>();
-    for (const { prompt, chosen, rejected } of pairs.slice(start, start + update)) {
+    const own = pairs.slice(start, start + update);
+    const shared = commonBeginning(own.map(({ prompt }) => prompt));
+    const ofPrompt = new Map<string, { prompt: number; shared: number; answers: number[] }>();
+    for (const { prompt, chosen, rejected } of own) {
       const key = Array.from(prompt).join();
       let sequence = ofPrompt.get(key);
       if (!sequence) {
-        sequence = { prompt: prompt.length, answers: [] };
+        sequence = { prompt: prompt.length, shared: ofPrompt.size === 0 ? 0 : shared, answers: [] };
         ofPrompt.set(key, sequence);
         sequences.push(sequence);
       }
@@ -164,4 +175,15 @@ export function neededSequences(pairs: readonly PairTokens[], update: number): r
     }
   }
   return sequences;
+}
+
+function commonBeginning(prompts: readonly ArrayLike<number>[]): number {
+  const [first, ...others] = prompts;
+  let length = first?.length ?? 0;
+  for (const prompt of others) {
+    let same = 0;
+    while (same < length && same < prompt.length && prompt[same] === first![same]) same += 1;
+    length = same;
+  }
+  return length;
 }

@@ -10,6 +10,7 @@ import {
   split,
   splitBlocks,
   transpose,
+  type AttentionAttributes,
   type BlockAttributes,
 } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
@@ -62,8 +63,13 @@ export function packedAttention(config: DecoderConfig, batch: number, length: Di
   };
 }
 
-/** How a sequence of pairs falls into blocks: each prompt, in one or more, then chosen and rejected of each of its pairs. */
+/**
+ * How a sequence of pairs falls into blocks: what all prompts begin with, in none, one or more; then each prompt, or what it
+ * goes on with, in one or more, and chosen and rejected of each of its pairs.
+ */
 export interface PairBlocks {
+  /** Of what all prompts begin with; 0 if that is nothing. */
+  readonly prefixBlocks: number;
   /** Prompts side by side that a graph has room for. */
   readonly prompts: number;
   /** Pairs of each. */
@@ -81,28 +87,37 @@ export interface PairBlocks {
 
 interface Block {
   readonly symbol: string;
+  /** Whether key heads are taken one by one. */
+  readonly isApart: boolean;
   /** Places of the blocks whose keys its rows see, the last being its own. */
   readonly sees: readonly number[];
 }
 
-function blocksOf({ prompts, pairsPerPrompt, promptBlocks }: PairBlocks): readonly Block[] {
+function blocksOf(options: PairBlocks): readonly Block[] {
+  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, headsApart } = options;
   const blocks: Block[] = [];
+  /** @returns the places of `before` and, behind them, the new block's */
+  const add = (symbol: string, before: readonly number[], isApart: boolean): readonly number[] => {
+    const sees = [...before, blocks.length];
+    blocks.push({ symbol, sees, isApart });
+    return sees;
+  };
+  let prefix: readonly number[] = [];
+  for (let part = 0; part < prefixBlocks; part++) prefix = add(`S${part}`, prefix, headsApart);
+  // Behind a long beginning what follows is short.
+  const isApart = headsApart && prefixBlocks === 0;
   for (let prompt = 0; prompt < prompts; prompt++) {
-    const before: number[] = [];
-    for (let part = 0; part < promptBlocks; part++) {
-      before.push(blocks.length);
-      blocks.push({ symbol: `P${prompt}_${part}`, sees: [...before] });
-    }
+    let before = prefix;
+    for (let part = 0; part < promptBlocks; part++) before = add(`P${prompt}_${part}`, before, isApart);
     for (let pair = 0; pair < pairsPerPrompt; pair++)
-      for (const answer of ['C', 'R'])
-        blocks.push({ symbol: `${answer}${prompt}_${pair}`, sees: [...before, blocks.length] });
+      for (const answer of ['C', 'R']) add(`${answer}${prompt}_${pair}`, before, isApart);
   }
   return blocks;
 }
 
 /**
  * Attention of a sequence of T tokens, for every prompt: prompt, chosen, rejected, chosen, … A row of a prompt sees its blocks up to
- * its own; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
+ * its own, and what all prompts begin with; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
  * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
  * [groups·rows, keys], its rows repeated once per group of query heads.
  */
@@ -121,46 +136,44 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
   const along = (axis: number): BlockAttributes => ({ axis, lengths: symbols, whole: 'T' });
-  const attributes = {
+  const blockAttributes = (isLong: boolean): AttentionAttributes => ({
     scale: 1 / Math.sqrt(headSize),
     keep: options.keepProbabilities,
-    isLong: options.headsApart,
+    isLong,
+  });
+  /** Queries [keyValueHeads, rows, D] of one block over all keys and values that it sees. */
+  const attendBlock = (place: number, queries: Value, keys: Value, values: Value): Value => {
+    const mask = masks[place]!;
+    if (!blocks[place]!.isApart) return blockAttention([queries, keys, values, mask], blockAttributes(false));
+    const ones = new Array<number>(keyValueHeads).fill(1);
+    const [ownQueries, ownKeys, ownValues] = [queries, keys, values].map((all) => split(all, ones, 0));
+    const mixed = ownQueries!.map((own, head) =>
+      blockAttention([own, ownKeys![head]!, ownValues![head]!, mask], blockAttributes(true)),
+    );
+    return concat(mixed, 0);
   };
-  const apart = options.headsApart ? keyValueHeads : 1;
-  const together = keyValueHeads / apart;
-  const byKeyHead = (value: Value): readonly Value[] =>
-    apart === 1 ? [value] : split(value, new Array<number>(apart).fill(1), 0);
   return {
     attend(_layer, query, key, value) {
       const byHead = (rows: Value): Value => {
         const own = (rows.shape[1] as number) / headSize;
         return transpose(reshape(rows, ['T', own, headSize]), [1, 0, 2]); // [heads, T, D]
       };
-      const attendTogether = (grouped: Value, key: Value, value: Value): Value => {
-        const queries = splitBlocks(grouped, lengths, along(2));
-        const keys = splitBlocks(key, lengths, along(1));
-        const values = splitBlocks(value, lengths, along(1));
-        const mixed = symbols.map((rows, place) => {
-          const own = reshape(queries[place]!, [together, timesDim(rows, groups), headSize]);
-          const visible = (all: readonly Value[]): Value => {
-            const { sees, lengths: sizes, whole } = seen[place]!;
-            if (sees.length === 1) return all[place]!;
-            const parts = sees.map((block) => all[block]!);
-            return joinBlocks(parts, sizes, {
-              axis: 1,
-              lengths: sees.map((block) => symbols[block]!),
-              whole,
-            });
-          };
-          const out = blockAttention([own, visible(keys), visible(values), masks[place]!], attributes);
-          return reshape(out, [together, groups, rows, headSize]);
-        });
-        return joinBlocks(mixed, lengths, along(2)); // [together, groups, T, D]
-      };
       const grouped = reshape(byHead(query), [keyValueHeads, groups, 'T', headSize]);
-      const [queries, keys, values] = [grouped, byHead(key), byHead(value)].map(byKeyHead);
-      const mixed = queries!.map((own, head) => attendTogether(own, keys![head]!, values![head]!));
-      const joined = reshape(apart === 1 ? mixed[0]! : concat(mixed, 0), [heads, 'T', headSize]);
+      const queries = splitBlocks(grouped, lengths, along(2));
+      const keys = splitBlocks(byHead(key), lengths, along(1));
+      const values = splitBlocks(byHead(value), lengths, along(1));
+      const mixed = symbols.map((rows, place) => {
+        const own = reshape(queries[place]!, [keyValueHeads, timesDim(rows, groups), headSize]);
+        const visible = (all: readonly Value[]): Value => {
+          const { sees, lengths: sizes, whole } = seen[place]!;
+          if (sees.length === 1) return all[place]!;
+          const parts = sees.map((block) => all[block]!);
+          return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
+        };
+        const out = attendBlock(place, own, visible(keys), visible(values));
+        return reshape(out, [keyValueHeads, groups, rows, headSize]);
+      });
+      const joined = reshape(joinBlocks(mixed, lengths, along(2)), [heads, 'T', headSize]);
       return reshape(transpose(joined, [1, 0, 2]), ['T', heads * headSize]);
     },
   };

@@ -56,7 +56,7 @@ const cases: Record<string, PackablePair> = {
 describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
   const tokens = tokensOf(pair, 1);
   const groups = 3;
-  const packed = packPair(pair, { groups, chunks: 1, blocks: { ...one, promptBlocks: 1 } });
+  const packed = packPair(pair, { groups, chunks: 1, blocks: { ...one, promptBlocks: 1, prefixBlocks: 0 } });
 
   test('reads prompt, chosen and rejected without their last tokens, positions after the prompt', () => {
     const read = feed(packed, 'token_ids').filter((_, place) => !tokens[place]!.filler);
@@ -68,7 +68,11 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
   test.each([1, 2, 4])(
     'lets each token see exactly its own text, for every group of heads; prompt in %i blocks',
     (promptBlocks) => {
-      const { feeds } = packPair(pair, { groups, chunks: 1, blocks: { ...one, promptBlocks } });
+      const { feeds } = packPair(pair, {
+        groups,
+        chunks: 1,
+        blocks: { ...one, promptBlocks, prefixBlocks: 0 },
+      });
       const tokens = tokensOf(pair, promptBlocks);
       const lengths = numbers(feeds['block_lengths']!);
       expect(lengths.length).toBe(promptBlocks + 2);
@@ -173,7 +177,7 @@ describe('pairs packed together', () => {
   });
 
   test('hold of each pair what it holds alone, one after the other; room that is left counts as nothing', () => {
-    const blocks = { prompts: 3, pairsPerPrompt: 2, promptBlocks: 2 };
+    const blocks = { prompts: 3, pairsPerPrompt: 2, promptBlocks: 2, prefixBlocks: 0 };
     const groups = [[pairs[0]!, pairs[5]!], [pairs[1]!]];
     const together = packPairs(groups, { groups: 2, chunks: 1, blocks });
     expect(together.pairs.map(({ slot }) => slot)).toEqual([0, 1, 2]);
@@ -183,7 +187,11 @@ describe('pairs packed together', () => {
     const ids = feed(together, 'token_ids');
     const positions = feed(together, 'positions');
     groups.flat().forEach((pair, place) => {
-      const alone = packPair(pair, { groups: 2, chunks: 1, blocks: { ...one, promptBlocks: 2 } });
+      const alone = packPair(pair, {
+        groups: 2,
+        chunks: 1,
+        blocks: { ...one, promptBlocks: 2, prefixBlocks: 0 },
+      });
       const [own, single] = [together.pairs[place]!, alone.pairs[0]!];
       for (const part of ['chosen', 'rejected'] as const) {
         const count = single[`${part}Rows`];
@@ -214,9 +222,17 @@ test('chunks hold the same rows in the same order, and may be empty', () => {
     const draw = (least: number, most: number): Int32Array =>
       Int32Array.from({ length: least + random.below(most - least + 1) }, () => random.below(50));
     const pair = { prompt: draw(1, 6), chosen: draw(1, 7), rejected: draw(0, 7) };
-    const whole = packPair(pair, { groups: 1, chunks: 1, blocks: { ...one, promptBlocks: 1 } });
+    const whole = packPair(pair, {
+      groups: 1,
+      chunks: 1,
+      blocks: { ...one, promptBlocks: 1, prefixBlocks: 0 },
+    });
     for (const chunks of [2, 3, 9]) {
-      const packed = packPair(pair, { groups: 1, chunks, blocks: { ...one, promptBlocks: 1 } });
+      const packed = packPair(pair, {
+        groups: 1,
+        chunks,
+        blocks: { ...one, promptBlocks: 1, prefixBlocks: 0 },
+      });
       const parts = Array.from({ length: chunks }, (_, chunk) => feed(packed, `targets_${chunk}`));
       expect(parts.flat()).toEqual(feed(whole, 'targets_0'));
       expect(feed(packed, 'chunk_rows')).toEqual(parts.map((part) => part.length));

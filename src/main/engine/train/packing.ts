@@ -80,13 +80,17 @@ export interface PackingOptions {
 
 export interface PairPackingOptions extends PackingOptions {
   /** How the graph's attention is cut. */
-  readonly blocks: Pick<PairBlocks, 'promptBlocks' | 'prompts' | 'pairsPerPrompt'>;
+  readonly blocks: Pick<PairBlocks, 'prefixBlocks' | 'promptBlocks' | 'prompts' | 'pairsPerPrompt'>;
+  /** As `PackingRoom.prefix`. */
+  readonly prefix?: number | undefined;
 }
 
 /** What there is room for in one pass. */
 export interface PackingRoom extends Pick<PairBlocks, 'prompts' | 'pairsPerPrompt'> {
   /** Most tokens of a pass that takes more than one pair; any number if absent. */
   readonly tokens?: number | undefined;
+  /** Tokens that all prompts begin with, at least one less than the shortest has: a pass holds them once. None if absent. */
+  readonly prefix?: number | undefined;
 }
 
 /**
@@ -95,7 +99,7 @@ export interface PackingRoom extends Pick<PairBlocks, 'prompts' | 'pairsPerPromp
  */
 export function distribute(
   pairs: readonly PackablePair[],
-  { prompts: room, pairsPerPrompt, tokens: mostTokens = Infinity }: PackingRoom,
+  { prompts: room, pairsPerPrompt, tokens: mostTokens = Infinity, prefix = 0 }: PackingRoom,
 ): number[][][] {
   const passes: number[][][] = [];
   let pass: number[][] | undefined;
@@ -108,13 +112,13 @@ export function distribute(
       tokens += answers;
       return;
     }
-    const own = prompt.length + answers;
+    const own = prompt.length - prefix + answers;
     if (pass && pass.length < room && tokens + own <= mostTokens) {
       pass.push([place]);
       tokens += own;
     } else {
       passes.push((pass = [[place]]));
-      tokens = own;
+      tokens = prefix + own;
     }
   });
   return passes;
@@ -141,22 +145,31 @@ export function packPairs(
   prompts: readonly (readonly PackablePair[])[],
   options: PairPackingOptions,
 ): PackedBatch {
-  const { promptBlocks, prompts: room, pairsPerPrompt } = options.blocks;
+  const { prefixBlocks, promptBlocks, prompts: room, pairsPerPrompt } = options.blocks;
   if (prompts.length > room || prompts.some((pairs) => pairs.length > pairsPerPrompt))
     throw new Error('more pairs than the graph has room for');
   const sequence = new Sequence();
   const masks = new BlockMasks(options);
   const rows = new PackedRows();
   const nothing = new Int32Array();
+  const prefix = prefixBlocks === 0 ? 0 : (options.prefix ?? 0);
+  const first = prompts[0]?.[0]?.prompt ?? nothing;
+  if (prefix > 0) {
+    sequence.add(first.subarray(0, prefix), 0, 0);
+    masks.addPrefix(prefix);
+  }
   for (let place = 0; place < room; place++) {
     const pairs = prompts[place] ?? [];
-    const prompt = pairs[0]?.prompt ?? nothing;
-    const promptStart = sequence.add(prompt, 0, promptBlocks);
+    const whole = pairs[0]?.prompt;
+    if (whole && prefix > 0 && !isSame(whole.subarray(0, prefix), first.subarray(0, prefix)))
+      throw new Error('a prompt does not begin as the others do');
+    const prompt = whole?.subarray(prefix) ?? nothing;
+    const promptStart = sequence.add(prompt, prefix, promptBlocks);
     masks.addPrompt(prompt.length, sequence.ids.length - promptStart);
     for (let own = 0; own < pairsPerPrompt; own++) {
       const pair = pairs[own];
       const answers = [pair?.chosen ?? nothing, pair?.rejected ?? nothing].map((answer) => {
-        const start = sequence.add(readOf(answer), prompt.length, 1);
+        const start = sequence.add(readOf(answer), prefix + prompt.length, 1);
         masks.addAnswer(sequence.ids.length - start);
         return rowsOf(answer, promptStart, prompt.length, start);
       });
@@ -181,18 +194,29 @@ class BlockMasks {
   readonly #options: PairPackingOptions;
   readonly #lengths: number[] = [];
   readonly #masks: Record<string, Feed> = {};
+  #prefix = 0;
   #prompt = { tokens: 0, length: 0 };
 
   constructor(options: PairPackingOptions) {
     this.#options = options;
   }
 
+  /** What all prompts begin with: at least a token for each of its blocks. */
+  addPrefix(length: number): void {
+    this.#prompt = { tokens: length, length };
+    this.#addParts(length, this.#options.blocks.prefixBlocks);
+    this.#prefix = length;
+  }
+
   /** @param length its tokens and what fills them up */
   addPrompt(tokens: number, length: number): void {
     this.#prompt = { tokens, length };
-    const { promptBlocks } = this.#options.blocks;
-    for (let block = 0; block < promptBlocks; block++) {
-      const [from, to] = [block, block + 1].map((place) => Math.floor((place * length) / promptBlocks));
+    this.#addParts(length, this.#options.blocks.promptBlocks);
+  }
+
+  #addParts(length: number, parts: number): void {
+    for (let part = 0; part < parts; part++) {
+      const [from, to] = [part, part + 1].map((place) => Math.floor((place * length) / parts));
       this.#add(to! - from!, from!);
     }
   }
@@ -204,13 +228,13 @@ class BlockMasks {
   /** @param before keys before the block's own, as they follow from the prompt's start */
   #add(rows: number, before: number): void {
     const { groups } = this.#options;
-    const keys = before + rows;
+    const keys = this.#prefix + before + rows;
     const mask = new Float32Array(groups * rows * keys);
     const filled = Math.min(before, this.#prompt.length);
     for (let row = 0; row < rows; row++) {
-      const start = row * keys;
+      const start = row * keys + this.#prefix;
       // It sees what is before it; of the prompt, what is of the text; and itself, or its softmax would be over nothing.
-      mask.fill(-Infinity, start + before + row + 1, start + keys);
+      mask.fill(-Infinity, start + before + row + 1, (row + 1) * keys);
       if (this.#prompt.tokens < filled) mask.fill(-Infinity, start + this.#prompt.tokens, start + filled);
     }
     repeatFirstBlock(mask, rows * keys);

@@ -35,8 +35,10 @@ const longestKept = 512;
 /** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
 export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> {
   const { longestSequence, mostRows, room = onePair, lowMemory = false } = options;
+  // The runtime wants tables for as many positions as a pass has places; room that no pair takes has three for each.
+  const places = Math.max(longestSequence, room.tokens ?? 0) + 3 * room.prompts * room.pairsPerPrompt;
   let maxLength = shortestTable;
-  while (maxLength < longestSequence) maxLength *= 2;
+  while (maxLength < places) maxLength *= 2;
   const shared = Math.min(mostRows * room.prompts * room.pairsPerPrompt, room.tokens ?? Infinity);
   const rows = Math.max(mostRows, shared) / (lowMemory ? rowsPerSmallChunk : rowsPerChunk);
   let chunks = 1;
@@ -45,14 +47,19 @@ export function graphSizes(options: EngineOptions): Omit<GraphOptions, 'batch'> 
     maxLength,
     chunks,
     blocks: {
+      prefixBlocks: room.prefix === undefined ? 0 : blocksFor(room.prefix),
       prompts: room.prompts,
       pairsPerPrompt: room.pairsPerPrompt,
-      promptBlocks: Math.max(1, Math.min(mostPromptBlocks, Math.floor(longestSequence / promptPerBlock))),
-      headsApart: !options.lowMemory && longestSequence > longestKept,
+      promptBlocks: blocksFor(longestSequence - (room.prefix ?? 0)),
+      headsApart: !lowMemory && longestSequence > longestKept,
       keepProbabilities: lowMemory || longestSequence <= longestKept,
     },
     recompute: lowMemory ? 'layers' : 'cheap',
   };
+}
+
+function blocksFor(tokens: number): number {
+  return Math.max(1, Math.min(mostPromptBlocks, Math.floor(tokens / promptPerBlock)));
 }
 
 /** What a set of pairs asks of the engine. */
@@ -120,7 +127,10 @@ export class Scorer {
    */
   contextHash(base: string, policy: string): string {
     const { threads, prepack } = this.#options;
-    return contextHash({ base, policy, graph: this.#graph.hash, packing: 'pair', threads, prepack });
+    const { prefix } = this.room;
+    // Where a pair is cut decides last bits.
+    const packing = prefix === undefined ? 'pair' : `pair behind ${prefix} tokens`;
+    return contextHash({ base, policy, graph: this.#graph.hash, packing, threads, prepack });
   }
 
   /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
@@ -143,7 +153,12 @@ export class Scorer {
     prompts: readonly (readonly PackablePair[])[],
     parameters: Float32Array | undefined,
   ): Promise<PairScore[]> {
-    const packed = packPairs(prompts, { groups: this.#groups, chunks: this.#chunks, blocks: this.#blocks });
+    const packed = packPairs(prompts, {
+      groups: this.#groups,
+      chunks: this.#chunks,
+      blocks: this.#blocks,
+      prefix: this.room.prefix,
+    });
     const flat = parameters ?? new Float32Array(this.#size);
     const session = await this.open();
     const results = await session.run({

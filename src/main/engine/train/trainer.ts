@@ -140,12 +140,8 @@ export class Trainer {
       decays: !/norm\.weight$|\.bias$/.test(name),
     }));
     const groups = source.config.heads / source.config.keyValueHeads;
-    const packing = {
-      groups,
-      chunks: sizes.chunks,
-      blocks: sizes.blocks,
-      room: options.room ?? sizes.blocks,
-    };
+    const room: PackingRoom = options.room ?? sizes.blocks;
+    const packing = { groups, chunks: sizes.chunks, blocks: sizes.blocks, room, prefix: room.prefix };
     return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory });
   }
 
