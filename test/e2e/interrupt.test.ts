@@ -105,8 +105,13 @@ describe('an interrupt', () => {
     const services = await createServices({ home });
     const request: TrainRequest = {
       start: { model: at('tiny') },
-      data: writeLines(at('many.jsonl'), sums(many)),
-      config: parseRunConfig({ loss: 'dpo', threads: 1, steps: 1 }),
+      data: writeLines(at('few.jsonl'), sums(8)),
+      config: parseRunConfig({
+        loss: 'dpo',
+        threads: 1,
+        steps: 1,
+        evalData: writeLines(at('many.jsonl'), sums(many, 1000)),
+      }),
       metrics: at('m.jsonl'),
       adapterOut: at('adapter'),
     };

@@ -40,6 +40,9 @@ export interface LoopOptions {
   readonly pairs: readonly TrainingPair[];
   readonly batches: readonly (readonly number[])[];
   readonly config: RunConfig;
+  /** Before each step: the step's pairs with what they still lack. @param place of the step, from 0 */
+  readonly beforeStep?:
+    ((pairs: readonly TrainingPair[], place: number) => Promise<readonly TrainingPair[]>) | undefined;
   readonly onStep?:
     ((metrics: StepMetrics, totalSteps: number, pairs: StepResult['pairs']) => void) | undefined;
   /** After `onStep`, with the step's numbers in the state; the next step waits for it. */
@@ -64,18 +67,16 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     options.signal?.throwIfAborted();
     const learningRate =
       config.learningRate * scheduleFactor(config.scheduler, place, warmup, batches.length);
-    const result = await trainer.step(
-      state,
-      batch.map((index) => pairs[index]!),
-      {
-        loss: config.loss,
-        beta: config.beta,
-        lossParameters: config.lossParameters,
-        learningRate,
-        maxGradNorm: config.maxGradNorm,
-        weightDecay: config.weightDecay,
-      },
-    );
+    const own = batch.map((index) => pairs[index]!);
+    const ready = (await options.beforeStep?.(own, place)) ?? own;
+    const result = await trainer.step(state, ready, {
+      loss: config.loss,
+      beta: config.beta,
+      lossParameters: config.lossParameters,
+      learningRate,
+      maxGradNorm: config.maxGradNorm,
+      weightDecay: config.weightDecay,
+    });
     seen += batch.length;
     const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
     options.onStep?.(step, batches.length, result.pairs);

@@ -3,8 +3,8 @@ import { runtimeVersion } from '../engine/session/session.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { distribute, isSame, type PackingRoom } from '../engine/train/packing.ts';
 import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
-import { Trainer, type TrainingPair } from '../engine/train/trainer.ts';
-import type { OpenModel } from './model.ts';
+import { Trainer, type TrainerOptions, type TrainingPair } from '../engine/train/trainer.ts';
+import type { OpenModel, Policy } from './model.ts';
 import { packedLength } from './plan/timing.ts';
 
 export { runtimeVersion };
@@ -103,15 +103,39 @@ function commonPrefix(prompts: readonly Int32Array[]): number {
   return Math.max(0, length);
 }
 
+interface TrainedRun {
+  readonly loss: LossName;
+  readonly batchSize: number;
+}
+
+/** What one run asks of the session that trains it. */
+export function trainerOptions(trainable: Trainable, run: TrainedRun, engine: EngineOptions): TrainerOptions {
+  return { ...engine, batch: sequencesAtOnce(run, trainable.kind !== 'lora') };
+}
+
 /** The session that trains one run. */
 export function openTrainer(
   model: OpenModel,
   trainable: Trainable,
-  run: { readonly loss: LossName; readonly batchSize: number },
+  run: TrainedRun,
   engine: EngineOptions,
 ): Promise<Trainer> {
-  const batch = sequencesAtOnce(run, trainable.kind !== 'lora');
-  return Trainer.create(model.source, trainable, [run.loss], { ...engine, batch });
+  return Trainer.create(model.source, trainable, [run.loss], trainerOptions(trainable, run, engine));
+}
+
+/** The shape that scores a policy; absent for the base. */
+export function shapeOf(policy: Policy | undefined): Trainable {
+  return policy?.trainable ?? { kind: 'none' };
+}
+
+/** Scores policies of one shape: on the trainer's session where that can, else on one of its own. */
+export function openScorer(
+  model: OpenModel,
+  trainable: Trainable,
+  engine: EngineOptions,
+  trainer: Trainer,
+): Scorer {
+  return trainer.scorer(trainable) ?? new Scorer(model.source, trainable, engine);
 }
 
 /** The sessions that every run of a comparison uses: weights are there once, however many runs there are. */
@@ -128,13 +152,13 @@ export async function openShared(
   engine: EngineOptions,
 ): Promise<SharedSessions> {
   const trainer = await Trainer.create(model.source, trainable, losses, engine);
-  const scorer = new Scorer(model.source, trainable, engine);
+  const scorer = openScorer(model, trainable, engine, trainer);
   return {
     trainer,
     scorer,
     async release() {
-      await trainer.release();
       await scorer.release();
+      await trainer.release();
     },
   };
 }

@@ -6,7 +6,8 @@
  *
  * DIR holds config.json and float32 safetensors, F.json a list of pairs as token ids, the adapter folder the start in
  * PEFT's format; MS is the time, in milliseconds since 1970, at which this process was started. Timed: making the
- * sessions ready, the reference pass, and every optimizer update.
+ * session ready, the reference of each update's pairs, and every optimizer update. As `train` does it, the first update has
+ * no reference pass: its policy is the reference.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -56,6 +57,7 @@ function peakMemory(): number {
 
 // Time inside the runtime, to tell it from the script's own.
 let runtimeSeconds = 0;
+let trainingRuntimeSeconds = 0;
 const create = InferenceSession.create.bind(InferenceSession) as (
   ...given: unknown[]
 ) => Promise<InferenceSession>;
@@ -90,36 +92,48 @@ const engine = engineOptions(
 
 let start = performance.now();
 const source = openModel(argument('model'), argument('model'));
-const scorer = new Scorer(source, { kind: 'none' }, engine);
+const { trainable, parameters } = fromPeft(source, adapter, argument('adapter'));
+const trainer = values['reference-only']
+  ? undefined
+  : await Trainer.create(source, trainable, ['dpo'], engine);
+const scorer = trainer?.scorer({ kind: 'none' }) ?? new Scorer(source, { kind: 'none' }, engine);
 await scorer.open();
-let setupSeconds = seconds(start);
+const setupSeconds = seconds(start);
 
-start = performance.now();
-const ready: TrainingPair[] = [];
-for await (const { place, score } of scorer.scoreAll(pairs)) {
-  const { chosen, rejected } = score;
-  ready.push({ ...pairs[place]!, reference: { chosen, rejected } });
+const reference: { chosen: number; rejected: number }[] = [];
+let referenceSeconds = 0;
+let referencePairs = 0;
+async function refer(from: number, to: number): Promise<void> {
+  start = performance.now();
+  for await (const { place, score } of scorer.scoreAll(pairs.slice(from, to))) {
+    const { chosen, rejected } = score;
+    reference[from + place] = { chosen, rejected };
+    referencePairs += 1;
+  }
+  referenceSeconds += seconds(start);
 }
-await scorer.release();
-const referenceSeconds = seconds(start);
 
 const stepSeconds: number[] = [];
 const losses: number[] = [];
 const seen: SeenPair[] = [];
-let firstStepSeconds = 0;
-if (!values['reference-only']) {
-  start = performance.now();
-  const { trainable, parameters } = fromPeft(source, adapter, argument('adapter'));
-  const trainer = await Trainer.create(source, trainable, ['dpo'], engine);
+const firstStep = { begins: 0, ends: 0 };
+const sinceStart = (): number => (Date.now() - Number(argument('started'))) / 1000;
+if (!trainer) {
+  await refer(0, pairs.length);
+} else {
   const state = trainer.newState(parameters);
-  setupSeconds += seconds(start);
-
-  const updates = Math.ceil(ready.length / settings.update);
-  runtimeSeconds = 0;
+  const updates = Math.ceil(pairs.length / settings.update);
   for (let update = 0; update < updates; update++) {
-    const batch = ready.slice(update * settings.update, (update + 1) * settings.update);
+    const [from, to] = [update * settings.update, (update + 1) * settings.update];
+    // The first update's policy is the reference itself.
+    if (update > 0) await refer(from, to);
+    const batch = pairs
+      .slice(from, to)
+      .map((pair, place): TrainingPair => ({ ...pair, reference: reference[from + place] ?? 'own' }));
+    const runtimeBefore = runtimeSeconds;
     start = performance.now();
-    const { metrics } = await trainer.step(state, batch, {
+    if (update === 0) firstStep.begins = sinceStart();
+    const result = await trainer.step(state, batch, {
       loss: 'dpo',
       beta: settings.beta,
       learningRate: settings.learningRate * scheduleFactor('linear', update, 0, updates),
@@ -127,8 +141,13 @@ if (!values['reference-only']) {
       weightDecay: settings.weightDecay,
     });
     stepSeconds.push(seconds(start));
-    if (update === 0) firstStepSeconds = (Date.now() - Number(argument('started'))) / 1000;
-    losses.push(metrics.loss!);
+    trainingRuntimeSeconds += runtimeSeconds - runtimeBefore;
+    if (update === 0) firstStep.ends = sinceStart();
+    losses.push(result.metrics.loss!);
+    if (update === 0) {
+      for (const { index, chosen, rejected } of result.pairs)
+        reference[batch.findIndex((pair) => pair.index === index)] = { chosen, rejected };
+    }
     for (const pair of batch) {
       const prompt = Array.from(pair.prompt);
       seen.push({
@@ -145,14 +164,16 @@ const trainingSeconds = stepSeconds.reduce((sum, each) => sum + each, 0);
 const report: HalfReport = {
   setup_seconds: setupSeconds,
   reference_seconds: referenceSeconds,
+  reference_pairs: referencePairs,
   training_seconds: trainingSeconds,
   step_seconds: stepSeconds,
-  first_step_seconds: firstStepSeconds,
-  script_seconds: trainingSeconds - runtimeSeconds,
+  first_step_begins_seconds: firstStep.begins,
+  first_step_seconds: firstStep.ends,
+  script_seconds: trainingSeconds - trainingRuntimeSeconds,
   losses,
   reference_log_probs: {
-    chosen: ready.map(({ reference }) => reference!.chosen),
-    rejected: ready.map(({ reference }) => reference!.rejected),
+    chosen: reference.map(({ chosen }) => chosen),
+    rejected: reference.map(({ rejected }) => rejected),
   },
   pairs_seen: seen,
   peak_rss_bytes: peakMemory(),

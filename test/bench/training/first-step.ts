@@ -5,6 +5,7 @@ import { script } from './halves.ts';
 import { settings } from './half-report.ts';
 import type { BenchOptions } from './options.ts';
 import { runProcess } from './process.ts';
+import type { FirstStep } from './summary.ts';
 
 const program = script('../../../bin/plumbline.mjs');
 
@@ -45,15 +46,15 @@ export function runPlumbline(
 }
 
 /**
- * Seconds from the start of `plumbline train` to the end of its first step, on a model that was imported before and data
+ * From the start of `plumbline train` to the beginning and to the end of its first step, on a model that was imported before and data
  * that are new to it: no reference log-probs are kept from earlier.
  * @param pairs how many the data hold
  */
-export async function secondsToFirstStep(
+export async function timeFirstStep(
   input: HalfInput & { readonly data: string },
   options: Pick<BenchOptions, 'lowMemory'>,
   pairs: number,
-): Promise<number> {
+): Promise<FirstStep> {
   let turn = 0;
   let home: string;
   do home = join(input.scratch, `home-${++turn}`);
@@ -71,11 +72,15 @@ export async function secondsToFirstStep(
     ],
     ...['--metrics', join(home, 'metrics.jsonl'), '--adapter-out', join(home, 'adapter')],
   ];
-  let isTaken = false;
-  const { seconds } = await runPlumbline(given, home, (line) => {
-    isTaken ||= /^\s*step 1\//.test(line);
-    return isTaken;
+  const started = performance.now();
+  let begins: number | undefined;
+  let ends: number | undefined;
+  await runPlumbline(given, home, (line) => {
+    const now = (performance.now() - started) / 1000;
+    if (/^\s*step 1 of \d+ begins/.test(line)) begins ??= now;
+    else if (/^\s*step 1\//.test(line)) ends ??= now;
+    return ends !== undefined;
   });
-  if (!isTaken) throw new Error('plumbline train told of no step');
-  return seconds;
+  if (begins === undefined || ends === undefined) throw new Error('plumbline train told of no step');
+  return { begins, ends };
 }

@@ -24,6 +24,7 @@ function half(change: Partial<HalfReport> = {}): HalfReport {
     reference_seconds: 2,
     training_seconds: 3,
     step_seconds: [1, 2],
+    first_step_begins_seconds: 6,
     first_step_seconds: 7,
     losses: [Math.LN2, 0.5],
     reference_log_probs: { chosen: each(-10), rejected: each(-30) },

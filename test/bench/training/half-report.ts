@@ -3,11 +3,14 @@ export interface HalfReport {
   /** From loaded libraries to ready for work: the model read, sessions or the trainer made. */
   readonly setup_seconds: number;
   readonly reference_seconds: number;
+  /** Pairs of the reference pass; all if absent. */
+  readonly reference_pairs?: number;
   /** Sum of all optimizer updates. */
   readonly training_seconds: number;
   /** One an update. */
   readonly step_seconds: readonly number[];
-  /** From the start of the process to the end of the first update. */
+  /** From the start of the process to the beginning and to the end of the first update. */
+  readonly first_step_begins_seconds: number;
   readonly first_step_seconds: number;
   /** Of the training's seconds, those outside the runtime's call: packing, telemetry, clipping, AdamW. */
   readonly script_seconds?: number;

@@ -13,10 +13,10 @@ import {
   type HalfReport,
 } from './half-report.ts';
 import { measurePeak, runEngine, runTrl, type HalfInput } from './halves.ts';
-import { secondsToFirstStep } from './first-step.ts';
+import { timeFirstStep } from './first-step.ts';
 import type { BenchOptions } from './options.ts';
 import { availableMemory } from './process.ts';
-import { summarise, worstAgreement, type TrainingResult } from './summary.ts';
+import { summarise, worstAgreement, type FirstStep, type TrainingResult } from './summary.ts';
 import { describeTrl, installed, type TrlSettings } from './trl-settings.ts';
 import { makeWork, writeRows, writeStartAdapter, type Material, type Work } from './work.ts';
 import type { Workload } from './workloads.ts';
@@ -101,7 +101,7 @@ export async function measureTraining(
   const loadBefore = loadavg()[0]!;
   const best = python === undefined ? undefined : await bestFor(python, options, work, input, say);
   const ours: HalfReport[] = [];
-  const firstSteps: number[] = [];
+  const firstSteps: FirstStep[] = [];
   const theirs = { installed: [] as HalfReport[], best: [] as HalfReport[] };
   const peaks: number[] = [];
   const agreements: Agreement[] = [];
@@ -118,7 +118,7 @@ export async function measureTraining(
     say(`  ${names.ours}, ${turn} …`);
     ours.push(await runEngine(input, { lowMemory: options.lowMemory }));
     peaks.push(await measurePeak(threads, scratch));
-    firstSteps.push(await secondsToFirstStep(input, options, work.pairs.length));
+    firstSteps.push(await timeFirstStep(input, options, work.pairs.length));
     if (!best) continue;
     await trl('installed', installed, turn);
     await trl('best', best, turn);
@@ -128,7 +128,7 @@ export async function measureTraining(
   const arithmetic = trainingArithmetic(config, settings.rank, neededSequences(work.pairs, settings.update));
   const agreement = worstAgreement(agreements);
   const sides = [
-    { name: names.ours, halves: ours, firstStepSeconds: firstSteps },
+    { name: names.ours, halves: ours, firstSteps },
     ...(best
       ? [
           { name: names.installed, halves: theirs.installed },

@@ -33,7 +33,8 @@ export interface Side {
   /** Needed arithmetic by the seconds of training. */
   readonly flops_per_second: number;
   readonly share_of_peak: number;
-  /** From the start of the program to the end of its first update. */
+  /** From the start of the program to the beginning and to the end of its first update. */
+  readonly first_step_begins_seconds: number;
   readonly first_step_seconds: number;
   /** Share of training spent outside the runtime. */
   readonly script_share?: number;
@@ -85,12 +86,18 @@ export interface GridResult extends ResultHead {
 
 export type Result = TrainingResult | GridResult;
 
+/** Seconds from a program's start. */
+export interface FirstStep {
+  readonly begins: number;
+  readonly ends: number;
+}
+
 export interface SideInput {
   readonly name: string;
   readonly settings?: string | undefined;
   readonly halves: readonly HalfReport[];
   /** Instead of the halves' own. */
-  readonly firstStepSeconds?: readonly number[] | undefined;
+  readonly firstSteps?: readonly FirstStep[] | undefined;
 }
 
 /**
@@ -98,7 +105,7 @@ export interface SideInput {
  * @param pairs how many each half trained on
  */
 export function summarise(
-  { name, settings, halves, firstStepSeconds }: SideInput,
+  { name, settings, halves, firstSteps }: SideInput,
   arithmetic: Arithmetic,
   peaks: readonly number[],
   pairs: number,
@@ -108,22 +115,24 @@ export function summarise(
   const reference = middle((half) => half.reference_seconds);
   const total = middle(totalSeconds);
   const flops = arithmetic.total / training;
+  const first =
+    firstSteps ??
+    halves.map((half) => ({ begins: half.first_step_begins_seconds, ends: half.first_step_seconds }));
   const isOurs = halves[0]!.script_seconds !== undefined;
   return {
     name,
     settings,
     pairs_per_second: pairs / total,
     training_pairs_per_second: pairs / training,
-    reference_pairs_per_second: pairs / reference,
+    reference_pairs_per_second: (halves[0]!.reference_pairs ?? pairs) / reference,
     setup_seconds: middle((half) => half.setup_seconds),
     reference_seconds: reference,
     training_seconds: training,
     total_seconds: total,
     flops_per_second: flops,
     share_of_peak: flops / Math.max(...peaks),
-    first_step_seconds: firstStepSeconds
-      ? median(firstStepSeconds)
-      : middle((half) => half.first_step_seconds),
+    first_step_begins_seconds: median(first.map(({ begins }) => begins)),
+    first_step_seconds: median(first.map(({ ends }) => ends)),
     ...(isOurs ? { script_share: middle((half) => half.script_seconds! / half.training_seconds) } : {}),
     peak_rss_bytes: Math.max(...halves.map((half) => half.peak_rss_bytes)),
     versions: halves[0]!.versions,

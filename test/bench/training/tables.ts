@@ -35,7 +35,7 @@ function trainingTable({ sides }: TrainingResult): Table {
       'setting up',
       'GFLOP/s',
       'of the peak',
-      'first step after',
+      'first step begins / ends after',
       'peak memory',
     ],
     rows: [
@@ -47,7 +47,7 @@ function trainingTable({ sides }: TrainingResult): Table {
         seconds(side.setup_seconds),
         (side.flops_per_second / 1e9).toFixed(0),
         percent(side.share_of_peak),
-        seconds(side.first_step_seconds),
+        `${seconds(side.first_step_begins_seconds)} / ${seconds(side.first_step_seconds)}`,
         gigabytes(side.peak_rss_bytes),
       ]),
       ...others.map((side) => [

@@ -79,10 +79,15 @@ class Clock(TrainerCallback):
 
     def __init__(self):
         self.times = []
+        self.first_begin = None
         self.first_update = None
 
     def on_train_begin(self, *_, **__):
         self.times = [time.perf_counter()]
+
+    def on_step_begin(self, *_, **__):
+        if self.first_begin is None:
+            self.first_begin = time.time()
 
     def on_step_end(self, *_, **__):
         self.times.append(time.perf_counter())
@@ -160,6 +165,7 @@ def measure(scratch):
         "reference_seconds": trainer.reference_seconds,
         "training_seconds": sum(steps),
         "step_seconds": steps,
+        "first_step_begins_seconds": clock.first_begin - arguments.started / 1000,
         "first_step_seconds": clock.first_update - arguments.started / 1000,
         "losses": update_losses(
             [loss.item() for loss in trainer.losses], [len(found) for found in seen], arguments.update

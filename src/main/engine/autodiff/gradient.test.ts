@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { allOps, add, mul, reduceSum, reshape, relu } from '../graph/ops/index.ts';
+import { allOps, add, mul, reduceSum, reshape, relu, stopGradient } from '../graph/ops/index.ts';
 import {
   apply,
   applyAll,
@@ -131,7 +131,7 @@ describe('every gradient rule equals central differences in double precision', (
 
 test('every operation with a gradient rule has cases for this check', () => {
   // Rules that return nothing (comparisons, shapes) are not differentiable and need none.
-  const withoutGradient = new Set(['Greater', 'Equal', 'ZerosLike']);
+  const withoutGradient = new Set(['Greater', 'Equal', 'ZerosLike', 'StopGradient']);
   const missing = allOps.filter((op) => op.vjp && !op.gradientCases && !withoutGradient.has(op.name));
   expect(missing.map((op) => op.name)).toEqual([]);
 });
@@ -187,4 +187,16 @@ test('only the path to what is asked is walked', () => {
   );
   const [gradient] = gradients([{ value: mul(asked, blocked), upstream: constant([1, 1], [2]) }], [asked]);
   expect(gradient).toBeDefined();
+});
+
+test('nothing is learnt through a stopped gradient', async () => {
+  const x = input('x', 'float32', [2]);
+  const value = mul(x, stopGradient(x));
+  const [slope] = gradients([{ value, upstream: constant([1, 1], [2]) }], [x]);
+  const session = await GraphSession.create({ value, slope: slope! }, { threads: 1 });
+  const found = await session.run({ x: { data: Float32Array.of(3, -5), shape: [2] } });
+  expect([...(found['value'] as Float32Array)]).toEqual([9, 25]);
+  // Of x², half: d(x · s)/dx = s where s = x is taken for a number.
+  expect([...(found['slope'] as Float32Array)]).toEqual([3, -5]);
+  await session.release();
 });

@@ -58,3 +58,35 @@ test('constants of one value are stored once, of another dtype or shape apart', 
   expect(size(big(), big()) - size(big())).toBeLessThan(100);
   expect(size(big(), constant(data, [1, 1000])) - size(big())).toBeGreaterThan(4000);
 });
+
+test('what is made on demand is there where a run asks for it, and has no elements where not', async () => {
+  const x = input('x', 'float32', ['T', 3]);
+  const doubled = mul(x, scalar(2));
+  const slope = add(doubled, scalar(1));
+  const piece = mul(slope, x);
+  const last = mul(add(slope, piece), doubled);
+  const outputs = { doubled, last, stage_0: slope, stage_1: piece };
+  const given = [1, -2, 3];
+  const feeds = { x: { data: Float32Array.from(given), shape: [1, 3] } };
+  const wants = (asked: boolean) => ({ data: Uint8Array.of(asked ? 1 : 0), shape: [] });
+  for (const stages of [[], [['stage_0']], [['stage_0'], ['stage_1']]]) {
+    const kept = Object.fromEntries(
+      Object.entries(outputs).filter(([name]) => !name.startsWith('stage') || stages.flat().includes(name)),
+    );
+    const onDemand = { input: 'wanted', outputs: ['last'], stages };
+    const session = await GraphSession.create(kept, { threads: 1, onDemand });
+    const asked = await session.run({ ...feeds, wanted: wants(true) });
+    expect(Object.keys(asked).toSorted()).toEqual(['doubled', 'last']);
+    expect([...(asked['doubled'] as Float32Array)]).toEqual(given.map((value) => 2 * value));
+    expect([...(asked['last'] as Float32Array)]).toEqual(
+      given.map((value) => (2 * value + 1 + (2 * value + 1) * value) * 2 * value),
+    );
+    const unasked = await session.run({ ...feeds, wanted: wants(false) });
+    expect([...(unasked['doubled'] as Float32Array)]).toEqual(given.map((value) => 2 * value));
+    expect(unasked['last']).toHaveLength(0);
+    await session.release();
+  }
+  expect(() =>
+    encodeOnnx({ x: doubled, y: doubled }, { onDemand: { input: 'wanted', outputs: ['y'] } }),
+  ).toThrow('y is there without being asked for');
+});

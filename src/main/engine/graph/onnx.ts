@@ -1,15 +1,17 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { reachableNodes, verify } from './verify.ts';
-import type {
-  ConstantData,
-  DType,
-  OnnxAttribute,
-  OnnxForm,
-  Shape,
-  StoredDtype,
-  Value,
-  WeightLocation,
-} from './types.ts';
+import {
+  elementTypes,
+  encodeExternal,
+  encodeNode,
+  encodeTensor,
+  encodeTypeInfo,
+  encodeValueInfo,
+  rawBytes,
+  storedTypes,
+} from './onnx-messages.ts';
+import { input as makeInput } from './types.ts';
+import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
 
 /**
  * Writes a graph as an ONNX model. Only the dozen messages a plain model needs, by the field numbers of onnx.proto
@@ -21,18 +23,6 @@ const operatorSets = [
   { domain: 'com.microsoft', version: 1 },
 ];
 
-/** TensorProto.DataType. */
-const elementTypes: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float64: 11,
-};
-const storedTypes: Readonly<Record<StoredDtype, number>> = { F32: 1, F16: 10, BF16: 16 };
-
-/** Bytes of a constant above which it is not looked for among the others: text of its bytes would be as long. */
 const longestKey = 1 << 20;
 
 export interface EncodedGraph {
@@ -42,19 +32,72 @@ export interface EncodedGraph {
   readonly hasExternalWeights: boolean;
 }
 
+/** Outputs that a run may leave out, with all that only they need. */
+export interface OnDemand {
+  /** The graph's bool input [] by which a run asks for them. */
+  readonly input: string;
+  /** Names of outputs; a run that does not ask for them gets them with no elements. */
+  readonly outputs: readonly string[];
+  /**
+   * Names of values that are no outputs, in groups that are made one after the other. What a group reads is kept until all of it is
+   * there: the more groups, the earlier memory is free for others.
+   */
+  readonly stages?: readonly (readonly string[])[];
+}
+
 /**
  * @param outputs graph outputs by name; every node must have an ONNX form (see lower/)
- * @param repacks whether the runtime will repack frozen weights; if not, an `unrepacked` weight is the weight itself
+ * @param options repacks: whether the runtime will repack frozen weights; if not, an `unrepacked` weight is the weight itself
  * @throws Error where the graph does not verify or a node has none
  */
-export function encodeOnnx(outputs: Readonly<Record<string, Value>>, repacks = true): EncodedGraph {
+export function encodeOnnx(
+  outputs: Readonly<Record<string, Value>>,
+  { repacks = true, onDemand }: { readonly repacks?: boolean; readonly onDemand?: OnDemand | undefined } = {},
+): EncodedGraph {
   const results = Object.values(outputs);
   verify(results);
-  return new GraphWriter(outputs, repacks).write();
+  return new GraphWriter(outputs, repacks, onDemand).write();
+}
+
+/** Nodes of the graph or of one branch, and what has to be read wider for them. */
+class Scope {
+  readonly #nodes: Uint8Array[] = [];
+  readonly #widenings: Uint8Array[] = [];
+  readonly #types: Uint8Array[] = [];
+
+  add(node: Uint8Array): void {
+    this.#nodes.push(node);
+  }
+
+  /** @param type of what it makes */
+  widen(node: Uint8Array, type: Uint8Array): void {
+    this.#widenings.push(node);
+    this.#types.push(type);
+  }
+
+  /** The type of a value that no node of ours has. */
+  declare(type: Uint8Array): void {
+    this.#types.push(type);
+  }
+
+  /** @param ends written behind all nodes */
+  write(graph: BinaryWriter, ends: readonly Uint8Array[] = []): void {
+    // Of a node's inputs the runtime begins with the one made last. Written before all else, a widening waits for its product:
+    // it is done right before it, and what it makes is freed right after.
+    for (const node of [...this.#widenings, ...this.#nodes, ...ends])
+      graph.tag(1, WireType.LengthDelimited).bytes(node);
+  }
+
+  writeTypes(graph: BinaryWriter): void {
+    this.#types.forEach((info) => graph.tag(13, WireType.LengthDelimited).bytes(info));
+  }
 }
 
 class GraphWriter {
-  readonly #outputs: Readonly<Record<string, Value>>;
+  readonly #outputs: readonly (readonly [string, Value])[];
+  readonly #onDemand: readonly (readonly [string, Value])[];
+  readonly #stages: readonly (readonly Value[])[];
+  readonly #condition: string | undefined;
   readonly #repacks: boolean;
   readonly #weights = new Set<string>();
   readonly #names = new Map<Value, string>();
@@ -62,53 +105,44 @@ class GraphWriter {
   readonly #inputs = new Map<string, Value>();
   readonly #initializers: Uint8Array[] = [];
   readonly #overridable: Uint8Array[] = [];
-  readonly #nodes: Uint8Array[] = [];
-  readonly #widenings: Uint8Array[] = [];
-  /** Types of what widening makes and reads. */
-  readonly #widened: Uint8Array[] = [];
+  #scope = new Scope();
+  #widened = 0;
   #externalWeights = false;
 
-  constructor(outputs: Readonly<Record<string, Value>>, repacks: boolean) {
-    this.#outputs = outputs;
+  constructor(outputs: Readonly<Record<string, Value>>, repacks: boolean, onDemand: OnDemand | undefined) {
+    const asked = new Set(onDemand?.outputs);
+    const staged = new Set(onDemand?.stages?.flat());
+    const all = Object.entries(outputs);
+    this.#outputs = all.filter(([name]) => !asked.has(name) && !staged.has(name));
+    this.#onDemand = all.filter(([name]) => asked.has(name));
+    this.#stages = (onDemand?.stages ?? []).map((names) => names.map((name) => outputs[name]!));
+    this.#condition = onDemand?.input;
     this.#repacks = repacks;
   }
 
   write(): EncodedGraph {
-    const results = Object.values(this.#outputs);
-    const nodes = reachableNodes(results).map((node) => {
-      if (!node.op.onnx) throw new Error(`${node.op.name} has no ONNX form; lower the graph first`);
-      return { node, form: node.op.onnx(node.inputs, node.attributes) };
-    });
-    for (const { node, form } of nodes) {
-      const given = form.inputs ?? node.inputs;
-      const table = form.operator === 'Gather' ? twoByteWeight(given[0]) : undefined;
-      if (table) {
-        this.#gatherWidened(form, given as readonly Value[], node.outputs[0]!, table);
-        continue;
-      }
-      const inputs = given.map((value) => (value ? this.#read(value) : ''));
-      const names = node.outputs.map((value) => this.#name(value));
-      this.#nodes.push(encodeNode(form, inputs, names));
-    }
-    const aliases = Object.entries(this.#outputs).map(([name, value]) => this.#alias(name, value));
+    const nodes = reachableNodes(this.#outputs.map(([, value]) => value));
+    nodes.forEach((node) => this.#add(node));
+    const results = this.#outputs.map(([name, value]) => this.#alias(name, value));
+    this.#addBranches(nodes);
+    results.push(
+      // Of a length that only the run decides.
+      ...this.#onDemand.map(([name, value]) =>
+        encodeValueInfo(name, { ...value, shape: value.shape.map((_, axis) => `${name}_${axis}`) }),
+      ),
+    );
 
     const graph = new BinaryWriter();
-    // Of a node's inputs the runtime begins with the one made last. Written before all else, a widening waits for its product:
-    // it is done right before it, and what it makes is freed right after.
-    for (const node of [...this.#widenings, ...this.#nodes])
-      graph.tag(1, WireType.LengthDelimited).bytes(node);
+    this.#scope.write(graph);
     graph.tag(2, WireType.LengthDelimited).string('plumbline');
     this.#initializers.forEach((tensor) => graph.tag(5, WireType.LengthDelimited).bytes(tensor));
     for (const [name, value] of this.#inputs) {
       graph.tag(11, WireType.LengthDelimited).bytes(encodeValueInfo(name, value));
     }
     this.#overridable.forEach((info) => graph.tag(11, WireType.LengthDelimited).bytes(info));
-    aliases.forEach((info) => graph.tag(12, WireType.LengthDelimited).bytes(info));
-    // Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2.
-    for (const { node } of nodes)
-      for (const value of node.outputs)
-        graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
-    this.#widened.forEach((info) => graph.tag(13, WireType.LengthDelimited).bytes(info));
+    results.forEach((info) => graph.tag(12, WireType.LengthDelimited).bytes(info));
+    this.#writeShapes(graph, nodes);
+    this.#scope.writeTypes(graph);
 
     const model = new BinaryWriter();
     model.tag(1, WireType.Varint).int64(irVersion);
@@ -123,9 +157,111 @@ class GraphWriter {
     return { bytes: model.finish(), inputs: this.#inputs, hasExternalWeights: this.#externalWeights };
   }
 
+  #add(node: Node): void {
+    if (!node.op.onnx) throw new Error(`${node.op.name} has no ONNX form; lower the graph first`);
+    const form = node.op.onnx(node.inputs, node.attributes);
+    const given = form.inputs ?? node.inputs;
+    const table = form.operator === 'Gather' ? twoByteWeight(given[0]) : undefined;
+    if (table) {
+      this.#gatherWidened(form, given as readonly Value[], node.outputs[0]!, table);
+      return;
+    }
+    const inputs = given.map((value) => (value ? this.#read(value) : ''));
+    const names = node.outputs.map((value) => this.#name(value));
+    this.#scope.add(encodeNode(form, inputs, names));
+  }
+
+  /** Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2. */
+  #writeShapes(graph: BinaryWriter, nodes: readonly Node[]): void {
+    for (const node of nodes)
+      for (const value of node.outputs)
+        graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
+  }
+
+  /**
+   * What only the outputs on demand need, as one node for each stage: it reads what the graph and the stages before have made.
+   * @param made nodes that are there without being asked for
+   */
+  #addBranches(made: readonly Node[]): void {
+    if (this.#onDemand.length === 0) return;
+    const outputs = new Map(this.#onDemand.map(([name, value]) => [value, name]));
+    const condition = this.#name(makeInput(this.#condition!, 'bool', []));
+    const done = new Set(made);
+    const stages = [...this.#stages, [...outputs.keys()]].map((values) => {
+      const nodes = reachableNodes(values).filter((node) => !done.has(node));
+      nodes.forEach((node) => done.add(node));
+      return { nodes, passedOn: new Set<Value>() };
+    });
+    const stageOf = new Map(stages.flatMap((stage) => stage.nodes.map((node) => [node, stage])));
+    for (const stage of stages) {
+      for (const value of stage.nodes.flatMap(({ inputs }) => inputs)) {
+        const from = value.source.kind === 'node' ? stageOf.get(value.source.node) : undefined;
+        if (from !== stage) from?.passedOn.add(value);
+      }
+    }
+    for (const [value, name] of outputs) {
+      const from = value.source.kind === 'node' ? stageOf.get(value.source.node) : undefined;
+      if (!from) throw new Error(`${name} is there without being asked for`);
+      from.passedOn.add(value);
+    }
+    for (const { nodes, passedOn } of stages)
+      if (passedOn.size > 0) this.#scope.add(this.#branch(condition, nodes, [...passedOn], outputs));
+  }
+
+  #branch(
+    condition: string,
+    nodes: readonly Node[],
+    results: readonly Value[],
+    outputs: ReadonlyMap<Value, string>,
+  ): Uint8Array {
+    const tell = (graph: BinaryWriter, parts: readonly { name: string; value: Value }[]): void =>
+      parts.forEach(({ name, value }) =>
+        graph.tag(12, WireType.LengthDelimited).bytes(encodeValueInfo(name, value)),
+      );
+    const outer = this.#scope;
+    const own = new Scope();
+    this.#scope = own;
+    nodes.forEach((node) => this.#add(node));
+    this.#scope = outer;
+    const inner = results.map((value) => this.#name(value));
+    // A name counts for the whole graph: what a branch hands on has another outside.
+    const handed = results.map((value, place) => ({ value, name: `${inner[place]}_made` }));
+    const wanted = new BinaryWriter();
+    own.write(
+      wanted,
+      handed.map(({ name }, place) => encodeNode({ operator: 'Identity' }, [inner[place]!], [name])),
+    );
+    wanted.tag(2, WireType.LengthDelimited).string('wanted');
+    tell(wanted, handed);
+    this.#writeShapes(wanted, nodes);
+    own.writeTypes(wanted);
+
+    const unwanted = new BinaryWriter();
+    const none = results.map((value, place) => ({
+      name: `${inner[place]}_none`,
+      value: { ...value, shape: value.shape.map(() => 0) },
+    }));
+    for (const { name, value } of none) {
+      const tensor = encodeTensor(name, value, new Uint8Array());
+      unwanted
+        .tag(1, WireType.LengthDelimited)
+        .bytes(encodeNode({ operator: 'Constant', attributes: { value: { tensor } } }, [], [name]));
+    }
+    unwanted.tag(2, WireType.LengthDelimited).string('unwanted');
+    tell(unwanted, none);
+
+    const names = results.map((value, place) => outputs.get(value) ?? `${inner[place]}_handed`);
+    results.forEach((value, place) => this.#names.set(value, names[place]!));
+    const attributes = {
+      then_branch: { graph: wanted.finish() },
+      else_branch: { graph: unwanted.finish() },
+    };
+    return encodeNode({ operator: 'If', attributes }, [condition], names);
+  }
+
   /** Graph outputs carry the caller's names, so each gets an Identity of its own. */
   #alias(name: string, value: Value): Uint8Array {
-    this.#nodes.push(encodeNode({ operator: 'Identity' }, [this.#read(value)], [name]));
+    this.#scope.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [name]));
     return encodeValueInfo(name, value);
   }
 
@@ -133,24 +269,23 @@ class GraphWriter {
   #read(value: Value): string {
     const location = twoByteWeight(value);
     if (!location) return this.#name(value);
-    const name = `widened${this.#widenings.length}`;
-    this.#widenings.push(encodeNode(widening, [this.#name(value)], [name]));
-    this.#widened.push(encodeValueInfo(name, value));
+    const name = `widened${this.#widened++}`;
+    this.#scope.widen(encodeNode(widening, [this.#name(value)], [name]), encodeValueInfo(name, value));
     return name;
   }
 
   /** Rows of a two-byte table: they are widened, not the table. */
   #gatherWidened(form: OnnxForm, given: readonly Value[], rows: Value, { dtype }: WeightLocation): void {
     const narrow = `${this.#name(rows)}_stored`;
-    this.#nodes.push(
+    this.#scope.add(
       encodeNode(
         form,
         given.map((value) => this.#name(value)),
         [narrow],
       ),
-      encodeNode(widening, [narrow], [this.#name(rows)]),
     );
-    this.#widened.push(encodeTypeInfo(narrow, storedTypes[dtype], rows.shape));
+    this.#scope.add(encodeNode(widening, [narrow], [this.#name(rows)]));
+    this.#scope.declare(encodeTypeInfo(narrow, storedTypes[dtype], rows.shape));
   }
 
   #name(value: Value): string {
@@ -205,109 +340,4 @@ function twoByteWeight(value: Value | undefined): WeightLocation | undefined {
   return value?.source.kind === 'weight' && value.source.location.dtype !== 'F32'
     ? value.source.location
     : undefined;
-}
-
-function encodeNode(form: OnnxForm, inputs: readonly string[], outputs: readonly string[]): Uint8Array {
-  const writer = new BinaryWriter();
-  inputs.forEach((name) => writer.tag(1, WireType.LengthDelimited).string(name));
-  outputs.forEach((name) => writer.tag(2, WireType.LengthDelimited).string(name));
-  writer.tag(4, WireType.LengthDelimited).string(form.operator);
-  for (const [name, attribute] of Object.entries(form.attributes ?? {})) {
-    writer.tag(5, WireType.LengthDelimited).bytes(encodeAttribute(name, attribute));
-  }
-  if (form.domain) writer.tag(7, WireType.LengthDelimited).string(form.domain);
-  return writer.finish();
-}
-
-function rawBytes(data: ConstantData, dtype: DType): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  const typed =
-    dtype === 'float32'
-      ? Float32Array.from(data)
-      : dtype === 'float64'
-        ? Float64Array.from(data)
-        : dtype === 'int64'
-          ? BigInt64Array.from(data as readonly number[], (value) => BigInt(value))
-          : dtype === 'int32'
-            ? Int32Array.from(data)
-            : Uint8Array.from(data);
-  return new Uint8Array(typed.buffer);
-}
-
-function tensorHead(name: string, shape: Shape, elementType: number): BinaryWriter {
-  const writer = new BinaryWriter();
-  shape.forEach((dim) => writer.tag(1, WireType.Varint).int64(dim as number));
-  writer.tag(2, WireType.Varint).int32(elementType);
-  writer.tag(8, WireType.LengthDelimited).string(name);
-  return writer;
-}
-
-function encodeTensor(name: string, value: Value, raw: Uint8Array): Uint8Array {
-  return tensorHead(name, value.shape, elementTypes[value.dtype])
-    .tag(9, WireType.LengthDelimited)
-    .bytes(raw)
-    .finish();
-}
-
-function encodeExternal(location: WeightLocation, value: Value): Uint8Array {
-  const writer = tensorHead(location.name, value.shape, storedTypes[location.dtype]);
-  const entries = {
-    location: location.file,
-    offset: String(location.offset),
-    length: String(location.length),
-  };
-  for (const [key, text] of Object.entries(entries)) {
-    const entry = new BinaryWriter();
-    entry.tag(1, WireType.LengthDelimited).string(key);
-    entry.tag(2, WireType.LengthDelimited).string(text);
-    writer.tag(13, WireType.LengthDelimited).bytes(entry.finish());
-  }
-  const external = 1;
-  return writer.tag(14, WireType.Varint).int32(external).finish();
-}
-
-function encodeAttribute(name: string, attribute: OnnxAttribute): Uint8Array {
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.LengthDelimited).string(name);
-  let type: number;
-  if ('float' in attribute) {
-    writer.tag(2, WireType.Bit32).float(attribute.float);
-    type = 1;
-  } else if ('int' in attribute) {
-    writer.tag(3, WireType.Varint).int64(attribute.int);
-    type = 2;
-  } else if ('string' in attribute) {
-    writer.tag(4, WireType.LengthDelimited).string(attribute.string);
-    type = 3;
-  } else {
-    attribute.ints.forEach((value) => writer.tag(8, WireType.Varint).int64(value));
-    type = 7;
-  }
-  return writer.tag(20, WireType.Varint).int32(type).finish();
-}
-
-function encodeShape(shape: Shape): Uint8Array {
-  const writer = new BinaryWriter();
-  for (const dim of shape) {
-    const encoded = new BinaryWriter();
-    if (typeof dim === 'number') encoded.tag(1, WireType.Varint).int64(dim);
-    else encoded.tag(2, WireType.LengthDelimited).string(dim);
-    writer.tag(1, WireType.LengthDelimited).bytes(encoded.finish());
-  }
-  return writer.finish();
-}
-
-function encodeValueInfo(name: string, value: Value): Uint8Array {
-  return encodeTypeInfo(name, elementTypes[value.dtype], value.shape);
-}
-
-function encodeTypeInfo(name: string, elementType: number, shape: Shape): Uint8Array {
-  const tensor = new BinaryWriter();
-  tensor.tag(1, WireType.Varint).int32(elementType);
-  tensor.tag(2, WireType.LengthDelimited).bytes(encodeShape(shape));
-  const type = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(tensor.finish());
-  const info = new BinaryWriter();
-  info.tag(1, WireType.LengthDelimited).string(name);
-  info.tag(2, WireType.LengthDelimited).bytes(type.finish());
-  return info.finish();
 }

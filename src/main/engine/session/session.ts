@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import { encodeOnnx, type EncodedGraph } from '../graph/onnx.ts';
+import { encodeOnnx, type EncodedGraph, type OnDemand } from '../graph/onnx.ts';
 import type { DType, Value } from '../graph/types.ts';
 import { cpu, lower, type Target } from '../lower/lower.ts';
 
@@ -16,7 +16,6 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Folder of the `.safetensors` files that the graph's weights point into. */
   readonly weightsFolder?: string | undefined;
-  readonly target?: Target;
   /** The runtime's own graph rewriting. Off by default: the graph is emitted as it is to run, and equal graphs then
    * give equal bits whatever they are part of. */
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
@@ -26,6 +25,12 @@ export interface SessionOptions {
   readonly spinMicroseconds?: number | undefined;
   /** Keeps memory that a run has freed for the next one; without, it goes back to the system. On by default. */
   readonly arena?: boolean | undefined;
+}
+
+/** How a graph is encoded. */
+export interface EncodingOptions {
+  readonly target?: Target | undefined;
+  readonly onDemand?: OnDemand | undefined;
 }
 
 /** The version of the runtime library that computes the numbers. */
@@ -40,14 +45,14 @@ export interface HashedGraph extends EncodedGraph {
 /** Lowers and encodes a graph without opening a session for it. */
 export function encodeGraph(
   outputs: Readonly<Record<string, Value>>,
-  { target = cpu, prepack = true }: Pick<SessionOptions, 'target' | 'prepack'> = {},
+  { target = cpu, prepack = true, onDemand }: EncodingOptions & Pick<SessionOptions, 'prepack'> = {},
 ): HashedGraph {
   const names = Object.keys(outputs);
   const lowered = lower(Object.values(outputs), target);
-  const encoded = encodeOnnx(
-    Object.fromEntries(names.map((name, place) => [name, lowered[place]!])),
-    prepack,
-  );
+  const encoded = encodeOnnx(Object.fromEntries(names.map((name, place) => [name, lowered[place]!])), {
+    repacks: prepack,
+    onDemand,
+  });
   return { ...encoded, hash: createHash('sha256').update(encoded.bytes).digest('hex') };
 }
 
@@ -69,7 +74,7 @@ export class GraphSession {
   /** @param outputs graph outputs by name */
   static async create(
     outputs: Readonly<Record<string, Value>>,
-    options: SessionOptions = {},
+    options: SessionOptions & EncodingOptions = {},
   ): Promise<GraphSession> {
     return GraphSession.open(encodeGraph(outputs, options), options);
   }

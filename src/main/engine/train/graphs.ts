@@ -1,5 +1,6 @@
 import { gradients } from '../autodiff/gradient.ts';
 import { rematerialise } from '../autodiff/rematerialise.ts';
+import type { OnDemand } from '../graph/onnx.ts';
 import {
   concat,
   equal,
@@ -13,6 +14,7 @@ import {
   rmsNormOp,
   siluOp,
   splitBlocks,
+  stopGradient,
   sub,
   tokenLogProbs,
   where,
@@ -210,8 +212,8 @@ export function scoreGraph(
 /**
  * One training pass: log-probs, loss and the gradient of Σ weight·loss by every trainable number, flat.
  * Inputs beside the packed batch: `parameters`, `pair_weight` [pairs], `beta` [1], the losses' own parameters (losses/parameters),
- * `loss_index` [1] (int64, which of the losses counts) and the reference log-probs [pairs]. The losses share one graph, so that all arms of a comparison
- * share one session.
+ * `loss_index` [1] (int64, which of the losses counts), the reference log-probs [pairs] and `own_reference` [pairs] (bool: the policy
+ * as it stands is the reference, and c and r are 0). The losses share one graph, so that all arms of a comparison share one session.
  */
 export function trainGraph(
   source: ModelSource,
@@ -219,16 +221,58 @@ export function trainGraph(
   losses: readonly Loss[],
   options: GraphOptions,
 ): Readonly<Record<string, Value>> {
+  return buildTraining(source, trainable, losses, options).outputs;
+}
+
+/** The input of `scoringTrainGraph` by which a pass asks for the gradient (bool, []). */
+export const gradientWanted = 'wants_gradient';
+
+/**
+ * As `trainGraph`, but a pass may leave out the gradient and telemetry, and then takes about as long as one that scores. The backward pass is
+ * made in a stage for each layer, so that what layers kept for it is free as early as without.
+ */
+export function scoringTrainGraph(
+  source: ModelSource,
+  trainable: Trainable,
+  losses: readonly Loss[],
+  options: GraphOptions,
+): { readonly outputs: Readonly<Record<string, Value>>; readonly onDemand: OnDemand } {
+  const { outputs, stages } = buildTraining(source, trainable, losses, options);
+  const named = stages.map((values, stage) =>
+    values.map((value, place) => [`stage_${stage}_${place}`, value] as const),
+  );
+  // What is told of every token takes several passes over all logits. First of all: then these are free.
+  const told = Object.keys(outputs).filter((name) => /^(mean_logits|entropy|top_tokens)_/.test(name));
+  return {
+    outputs: { ...outputs, ...Object.fromEntries(named.flat()) },
+    onDemand: {
+      input: gradientWanted,
+      outputs: ['gradient', ...told],
+      stages: [told, ...named.map((values) => values.map(([name]) => name))],
+    },
+  };
+}
+
+/** @returns what `trainGraph` gives, and the gradients in the order they come, layer by layer from the last */
+function buildTraining(
+  source: ModelSource,
+  trainable: Trainable,
+  losses: readonly Loss[],
+  options: GraphOptions,
+): { readonly outputs: Readonly<Record<string, Value>>; readonly stages: readonly (readonly Value[])[] } {
   const { parameters, trained } = bindParameters(source, trainable);
   if (trained.length === 0) throw new Error('a training graph needs something to train');
   const forward = packedForward(source, parameters, options);
   const { chosen, rejected } = forward;
   const perPair = (name: string): Value => input(name, 'float32', [pairsOf(options)]);
+  const isOwn = input('own_reference', 'bool', [pairsOf(options)]);
+  const logRatio = (own: Value, reference: string): Value =>
+    sub(own, where(isOwn, stopGradient(own), perPair(reference)));
   const inputs: SharedInputs = {
     chosen,
     rejected,
-    c: sub(chosen, perPair('reference_chosen')),
-    r: sub(rejected, perPair('reference_rejected')),
+    c: logRatio(chosen, 'reference_chosen'),
+    r: logRatio(rejected, 'reference_rejected'),
     chosenTokens: perPair('chosen_tokens'),
     rejectedTokens: perPair('rejected_tokens'),
     beta: input('beta', 'float32', [1]),
@@ -237,12 +281,13 @@ export function trainGraph(
   const total = reduceSum(mul(loss, perPair('pair_weight')), [0]);
   const upstream = constant([1], [1]);
   const backward = nextNodeId();
-  // The last layer's turn comes at once: what it made would not be kept for long.
-  const layers = options.recompute === 'nothing' ? [] : forward.layers.slice(0, -1);
+  const { layers } = forward;
   const found = gradients([{ value: total, upstream }], [chosen, rejected, ...layers, ...trained]);
   const [chosenSlope, rejectedSlope] = found;
   const layerSlopes = found.slice(2, 2 + layers.length);
   const slopes = found.slice(2 + layers.length);
+  // Nothing below the first layer is trained by an adapter: the slope by its start would be for nothing.
+  const stages = stagesOf(layerSlopes.slice(1), slopes);
   const none = expand(scalar(0), [pairsOf(options)]);
   const outputs: Record<string, Value> = {
     losses: loss,
@@ -255,13 +300,40 @@ export function trainGraph(
     gradient: flatten(slopes, trained),
     ...telemetry(forward),
   };
-  const stretches = layers.slice(1).flatMap((end, place) => {
+  // The last layer's turn comes at once: what it made would not be kept for long.
+  const remade = options.recompute === 'nothing' ? [] : layers.slice(0, -1);
+  const stretches = remade.slice(1).flatMap((end, place) => {
     const gradient = layerSlopes[place + 1];
     return gradient ? [{ start: layers[place]!, end, gradient }] : [];
   });
   const isRemade = options.recompute === 'layers' ? undefined : isCheap;
-  const rewritten = rematerialise(Object.values(outputs), stretches, backward, isRemade);
-  return Object.fromEntries(Object.keys(outputs).map((name, place) => [name, rewritten[place]!]));
+  const kept = [...Object.values(outputs), ...stages.flat()];
+  const rewritten = new Map(
+    rematerialise(kept, stretches, backward, isRemade).map((value, place) => [kept[place]!, value]),
+  );
+  const current = (value: Value): Value => rewritten.get(value)!;
+  return {
+    outputs: Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, current(value)])),
+    stages: stages.map((values) => values.map(current)),
+  };
+}
+
+/**
+ * Gradients in groups, the last layer's first: the slope by a layer's end, with all of what is trained that were made before it.
+ * @param layers slopes by layers' ends, the first layer's first
+ */
+function stagesOf(
+  layers: readonly (Value | undefined)[],
+  trained: readonly (Value | undefined)[],
+): readonly (readonly Value[])[] {
+  const idOf = ({ source }: Value): number => (source.kind === 'node' ? source.node.id : -1);
+  const left = new Set(trained.filter((slope) => slope !== undefined));
+  return [...layers].reverse().flatMap((slope) => {
+    if (!slope) return [];
+    const own = [...left].filter((each) => idOf(each) < idOf(slope));
+    own.forEach((each) => left.delete(each));
+    return [[slope, ...own]];
+  });
 }
 
 /** Norms and activations: a quarter of what a layer keeps, and a hundredth of its time. */

@@ -1,7 +1,14 @@
 import type { ModelSource } from '../models/family.ts';
 import { contextHash } from '../session/context.ts';
 import { shrinkHeap } from '../session/garbage.ts';
-import { encodeGraph, GraphSession, type HashedGraph, type SessionOptions } from '../session/session.ts';
+import {
+  encodeGraph,
+  GraphSession,
+  type Feed,
+  type HashedGraph,
+  type SessionOptions,
+  type TensorData,
+} from '../session/session.ts';
 import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
 import { distribute, packPairs, type PackablePair, type PackingRoom } from './packing.ts';
 
@@ -94,9 +101,16 @@ export interface PairScore {
   readonly rejectedLogProbs: Float32Array;
 }
 
+/** Runs packed pairs through an open session. */
+export interface Passes {
+  /** How many trainable numbers a pass takes; zeros are the base. */
+  readonly size: number;
+  run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, TensorData>>;
+}
+
 /** Scores pairs under the base or under an adapter, as many in one pass as there is room for. */
 export class Scorer {
-  readonly #graph: HashedGraph;
+  readonly #makeGraph: () => HashedGraph;
   readonly #options: SessionOptions;
   readonly #groups: number;
   readonly #chunks: number;
@@ -105,23 +119,31 @@ export class Scorer {
   readonly room: PackingRoom;
   readonly #size: number;
   readonly #lowMemory: boolean;
+  readonly #passes: Passes | undefined;
+  #graph: HashedGraph | undefined;
   #session: Promise<GraphSession> | undefined;
 
-  /** @param trainable the shape of what is scored; its numbers come with each call */
-  constructor(source: ModelSource, trainable: Trainable, options: EngineOptions) {
+  /**
+   * @param trainable the shape of what is scored; its numbers come with each call
+   * @param passes of a session that is open already; its own if absent, made when it is first needed
+   */
+  constructor(source: ModelSource, trainable: Trainable, options: EngineOptions, passes?: Passes) {
     const sizes = graphSizes(options);
     this.#lowMemory = options.lowMemory === true;
+    const graph = { batch: 1, ...sizes };
+    this.#passes = passes;
     this.#options = sessionOptions(source, options);
-    this.#graph = encodeGraph(scoreGraph(source, trainable, { batch: 1, ...sizes }), this.#options);
+    this.#makeGraph = () => encodeGraph(scoreGraph(source, trainable, graph), this.#options);
     this.#groups = source.config.heads / source.config.keyValueHeads;
     this.#chunks = sizes.chunks;
     this.#blocks = sizes.blocks;
     this.room = options.room ?? onePair;
-    this.#size = trainableLayout(source, trainable).size;
+    this.#size = passes?.size ?? trainableLayout(source, trainable).size;
   }
 
   /**
-   * Names everything that may change the last bits of a score, for the reference cache.
+   * Names everything that may change the last bits of a score, for the reference cache: by the graph that only scores, whatever
+   * session computes it. Within a training graph the same pass gives the same bits.
    * @param base hash of the base weights
    * @param policy hash of adapter or trained weights, empty for the base itself
    */
@@ -130,13 +152,25 @@ export class Scorer {
     const { prefix } = this.room;
     // Where a pair is cut decides last bits.
     const packing = prefix === undefined ? 'pair' : `pair behind ${prefix} tokens`;
-    return contextHash({ base, policy, graph: this.#graph.hash, packing, threads, prepack });
+    return contextHash({ base, policy, graph: this.#own().hash, packing, threads, prepack });
+  }
+
+  #own(): HashedGraph {
+    return (this.#graph ??= this.#makeGraph());
   }
 
   /** Makes the session ready. Scoring does it by itself, and only then: a full cache needs no session. */
-  open(): Promise<GraphSession> {
-    if (!this.#session && this.#lowMemory) shrinkHeap();
-    this.#session ??= GraphSession.open(this.#graph, this.#options);
+  async open(): Promise<void> {
+    await this.#ready();
+  }
+
+  #ready(): Passes | Promise<GraphSession> {
+    if (this.#passes) return this.#passes;
+    if (!this.#session) {
+      const graph = this.#own();
+      if (this.#lowMemory) shrinkHeap();
+      this.#session = GraphSession.open(graph, this.#options);
+    }
     return this.#session;
   }
 
@@ -160,7 +194,7 @@ export class Scorer {
       prefix: this.room.prefix,
     });
     const flat = parameters ?? new Float32Array(this.#size);
-    const session = await this.open();
+    const session = await this.#ready();
     const results = await session.run({
       ...packed.feeds,
       parameters: { data: flat, shape: [flat.length] },
@@ -192,6 +226,7 @@ export class Scorer {
     }
   }
 
+  /** Ends its own session; one that it was given stays open. */
   async release(): Promise<void> {
     await (await this.#session)?.release();
     this.#session = undefined;

@@ -2,7 +2,7 @@ import type { StepMetrics } from '../../../shared/metrics.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { TensorData } from '../session/session.ts';
 import type { PackedPair } from './packing.ts';
-import type { TrainingPair } from './trainer.ts';
+import type { Reference, TrainingPair } from './trainer.ts';
 
 /** One pair's part in a step. c and r are present where the loss has a reference, r where it looks at rejected. */
 export interface PairTelemetry {
@@ -17,6 +17,11 @@ export interface PairTelemetry {
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** As the graph has it. */
+function logRatio(answer: 'chosen' | 'rejected', logProb: number, reference: Reference): number {
+  return Math.fround(logProb - (reference === 'own' ? logProb : reference[answer]));
+}
 
 /**
  * Gathers a step's metrics over its passes, in double precision. Definitions are those of TRL 1.16's DPOTrainer
@@ -75,8 +80,8 @@ export class StepTelemetry {
         loss: pairLoss,
         ...(reference && loss.needsReference
           ? {
-              c: Math.fround(chosen - reference.chosen),
-              ...(loss.needsRejected && { r: Math.fround(rejected - reference.rejected) }),
+              c: logRatio('chosen', chosen, reference),
+              ...(loss.needsRejected && { r: logRatio('rejected', rejected, reference) }),
             }
           : {}),
       });

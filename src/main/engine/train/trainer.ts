@@ -4,8 +4,15 @@ import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
 import { shrinkHeap } from '../session/garbage.ts';
-import { GraphSession, type TensorData } from '../session/session.ts';
-import { pairsOf, trainableLayout, trainGraph, type Trainable } from './graphs.ts';
+import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
+import {
+  gradientWanted,
+  pairsOf,
+  scoringTrainGraph,
+  trainableLayout,
+  trainGraph,
+  type Trainable,
+} from './graphs.ts';
 import { StepTelemetry, type PairTelemetry } from './telemetry.ts';
 import {
   adamWDefaults,
@@ -26,13 +33,16 @@ import {
   type PackingRoom,
   type PairPackingOptions,
 } from './packing.ts';
-import { graphSizes, joinChunks, sessionOptions, type EngineOptions } from './scorer.ts';
+import { graphSizes, joinChunks, Scorer, sessionOptions, type EngineOptions, type Passes } from './scorer.ts';
+
+/** Reference log-probs; `own` where the policy as it stands is the reference. */
+export type Reference = { readonly chosen: number; readonly rejected: number } | 'own';
 
 /** One pair to train on, with its reference log-probs where the loss needs them. */
 export interface TrainingPair extends PackablePair {
   /** The row's place in its file, to name it when something goes wrong. */
   readonly index: number;
-  readonly reference?: { readonly chosen: number; readonly rejected: number };
+  readonly reference?: Reference;
 }
 
 /** Everything a run carries from step to step. */
@@ -61,10 +71,12 @@ export class NonFiniteError extends Error {
   override readonly name = 'NonFiniteError';
   /** Row indices of the pairs at fault; of the whole step where the gradient alone overflowed. */
   readonly rows: readonly number[];
+  readonly quantity: 'loss' | 'gradient';
 
   constructor(quantity: 'loss' | 'gradient', rows: readonly number[]) {
     const shown = rows.slice(0, 8).join(', ') + (rows.length > 8 ? ', …' : '');
     super(`the ${quantity} is not finite (${rows.length === 1 ? 'row' : 'rows'} ${shown})`);
+    this.quantity = quantity;
     this.rows = rows;
   }
 }
@@ -72,6 +84,14 @@ export class NonFiniteError extends Error {
 export interface TrainerOptions extends EngineOptions {
   /** Sequences per pass side by side: 1 for preference pairs, more for supervised fine-tuning of small models. */
   readonly batch?: number;
+  /** False for a session that takes steps alone: one graph without branches. */
+  readonly scores?: boolean;
+}
+
+function isSameShape(one: Trainable, other: Trainable): boolean {
+  if (one.kind !== 'lora' || other.kind !== 'lora') return one.kind === other.kind;
+  const paths = ({ targets }: typeof one): string => targets.map(({ path }) => path).join();
+  return one.rank === other.rank && one.scale === other.scale && paths(one) === paths(other);
 }
 
 /** Bytes of a gradient that, where memory is short, is not left to Node to collect some time: that takes some 20 ms a step. */
@@ -82,6 +102,31 @@ function mayBatch({ needsRejected, needsReference }: Loss): boolean {
   return !needsRejected && !needsReference;
 }
 
+/** Whether a training session scores as well, in passes without gradient: sequences side by side are packed in another way. */
+function scoresToo({ batch = 1, scores = true }: TrainerOptions): boolean {
+  return scores && batch === 1;
+}
+
+/** Whether a trainer of a shape will have a scorer (`Trainer.scorer`) for another: its own, or none on frozen weights. */
+export function canScore(trained: Trainable, scored: Trainable, options: TrainerOptions): boolean {
+  const isBase = scored.kind === 'none' && trained.kind === 'lora';
+  return scoresToo(options) && (isBase || isSameShape(scored, trained));
+}
+
+/** The graph goes when its session is made. */
+function openSession(
+  source: ModelSource,
+  trainable: Trainable,
+  losses: readonly Loss[],
+  options: TrainerOptions & { readonly batch: number },
+): Promise<GraphSession> {
+  const sizes = { batch: options.batch, ...graphSizes(options) };
+  const own = sessionOptions(source, options);
+  if (!scoresToo(options)) return GraphSession.create(trainGraph(source, trainable, losses, sizes), own);
+  const { outputs, onDemand } = scoringTrainGraph(source, trainable, losses, sizes);
+  return GraphSession.create(outputs, { ...own, onDemand });
+}
+
 /** One session that takes the optimizer steps of any number of runs: states, losses and rates come with each call. */
 export class Trainer {
   readonly #session: GraphSession;
@@ -90,6 +135,9 @@ export class Trainer {
   readonly #packing: PairPackingOptions & { readonly room: PackingRoom };
   readonly #spans: readonly DecaySpan[];
   readonly #clearsUp: boolean;
+  readonly #source: ModelSource;
+  readonly #trainable: Trainable;
+  readonly #options: TrainerOptions;
   /** Number of trained parameters. */
   readonly size: number;
 
@@ -103,6 +151,7 @@ export class Trainer {
       readonly size: number;
       readonly lowMemory: boolean;
     },
+    made: { source: ModelSource; trainable: Trainable; options: TrainerOptions },
   ) {
     this.#session = session;
     this.#losses = losses;
@@ -111,6 +160,9 @@ export class Trainer {
     this.#spans = shape.spans;
     this.size = shape.size;
     this.#clearsUp = shape.lowMemory && 4 * shape.size >= worthClearing;
+    this.#source = made.source;
+    this.#trainable = made.trainable;
+    this.#options = made.options;
   }
 
   /** @param losses names of the losses that steps may use */
@@ -126,10 +178,7 @@ export class Trainer {
     if (batch > 1 && !chosen.every(mayBatch)) {
       throw new Error('what has a rejected answer or a reference is packed one by one');
     }
-    const session = await GraphSession.create(
-      trainGraph(source, trainable, chosen, { batch, ...sizes }),
-      sessionOptions(source, options),
-    );
+    const session = await openSession(source, trainable, chosen, { ...options, batch });
     const { lowMemory = false } = options;
     if (lowMemory) shrinkHeap();
     const layout = trainableLayout(source, trainable);
@@ -142,12 +191,37 @@ export class Trainer {
     const groups = source.config.heads / source.config.keyValueHeads;
     const room: PackingRoom = options.room ?? sizes.blocks;
     const packing = { groups, chunks: sizes.chunks, blocks: sizes.blocks, room, prefix: room.prefix };
-    return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory });
+    const made = { source, trainable, options };
+    return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory }, made);
   }
 
   /** Sequences that one pass of the session takes side by side. */
   get batch(): number {
     return this.#batch;
+  }
+
+  /**
+   * Scores policies on this trainer's session, which must stay open as long.
+   * @param trainable the shape of what is scored
+   * @returns undefined where the session cannot (`canScore`)
+   */
+  scorer(trainable: Trainable): Scorer | undefined {
+    if (!canScore(this.#trainable, trainable, this.#options)) return undefined;
+    return new Scorer(this.#source, trainable, this.#options, this.#scoring());
+  }
+
+  /** Passes of the training graph whose loss is of no interest. */
+  #scoring(): Passes {
+    const slots = pairsOf({ batch: 1, blocks: this.#packing.blocks });
+    const zeros: Feed = { data: new Float32Array(slots), shape: [slots] };
+    const feeds: Readonly<Record<string, Feed>> = {
+      ...lossFeeds(this.#losses, { loss: this.#losses[0]!.name, beta: 1 }),
+      ...{ pair_weight: zeros, reference_chosen: zeros, reference_rejected: zeros },
+      own_reference: { data: new Uint8Array(slots).fill(1), shape: [slots] },
+      loss_index: { data: BigInt64Array.of(0n), shape: [1] },
+      [gradientWanted]: { data: Uint8Array.of(0), shape: [] },
+    };
+    return { size: this.size, run: (packed) => this.#session.run({ ...feeds, ...packed }) };
   }
 
   newState(parameters: Float32Array): TrainingState {
@@ -276,14 +350,19 @@ export class Trainer {
       group.forEach((pair, place) => (data[packed[place]!.slot] = of(pair)));
       return { data, shape: [slots] };
     };
+    const own = new Uint8Array(slots);
+    group.forEach(({ reference }, place) => (own[packed[place]!.slot] = reference === 'own' ? 1 : 0));
+    const known = (reference: Reference | undefined) => (reference === 'own' ? undefined : reference);
     const results = await this.#session.run({
       ...feeds,
       parameters: { data: parameters, shape: [parameters.length] },
       pair_weight: perPair(() => weight),
       ...lossFeeds(this.#losses, settings),
       loss_index: { data: BigInt64Array.of(BigInt(lossIndex)), shape: [1] },
-      reference_chosen: perPair((pair) => pair.reference?.chosen ?? 0),
-      reference_rejected: perPair((pair) => pair.reference?.rejected ?? 0),
+      reference_chosen: perPair(({ reference }) => known(reference)?.chosen ?? 0),
+      reference_rejected: perPair(({ reference }) => known(reference)?.rejected ?? 0),
+      own_reference: { data: own, shape: [slots] },
+      [gradientWanted]: { data: Uint8Array.of(1), shape: [] },
     });
     const joined = Object.fromEntries(
       ['token_log_probs', 'mean_logits', 'entropy', 'top_tokens'].map((name) => [

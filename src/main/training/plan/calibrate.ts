@@ -8,7 +8,7 @@ import { NonFiniteError, type Trainer, type TrainingPair } from '../../engine/tr
 import type { Answerer, Rehearsal } from '../decode.ts';
 import type { OpenModel, Policy } from '../model.ts';
 import { planDisk, type Writing } from './disk.ts';
-import { alternatives } from './memory-model.ts';
+import { alternatives, type MemoryShape } from './memory-model.ts';
 import { availableMemory, peakMemory } from './resources.ts';
 import {
   fitPassTime,
@@ -82,7 +82,28 @@ export interface CalibrationOptions {
   readonly writings?: readonly Writing[];
   /** Bytes of all checkpoints and adapters in the order they are written, kept or not. */
   readonly savedBytes?: number;
+  /** No more passes than an estimate needs, for a job that waits for it. */
+  readonly brief?: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A job's shape, for what memory shapes alone say it takes. */
+export function memoryShape(options: CalibrationOptions): MemoryShape {
+  const { model, policy, pairs, trainer, scorer, config, task, sampler } = options;
+  const answering = task ?? sampler;
+  return {
+    source: model.source,
+    trainable: policy.trainable,
+    pairs,
+    batch: trainer.batch,
+    scores: scorer !== undefined,
+    lowMemory: config.lowMemory,
+    originalBytes: model.originalBytes,
+    answers: answering && {
+      batch: Math.min(16, answering.prompts.length),
+      maxLength: longestPrompt(answering.prompts),
+    },
+  };
 }
 
 /**
@@ -93,6 +114,7 @@ export interface CalibrationOptions {
 export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   const started = performance.now();
   const { trainer, scorer, held, reference, policy, task, runs = 1 } = options;
+  const share = options.brief ? 0 : calibrationShare;
   const { source } = options.model;
   const before = process.memoryUsage.rss();
   const available = availableMemory();
@@ -113,7 +135,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
         trainer.accumulate(policy.parameters, pairs, { loss, beta, lossParameters }, new StepTelemetry(beta)),
       );
     },
-    { times: runs, rounds: trainingRounds, signal: options.signal, padded: trainer.batch > 1 },
+    { times: runs, rounds: trainingRounds, signal: options.signal, padded: trainer.batch > 1, share },
   );
 
   const opening = performance.now();
@@ -132,7 +154,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       async (pass) => {
         for await (const found of by.scoreAll(pass, parameters)) void found;
       },
-      { times, rounds: scoringRounds, signal: options.signal },
+      { times, rounds: scoringRounds, signal: options.signal, share },
     );
   const scoring =
     scorer && held.length > 0 ? await score(scorer, held, policy.parameters, evaluations) : undefined;
@@ -145,7 +167,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
   const expected = training.total + (scoring?.total ?? 0) + (referring?.total ?? 0);
   const base = policy.trainable.kind === 'full' ? policy.parameters : undefined;
   const rehearse = {
-    seconds: Math.min(mostSeconds, Math.max(2, calibrationShare * expected)),
+    seconds: Math.min(mostSeconds, Math.max(2, share * expected)),
     signal: options.signal,
   };
   const rehearsal = await task?.rehearse(base, rehearse);
@@ -198,7 +220,6 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
     },
     { name: 'saving', amount: (options.savedBytes ?? 0) / savingRate },
   ];
-  const answering = task ?? options.sampler;
   const memory = memoryParts(options, before, after, [
     rehearsal,
     sampling,
@@ -214,22 +235,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Plan> {
       peak,
       parts: memory,
       available,
-      alternatives: alternatives(
-        {
-          source,
-          trainable: policy.trainable,
-          pairs: options.pairs,
-          batch: trainer.batch,
-          scores: scorer !== undefined,
-          lowMemory: options.config.lowMemory,
-          originalBytes: options.model.originalBytes,
-          answers: answering && {
-            batch: Math.min(16, answering.prompts.length),
-            maxLength: longestPrompt(answering.prompts),
-          },
-        },
-        peak,
-      ),
+      alternatives: alternatives(memoryShape(options), peak),
     },
     disk: planDisk(options.writings ?? []),
     time: { total: sum(times), parts: times.filter(({ amount }) => amount > 0) },
@@ -259,7 +265,7 @@ function memoryParts(
   rehearsals: readonly (Rehearsal | undefined)[],
 ): PlanPart[] {
   const numbers = 4 * options.trainer.size;
-  const parts: PlanPart[] = [
+  return withEarlierPeak([
     { name: 'model and sessions', amount: before },
     { name: 'longest sequence', amount: Math.max(0, after - before) },
     // Two moments, which take memory when first written to, and the sum of gradients beside a pass's own.
@@ -271,10 +277,13 @@ function memoryParts(
       amount: rehearsals.reduce((sum, rehearsal) => sum + Math.max(0, rehearsal?.bytesToCome ?? 0), 0),
     },
     { name: 'records', amount: recordBytes + (options.task ? answerBytes : 0) },
-  ];
-  // Importing a model or preparing data may have taken more than training will.
+  ]);
+}
+
+/** Importing a model or preparing data may have taken more than training will. */
+export function withEarlierPeak(parts: readonly PlanPart[]): PlanPart[] {
   const earlier = peakMemory() - sum(parts);
-  return earlier > 0 ? [...parts, { name: 'reached before', amount: earlier }] : parts;
+  return [...parts, ...(earlier > 0 ? [{ name: 'reached before', amount: earlier }] : [])];
 }
 
 /**
@@ -282,7 +291,7 @@ function memoryParts(
  * collector has not reclaimed yet. Found on the bundled example, where it is a sixth of all; with larger models it is
  * lost in the rest.
  */
-const recordBytes = 40e6;
+export const recordBytes = 40e6;
 /** As much again for the caches and texts of answers. */
 const answerBytes = 25e6;
 
@@ -307,11 +316,14 @@ async function measurePasses(
     rounds,
     signal,
     padded = false,
+    share,
   }: {
     readonly times: number;
     readonly rounds: readonly (readonly number[])[];
     readonly signal: AbortSignal | undefined;
     readonly padded?: boolean;
+    /** Of the expected time. */
+    readonly share: number;
   },
 ): Promise<Measured> {
   const sized = passes
@@ -348,7 +360,7 @@ async function measurePasses(
     }
     time = fitPassTime(samplesOf(sized, found));
     total = times * sized.length * passSeconds(time, meanSize);
-    const enough = Math.min(mostSeconds, Math.max(Math.min(leastSeconds, total), calibrationShare * total));
+    const enough = Math.min(mostSeconds, Math.max(Math.min(leastSeconds, total), share * total));
     if (spent >= enough) break;
   }
   const longest = passes.flat().reduce((most, pair) => Math.max(most, packedLength(pair)), 0);

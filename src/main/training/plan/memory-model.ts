@@ -12,7 +12,7 @@ export interface MemoryShape {
   readonly pairs: readonly PackablePair[];
   /** Sequences of one pass. */
   readonly batch: number;
-  /** Whether a scorer is open beside the trainer. */
+  /** Whether held-out pairs are scored: beside the trainer where that cannot. */
   readonly scores: boolean;
   readonly lowMemory?: boolean | undefined;
   /** Bytes of the weights with two bytes a number, where they lie in that form too: little memory reads those. */
@@ -37,13 +37,12 @@ const programBytes = 110e6;
 /**
  * Bytes that a training takes at least, from shapes alone. Counted is what was found to be there at once (SmolLM2-135M
  * and the bundled example): frozen weights repacked once for each product that uses them, forward and backward in the
- * trainer and forward in the scorer and in the session that answers; per layer and token what the backward pass
+ * trainer and forward in a scorer of its own and in the session that answers; per layer and token what the backward pass
  * needs; the attention's probabilities; one chunk of logits and its softmax.
  */
 export function leastMemory(shape: MemoryShape): MemoryParts {
   const { source, trainable, batch, lowMemory = false } = shape;
-  const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize } =
-    source.config;
+  const { hiddenSize, intermediateSize, layers, keyValueHeads, headSize } = source.config;
   const numbers = [...source.family.parameterShapes(source.config).values()].reduce(
     (sum, dims) => sum + dims.reduce((product, dim) => product * dim, 1),
     0,
@@ -54,15 +53,11 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   const trained = trainableLayout(source, trainable).size;
   const isFull = trainable.kind === 'full';
   // Without repacking the file's own pages serve every session.
-  const sessions = lowMemory ? 1 : 2 + (shape.scores ? 1 : 0) + (shape.answers ? 1 : 0);
+  const scores = shape.scores && batch > 1;
+  const sessions = lowMemory ? 1 : 2 + (scores ? 1 : 0) + (shape.answers ? 1 : 0);
   const sizes = sizesOf(shape.pairs);
-  const { chunks, blocks } = graphSizes({ ...sizes, lowMemory });
-  const chunkRows = Math.ceil(sizes.mostRows / chunks) * batch;
-  const keeping = lowMemory ? 1 : layers;
-  const atOnce = batch > 1 || blocks.keepProbabilities ? keeping : 1;
-  const cells = atOnce * shape.pairs.reduce((most, pair) => Math.max(most, attendedCells(pair)), 0);
+  const cells = shape.pairs.reduce((most, pair) => Math.max(most, attendedCells(pair)), 0);
   const length = shape.pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
-  const perToken = 3 * hiddenSize + 2 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
   const slot = 2 * layers * keyValueHeads * headSize;
   return {
     program: programBytes,
@@ -70,11 +65,44 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
     // The start, the parameters, two moments and two gradients; where all is trained the session has copies of the
     // parameters cut into tensors, and of the gradient's pieces.
     trained: 4 * trained * (isFull ? 8 : 6),
-    activations:
-      4 * batch * (length * (keeping * perToken + (lowMemory ? layers * hiddenSize : 0)) + cells * heads) +
-      2 * 4 * chunkRows * vocabularySize,
+    activations: activationBytes(shape, {
+      length: batch * length,
+      cells: batch * cells,
+      rows: batch * sizes.mostRows,
+    }),
     answers: shape.answers ? 4 * slot * shape.answers.batch * shape.answers.maxLength : 0,
   };
+}
+
+/** What one pass keeps for its gradient, from shapes. @param pass pairs that go through the graph together */
+export function passMemory(shape: MemoryShape, pass: readonly PackablePair[]): number {
+  const total = (of: (pair: PackablePair) => number): number => pass.reduce((sum, pair) => sum + of(pair), 0);
+  // Side by side all are as long as the longest.
+  const padded = (of: (pair: PackablePair) => number): number =>
+    shape.batch * pass.reduce((most, pair) => Math.max(most, of(pair)), 0);
+  const all = shape.batch > 1 ? padded : total;
+  const rows = all(({ chosen, rejected }) => chosen.length + rejected.length);
+  return activationBytes(shape, { length: all(packedLength), cells: all(attendedCells), rows });
+}
+
+/** @param pass tokens, attended cells and completion tokens of all its sequences */
+function activationBytes(
+  { source, pairs, batch, lowMemory = false }: MemoryShape,
+  pass: { readonly length: number; readonly cells: number; readonly rows: number },
+): number {
+  const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize } =
+    source.config;
+  const sizes = sizesOf(pairs);
+  const { chunks, blocks } = graphSizes({ ...sizes, lowMemory });
+  const keeping = lowMemory ? 1 : layers;
+  const atOnce = batch > 1 || blocks.keepProbabilities ? keeping : 1;
+  const perToken = 3 * hiddenSize + 2 * intermediateSize + (heads + 2 * keyValueHeads) * headSize;
+  return (
+    4 *
+      (pass.length * (keeping * perToken + (lowMemory ? layers * hiddenSize : 0)) +
+        atOnce * pass.cells * heads) +
+    2 * 4 * Math.ceil(pass.rows / chunks) * vocabularySize
+  );
 }
 
 export function sumOf(parts: MemoryParts): number {

@@ -56,7 +56,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       held: held.pairs,
       batches: planBatches(arm, conditions.pairs.length),
       trainings: stepsInAll / stepCount(arm, conditions.pairs.length),
-      reference: { missing: conditions.missing },
+      missing: () => conditions.missing,
       spent: conditions.spent,
       outputs: request.out === undefined ? [] : spec.runs.map((run) => runFolder(request.out!, run, request)),
     });

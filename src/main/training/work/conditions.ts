@@ -5,10 +5,11 @@ import { runConfigsOf } from '../../../shared/grid.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
+import { canScore } from '../../engine/train/trainer.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
 import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts';
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
-import { engineOptions, openShared, type SharedSessions } from '../sessions.ts';
+import { engineOptions, openScorer, openShared, shapeOf, type SharedSessions } from '../sessions.ts';
 import type { JobSpec } from '../job.ts';
 import { holdOut, promptsOf, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
@@ -130,12 +131,17 @@ export async function openConditions(
   const needed = isStaged ? held.pairs : asTrained;
   const fileOf = (of: readonly TrainingPair[]) => (place: number) =>
     of === all && place < trained ? request.data : heldFile;
+  const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
+  // The sessions of the runs score the reference as well. Where they cannot, one of its own is opened and gone before.
+  const isShared = canScore(policy.trainable, shapeOf(reference), engine);
+  const early = isShared ? await openShared(model, policy.trainable, losses, engine) : undefined;
   const began = performance.now();
   const scores = only
     ? []
     : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
         ...asBar(call, 'reference log-probs', 'pairs'),
         fileOf: fileOf(needed),
+        scorer: early && openScorer(model, shapeOf(reference), engine, early.trainer),
       });
   const afterReference = performance.now();
   const task =
@@ -156,8 +162,7 @@ export async function openConditions(
     threads: shared.threads,
     lowMemory: shared.lowMemory,
   });
-  const losses = [...new Set(request.sftFirst === undefined ? armLosses : ['sft' as const, ...armLosses])];
-  const sessions = await openShared(model, policy.trainable, losses, engine);
+  const sessions = early ?? (await openShared(model, policy.trainable, losses, engine));
   const heldReference = only ? [] : scores.slice(-held.pairs.length);
   const crossLosses = await CrossLossMeter.open(configs, shared.threads);
   const meter = await openMeter(losses.map((loss) => ({ ...shared, loss })));

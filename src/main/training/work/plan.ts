@@ -7,6 +7,8 @@ import { evaluationCounts } from '../plan/evaluations.ts';
 import { checkpointBytes, metricBytesPerStep, type Writing } from '../plan/disk.ts';
 import type { MemoryShape } from '../plan/memory-model.ts';
 import { precheck } from '../plan/precheck.ts';
+import { planFromShapes } from '../plan/shape-plan.ts';
+import type { TrainingPair } from '../prepare.ts';
 import type { WorkContext } from './context.ts';
 
 /** What has passed of a job before its plan is made. @param began, ended of the reference pass, on performance's clock */
@@ -36,7 +38,11 @@ export function refuseHopeless({ spec, send }: WorkContext, shape: MemoryShape):
   throw new EnoughPlanned();
 }
 
-export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedBytes' | 'signal' | 'runs'> {
+type Settled = 'writings' | 'savedBytes' | 'signal' | 'runs' | 'reference' | 'brief';
+
+export interface Planned extends Omit<CalibrationOptions, Settled> {
+  /** Pairs whose reference log-probs are still to be computed; looked up only where they count. */
+  readonly missing: () => readonly TrainingPair[];
   /** Folders that each run's adapter or model is written to. */
   readonly outputs: readonly string[];
   /** How often all runs together go through `batches`; once each if absent. */
@@ -45,7 +51,9 @@ export interface Planned extends Omit<CalibrationOptions, 'writings' | 'savedByt
 }
 
 /**
- * Plans a job that begins, tells the plan, and refuses what does not fit. A job that goes on keeps its first plan.
+ * Plans a job that begins, tells the plan, and refuses what does not fit. A job that goes on keeps its first plan. Where only a
+ * plan is asked for it is measured well; a job that waits for it gets a brief one, a training by itself with ample memory none that
+ * runs anything.
  * @throws InputError naming what is short and what to lower; EnoughPlanned where only a plan was asked for
  */
 export async function settlePlan(context: WorkContext, planned: Planned): Promise<void> {
@@ -59,17 +67,22 @@ export async function settlePlan(context: WorkContext, planned: Planned): Promis
     planned.batches.length,
     runs,
   );
-  const plan = await calibrate({
+  const { missing, ...rest } = planned;
+  const options: CalibrationOptions = {
     evaluations: scorings,
     samplings,
     driftings,
     questionings,
     answerings: runs + 1,
-    ...planned,
+    ...rest,
     runs: planned.trainings ?? runs,
     ...writingsOf(context, planned),
     signal: call.signal,
-  });
+    brief: !only,
+  };
+  const plan =
+    (only || spec.kind !== 'train' ? undefined : planFromShapes(options)) ??
+    (await calibrate({ ...options, reference: { missing: missing() } }));
   send({ kind: 'plan', plan });
   if (only) throw new EnoughPlanned();
   call.onProgress({ kind: 'note', text: planSummary(plan) });

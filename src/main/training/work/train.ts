@@ -1,14 +1,14 @@
-import { evaluatePairs } from '../../../shared/comparison.ts';
+import { evaluatePairs, type PairLogProbs } from '../../../shared/comparison.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import { pairStep } from '../../../shared/pair-telemetry.ts';
-import { Scorer } from '../../engine/train/scorer.ts';
-import { NonFiniteError } from '../../engine/train/trainer.ts';
+import { canScore, NonFiniteError } from '../../engine/train/trainer.ts';
 import type { JobSpec } from '../job.ts';
 import { resolveData } from '../data.ts';
 import { holdOut } from '../held-out.ts';
 import { planBatches, runOrExplain, type LoopOptions } from '../loop.ts';
 import {
+  functionHash,
   parameterCount,
   policyHash,
   randomWeights,
@@ -20,14 +20,22 @@ import {
 } from '../model.ts';
 import { orderHash, prepareData } from '../prepare.ts';
 import { asBar, countsOf, tellLeaks, tellNotes, tellWarmup } from '../progress.ts';
-import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
+import { missingReference, referenceLogProbs, References, withReference } from '../reference.ts';
 import { isFiniteScore, scorePairs } from '../score.ts';
 import { promptsToSample, Sampler } from '../sampler.ts';
-import { engineOptions, openTrainer, sequencesAtOnce } from '../sessions.ts';
+import {
+  engineOptions,
+  openScorer,
+  openTrainer,
+  sequencesAtOnce,
+  shapeOf,
+  trainerOptions,
+} from '../sessions.ts';
 import { checkpointerOf, openStart, referenceCache, resumeState, settleSources } from './context.ts';
 import type { WorkContext } from './context.ts';
 import { openDriftOnTheWay, openMeter, RunEvaluator } from './evaluator.ts';
 import { refuseHopeless, settlePlan, spentSoFar } from './plan.ts';
+import { StepReferences } from './step-references.ts';
 
 /** Trains one run and writes its adapter (or whole model). */
 export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 'train' }): Promise<void> {
@@ -81,24 +89,41 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   tellWarmup(config, batches.length, call);
 
   const engine = engineOptions(config, prepared.pairs, heldData?.pairs ?? []);
-  const all = [...prepared.pairs, ...(heldData?.pairs ?? [])];
-  const needed = needsReference ? all : (heldData?.pairs ?? []);
+  const measured = needsReference ? prepared.pairs : [];
+  const heldPairs = heldData?.pairs ?? [];
+  const needed = [...measured, ...heldPairs];
   const only = spec.planning === 'only';
+  // The trainer's session scores the reference as well, when it is needed. Where it cannot, a session of its own is opened
+  // and gone before the trainer's.
+  const isOnTheWay = canScore(
+    policy.trainable,
+    shapeOf(reference),
+    trainerOptions(policy.trainable, config, engine),
+  );
+  const bar = asBar(call, 'reference log-probs', 'pairs');
   const began = performance.now();
-  const scores =
-    needed.length === 0 || only
-      ? []
+  const before =
+    needed.length === 0 || only || isOnTheWay
+      ? undefined
       : await referenceLogProbs(referenceCache(context), model, reference, needed, engine, {
-          ...asBar(call, 'reference log-probs', 'pairs'),
-          fileOf: (place) => (needsReference && place < prepared.pairs.length ? request.data : heldFile),
+          ...bar,
+          fileOf: (place) => (place < measured.length ? request.data : heldFile),
         });
   const afterReference = performance.now();
-  const pairs =
-    needsReference && !only
-      ? withReference(prepared.pairs, scores.slice(0, prepared.pairs.length))
-      : prepared.pairs;
+  const pairs = before && needsReference ? withReference(prepared.pairs, before) : prepared.pairs;
 
   const trainer = await openTrainer(model, policy.trainable, config, engine);
+  const references = isOnTheWay
+    ? new References(
+        referenceCache(context),
+        model,
+        reference,
+        openScorer(model, shapeOf(reference), engine, trainer),
+      )
+    : undefined;
+  let heldScores: readonly PairLogProbs[] | undefined = before?.slice(measured.length);
+  const findHeld = async (): Promise<readonly PairLogProbs[]> =>
+    (heldScores ??= (await references?.find(heldPairs, { ...bar, fileOf: () => heldFile })) ?? []);
   send({
     kind: 'prepared',
     facts: {
@@ -110,7 +135,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
       trainedParameters: trainer.size,
     },
   });
-  const scorer = heldData && new Scorer(model.source, policy.trainable, engine);
+  const scorer = heldData && openScorer(model, policy.trainable, engine, trainer);
   const meter = await openMeter([config]);
   const sampler =
     meter && (await Sampler.open(model, policy.trainable, { pairs: heldData!.pairs, rows: held! }, config));
@@ -132,11 +157,11 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     driftOnTheWay: drift,
     config,
     pairs,
-    held: heldData?.pairs ?? [],
+    held: heldPairs,
     batches,
-    reference: {
-      missing: only ? missingReference(referenceCache(context), model, reference, needed, engine) : [],
-    },
+    missing: () =>
+      references?.missing(needed) ??
+      (only ? missingReference(referenceCache(context), model, reference, needed, engine) : []),
     spent: spentSoFar(began, afterReference),
     outputs: [request.adapterOut],
   });
@@ -144,7 +169,16 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   const fromStep = state.optimizer.step;
   send({ kind: 'run-start', runId: run.id, ...facts, totalSteps: batches.length, fromStep });
   const checkpointer = checkpointerOf(context, run, facts, state);
+  const stepReferences =
+    references && needsReference
+      ? new StepReferences(references, {
+          startsAsReference:
+            !run.fork && (reference ? reference === policy : functionHash(model, policy) === 'base'),
+          ...{ file: request.data, signal: call.signal },
+        })
+      : undefined;
   const onStep: LoopOptions['onStep'] = (metrics, totalSteps, stepPairs) => {
+    stepReferences?.after(stepPairs);
     send({ kind: 'step', runId: run.id, metrics, pairs: pairStep(metrics.step, stepPairs) });
     call.onProgress({ kind: 'step', metrics, totalSteps });
   };
@@ -154,7 +188,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
       context,
       {
         ...{ model, reference, meter, sampler, drift, scorer: scorer! },
-        ...{ pairs: heldData!.pairs, scores: scores.slice(-heldData!.pairs.length) },
+        ...{ pairs: heldPairs, scores: await findHeld() },
       },
       run,
       {
@@ -162,17 +196,30 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
         tell: (text) => call.onProgress({ kind: 'note', text }),
       },
     );
-  const afterStep = async (): Promise<void> =>
+  const afterStep = async (): Promise<void> => {
     checkpointer.afterStep(state, await evaluator?.afterStep(state));
-  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep, afterStep };
+    // Not at the end: what is wrong with them is to be known early.
+    await findHeld();
+  };
+  const beforeStep: LoopOptions['beforeStep'] =
+    stepReferences && ((own, at) => stepReferences.before(own, at));
+  const loop = { trainer, state, pairs, batches, config, signal: call.signal, beforeStep, onStep, afterStep };
   try {
     await evaluator?.begin(state);
+    call.onProgress({
+      kind: 'progress',
+      label: 'Training',
+      done: fromStep,
+      total: batches.length,
+      unit: 'steps',
+    });
+    call.onProgress({ kind: 'note', text: `step ${fromStep + 1} of ${batches.length} begins` });
     await runOrExplain(loop, request.data);
   } catch (error) {
     // Between steps the state is whole: a stop loses nothing, and a step that was not finite changed nothing.
     if (call.signal.aborted || (error instanceof InputError && error.cause instanceof NonFiniteError))
       checkpointer.write(state);
-    throw error;
+    throw stepReferences?.explain(error) ?? error;
   }
   checkpointer.write(state);
   const trained: Policy = { trainable: policy.trainable, parameters: state.parameters };
@@ -188,7 +235,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
     });
     const step = batches.length;
     const found = await evaluator?.find(step, trained.parameters, after);
-    const measures = evaluatePairs(after, scores.slice(-heldData.pairs.length));
+    const measures = evaluatePairs(after, await findHeld());
     const evaluation = {
       ...measures,
       ...(found?.samples && { samples: found.samples }),

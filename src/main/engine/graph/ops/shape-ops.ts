@@ -104,6 +104,14 @@ export const padOp: Op<{ readonly axis: number; readonly before: number; readonl
   gradientCases: [{ attributes: { axis: 1, before: 1, after: 2 }, inputs: [{ shape: [2, 3] }] }],
 };
 
+/** The value itself, as a number that nothing is learnt through. */
+export const stopGradientOp: Op<object> = {
+  name: 'StopGradient',
+  infer: ([value]) => [{ dtype: value!.dtype, shape: value!.shape }],
+  vjp: () => [undefined],
+  decompose: ([value]) => [value],
+};
+
 export const concatOp: Op<{ readonly axis: number }> = {
   name: 'Concat',
   infer: (inputs, { axis }) => {
@@ -286,6 +294,7 @@ export const slice = (value: Value, axis: number, start: number, end: number): V
   apply(sliceOp, [value], { axis, start, end });
 export const pad = (value: Value, axis: number, before: number, after: number): Value =>
   before === 0 && after === 0 ? value : apply(padOp, [value], { axis, before, after });
+export const stopGradient = (value: Value): Value => apply(stopGradientOp, [value], {});
 export const concat = (values: readonly Value[], axis: number): Value => apply(concatOp, values, { axis });
 export const split = (value: Value, sizes: readonly number[], axis = 0): readonly Value[] =>
   applyAll(splitOp, [value], { sizes, axis });
