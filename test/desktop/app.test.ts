@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startDesktop } from '../../src/main/host/desktop/app.ts';
 import { openStore } from '../../src/main/store/database.ts';
 import { checkpointPath } from '../../src/main/training/checkpoint.ts';
@@ -258,7 +258,8 @@ async function training(name: string, patience?: number) {
 describe('quitting while a run is at work', () => {
   it('waits for its checkpoint and leaves no process', async () => {
     const { host, home, run, pid } = await training('checkpoint');
-    expect(host.window().progress.at(-1)).toBeGreaterThan(0);
+    // Told a few times a second, not with every step.
+    await vi.waitFor(() => expect(host.window().progress.at(-1)).toBeGreaterThan(0), { timeout: 10_000 });
     host.app.quit();
     // Impatient people press twice.
     host.app.quit();

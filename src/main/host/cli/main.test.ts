@@ -34,6 +34,7 @@ describe('requests', () => {
           temperature: 0.7,
           topP: 1,
           seed: 0,
+          weights: 'float32',
         },
       ],
     ]);
