@@ -100,9 +100,10 @@ describe.skipIf(!canOpenApp)('the bundled example, from first start', () => {
     await tabTo(page, 'The report');
     const scrolled = (): Promise<number> =>
       page.frames()[1]!.evaluate<number>('document.scrollingElement.scrollTop');
-    expect(await scrolled()).toBe(0);
+    // Getting there may have scrolled it already.
+    const before = await scrolled();
     await page.keyboard.press('PageDown');
-    await expect.poll(scrolled, patient).toBeGreaterThan(0);
+    await expect.poll(scrolled, patient).toBeGreaterThan(before);
     await tabTo(page, 'Save it', 200);
     const { name, text } = await app.saved(() => page.keyboard.press('Enter'));
     expect(name).toMatch(/\.html$/);
