@@ -14,6 +14,7 @@ import { runtimeVersion } from '../../../src/main/engine/session/session.ts';
 import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
 import { readAdapter } from '../../../src/main/formats/peft.ts';
 import { promptsAtOnce } from '../../../src/main/training/decode.ts';
+import { peakMemory } from '../../../src/main/training/plan/resources.ts';
 import type { Arm, HalfReport, Work } from './half.ts';
 
 const text = { type: 'string' } as const;
@@ -26,16 +27,6 @@ const argument = (name: keyof typeof values): string => {
   return value;
 };
 const seconds = (since: number): number => (performance.now() - since) / 1000;
-
-function peakMemory(): number {
-  try {
-    const line = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'));
-    if (line) return Number(line[1]) * 1024;
-  } catch {
-    // Not Linux.
-  }
-  return process.resourceUsage().maxRSS * 1024;
-}
 
 const work = JSON.parse(readFileSync(argument('work'), 'utf8')) as Work;
 const prompts = work.prompts.map((ids) => Int32Array.from(ids));

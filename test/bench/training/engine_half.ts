@@ -20,6 +20,7 @@ import { Scorer } from '../../../src/main/engine/train/scorer.ts';
 import { Trainer, type TrainingPair } from '../../../src/main/engine/train/trainer.ts';
 import { readAdapter } from '../../../src/main/formats/peft.ts';
 import { engineOptions } from '../../../src/main/training/sessions.ts';
+import { peakMemory } from '../../../src/main/training/plan/resources.ts';
 import { settings, type BenchPair, type HalfReport, type SeenPair } from './half-report.ts';
 
 const text = { type: 'string' } as const;
@@ -43,17 +44,6 @@ const argument = (name: 'model' | 'pairs' | 'adapter' | 'threads' | 'started' | 
 };
 
 const seconds = (since: number): number => (performance.now() - since) / 1000;
-
-/** Peak resident bytes of this program: maxRSS can hold what the parent had when it started this process. */
-function peakMemory(): number {
-  try {
-    const line = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'));
-    if (line) return Number(line[1]) * 1024;
-  } catch {
-    // Not Linux.
-  }
-  return process.resourceUsage().maxRSS * 1024;
-}
 
 // Time inside the runtime, to tell it from the script's own.
 let runtimeSeconds = 0;
