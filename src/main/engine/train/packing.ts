@@ -76,6 +76,8 @@ export interface PackingOptions {
   readonly groups: number;
   /** Chunks that the graph computes log-probs in. */
   readonly chunks: number;
+  /** Rows that a chunk is meant for: no more chunks are used than that takes, the others are empty. All are used if absent. */
+  readonly rowsPerChunk?: number | undefined;
 }
 
 export interface PairPackingOptions extends PackingOptions {
@@ -182,7 +184,7 @@ export function packPairs(
       token_ids: { data: int64(ids), shape: [ids.length] },
       positions: { data: int64(positions), shape: [1, ids.length] },
       ...masks.feeds(),
-      ...rows.feeds(options.chunks),
+      ...rows.feeds(options),
     },
     pairs: rows.pairs,
     length: ids.length,
@@ -282,7 +284,7 @@ class PackedRows {
     this.#slots += 1;
   }
 
-  feeds(chunks: number): Record<string, Feed> {
+  feeds({ chunks, rowsPerChunk = 1 }: PackingOptions): Record<string, Feed> {
     const float = (values: readonly number[]): Feed => ({
       data: Float32Array.from(values),
       shape: [values.length],
@@ -295,8 +297,12 @@ class PackedRows {
       rows: { data: int64(this.#rows.map(({ place }) => place)), shape: [this.#rows.length] },
     };
     const sizes: number[] = [];
+    // Each chunk reads the whole head: a few full ones read it less often.
+    const used = Math.min(chunks, Math.ceil(this.#rows.length / rowsPerChunk));
     for (let chunk = 0; chunk < chunks; chunk++) {
-      const [from, to] = [chunk, chunk + 1].map((place) => Math.floor((place * this.#rows.length) / chunks));
+      const [from, to] = [chunk, chunk + 1].map((place) =>
+        Math.floor((Math.min(place, used) * this.#rows.length) / used),
+      );
       const own = this.#rows.slice(from, to);
       feeds[`targets_${chunk}`] = { data: int64(own.map(({ target }) => target)), shape: [own.length] };
       sizes.push(own.length);
@@ -328,7 +334,7 @@ export function packBatch(pairs: readonly PackablePair[], options: PackingOption
       token_ids: { data: int64(sequence.ids), shape: [batch * length] },
       positions: { data: int64(sequence.positions), shape: [batch, length] },
       mask: { data: mask, shape: [options.groups * length, length] },
-      ...rows.feeds(options.chunks),
+      ...rows.feeds(options),
     },
     pairs: rows.pairs,
     length,

@@ -190,7 +190,8 @@ export class Trainer {
     }));
     const groups = source.config.heads / source.config.keyValueHeads;
     const room: PackingRoom = options.room ?? sizes.blocks;
-    const packing = { groups, chunks: sizes.chunks, blocks: sizes.blocks, room, prefix: room.prefix };
+    const { chunks, rowsPerChunk, blocks } = sizes;
+    const packing = { groups, chunks, rowsPerChunk, blocks, room, prefix: room.prefix };
     const made = { source, trainable, options };
     return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory }, made);
   }

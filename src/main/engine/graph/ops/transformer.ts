@@ -151,7 +151,6 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
   },
   decompose: ([hidden, head, targets, ...blocks]) => {
     const rows = hidden!.shape[0]!;
-    const vocabulary = head!.shape[0]!;
     const multiplied = blocks.length > 0 ? blocks : [head!];
     const logitBlocks = multiplied.map((block) => matmul(hidden!, block, { transposeB: true }));
     const logits = logitBlocks.length === 1 ? logitBlocks[0]! : concat(logitBlocks, 1);
@@ -163,16 +162,12 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     const logProb = add(sub(target, largest), logLargest);
     // Its rows are read by token anyway: a repacked copy of the largest weight would serve this product alone.
     const plain = multiplied.map(unrepacked);
-    const slope = sub(gather(unrepacked(head!), targets!), div(meanRow(probabilities, plain), total));
-    const expected = matmul(
-      reshape(probabilities, [rows, 1, vocabulary]),
-      reshape(logits, [rows, vocabulary, 1]),
-    );
+    const meanHead = div(meanRow(probabilities, plain), total); // [R, H]
+    const slope = sub(gather(unrepacked(head!), targets!), meanHead);
+    // The mean logit under the policy is Σ p·(h·w) = h · Σ p·w: what the gradient needs anyway, instead of all logits once more.
+    const expected = sumOfRow(mul(hidden!, meanHead));
     const flat = [rows];
-    const entropy = sub(
-      reshape(sub(largest, logLargest), flat),
-      reshape(div(reshape(expected, [rows, 1]), total), flat),
-    );
+    const entropy = reshape(sub(sub(largest, logLargest), expected), flat);
     return [
       reshape(logProb, flat),
       slope,
