@@ -96,7 +96,7 @@ export class GraphSession {
       logSeverityLevel: 3,
       extra: {
         session: {
-          // Workers that spin for long take the second core from the rest of the program and made steps slower.
+          // Left to the runtime, workers spin for long and take the second core from the rest of the program.
           intra_op: options.spinMicroseconds
             ? { allow_spinning: '1', spin_duration_us: String(options.spinMicroseconds) }
             : { allow_spinning: '0' },

@@ -241,6 +241,20 @@ test('chunks hold the same rows in the same order, and may be empty', () => {
   }
 });
 
+test('no more chunks are used than the rows fill', () => {
+  const answer = (length: number): Int32Array => Int32Array.from({ length }, (_, place) => place + 1);
+  const sizes = (chosen: number, rejected: number): number[] => {
+    const pair = { prompt: answer(3), chosen: answer(chosen), rejected: answer(rejected) };
+    const blocks = { ...one, promptBlocks: 1, prefixBlocks: 0 };
+    return feed(packPair(pair, { groups: 1, chunks: 4, rowsPerChunk: 10, blocks }), 'chunk_rows');
+  };
+  expect(sizes(4, 6)).toEqual([10, 0, 0, 0]);
+  expect(sizes(5, 6)).toEqual([5, 6, 0, 0]);
+  expect(sizes(20, 12)).toEqual([8, 8, 8, 8]);
+  // More than was planned for.
+  expect(sizes(30, 30)).toEqual([15, 15, 15, 15]);
+});
+
 test('sequences side by side keep apart; padding comes after and is never predicted from', () => {
   const pairs = [cases['ordinary']!, cases['answers of one token']!, cases['no prompt']!];
   const packed = packBatch(pairs, { groups: 2, chunks: 1 });
