@@ -58,7 +58,7 @@ export class KeyValueCache {
 
   /** The first places, as `CacheNames.places` is fed. */
   placeFeeds(places: number): Record<string, Feed> {
-    const shape = [places * this.#heads, this.#slots, this.#width];
+    const shape = [places * this.#heads, 1, this.#slots, this.#width];
     return this.#feeds('places', 0, places, shape);
   }
 

@@ -267,7 +267,7 @@ export class Decoding {
     }
     return {
       ...this.#cache.placeFeeds(singles),
-      seen: { data: seen, shape: [singles * keyValueHeads, 1, width] },
+      seen: { data: seen, shape: [singles * keyValueHeads, 1, 1, width] },
       seen_lengths: { data: int64([1, slots]), shape: [2] },
     };
   }

@@ -5,6 +5,7 @@ import {
   gather,
   joinBlocks,
   matmul,
+  mul,
   reshape,
   softmax,
   split,
@@ -14,7 +15,7 @@ import {
   type BlockAttributes,
 } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
-import { constant, input, type Dim, type Value } from '../graph/types.ts';
+import { constant, input, scalar, type Dim, type Value } from '../graph/types.ts';
 import type { DecoderConfig } from './config.ts';
 import type { Attention } from './family.ts';
 
@@ -192,7 +193,7 @@ export type CachedRows = 'whole' | 'places';
 
 /** Names of one layer's keys or of its values: what is fed, and what the pass gives out to be written behind it. */
 export interface CacheNames {
-  /** [places·keyValueHeads, P, D] */
+  /** [places·keyValueHeads, 1, P, D] */
   readonly places: string;
   /** [keyValueHeads, Q, D], of the sequence that has several new tokens. */
   readonly past: string;
@@ -214,7 +215,7 @@ export function cacheNames(layer: number): readonly CacheNames[] {
  * there are, nor on its neighbours.
  *
  * Inputs of the graph: `causal` [groups·T, T + Q] (additive, over the T new tokens of one sequence and its slots), int64
- * `causal_lengths` [T, Q]; with places also `seen` [places·keyValueHeads, 1, 1 + P] (additive, over the new token and the slots),
+ * `causal_lengths` [T, Q]; with places also `seen` [places·keyValueHeads, 1, 1, 1 + P] (additive, over the new token and the slots),
  * int64 `seen_lengths` [1, P], `row_lengths` [S, T]. T and Q are never 0, and with places S and P neither.
  */
 export function cachedAttention(config: DecoderConfig, rows: CachedRows): CachedAttention {
@@ -225,11 +226,13 @@ export function cachedAttention(config: DecoderConfig, rows: CachedRows): Cached
     mask: input('causal', 'float32', [timesDim('T', groups), 'T+Q']),
     lengths: input('causal_lengths', 'int64', [2]),
     along: { axis: 2, lengths: ['T', 'Q'], whole: 'T+Q' },
+    scale: 1 / Math.sqrt(headSize),
   };
   const single: CachedPart = {
-    mask: input('seen', 'float32', [timesDim('S', keyValueHeads), 1, '1+P']),
+    mask: input('seen', 'float32', [timesDim('S', keyValueHeads), 1, 1, '1+P']),
     lengths: input('seen_lengths', 'int64', [2]),
-    along: { axis: 2, lengths: [1, 'P'], whole: '1+P' },
+    along: { axis: 3, lengths: [1, 'P'], whole: '1+P' },
+    scale: 1,
   };
   const rowLengths = input('row_lengths', 'int64', [2]);
   const byRows = { axis: 0, lengths: ['S', 'T'], whole: 'N' };
@@ -243,20 +246,22 @@ export function cachedAttention(config: DecoderConfig, rows: CachedRows): Cached
         const [queries, keys, values] = own.map((each) => stackHeads(config, 1, length, each));
         const past = (name: string): Value => input(name, 'float32', [keyValueHeads, 'Q', headSize]);
         const cache = [past(keyNames.past), past(valueNames.past)] as const;
-        const mixed = mixCached(config, several, queries!, [keys!, values!], cache); // [KV, groups·T, D]
+        const mixed = mixCached(several, queries!, [keys!, values!], cache); // [KV, groups·T, D]
         const split = transpose(reshape(mixed, [heads, length, headSize]), [1, 0, 2]);
         return reshape(split, [length, heads * headSize]);
       };
       if (rows === 'whole') return ofSequence('T', [query, key, value]);
       const cut = [query, key, value].map((each) => splitBlocks(each, rowLengths, byRows));
+      // The runtime has a much faster product for a single row, but only unscaled: each query head has products of its own.
       const [queries, keys, values] = cut.map(([each]) => {
         const own = (each!.shape[1] as number) / headSize / keyValueHeads;
-        return reshape(each!, [timesDim('S', keyValueHeads), own, headSize]);
+        return reshape(each!, [timesDim('S', keyValueHeads), own, 1, headSize]);
       });
+      const scaled = mul(queries!, scalar(1 / Math.sqrt(headSize)));
       const past = (name: string): Value =>
-        input(name, 'float32', [timesDim('S', keyValueHeads), 'P', headSize]);
+        input(name, 'float32', [timesDim('S', keyValueHeads), 1, 'P', headSize]);
       const cache = [past(keyNames.places), past(valueNames.places)] as const;
-      const mixed = mixCached(config, single, queries!, [keys!, values!], cache); // [S·KV, groups, D]
+      const mixed = mixCached(single, scaled, [keys!, values!], cache); // [S·KV, groups, 1, D]
       const others = ofSequence('T', cut.map(([, each]) => each!) as [Value, Value, Value]);
       return joinBlocks([reshape(mixed, ['S', heads * headSize]), others], rowLengths, byRows);
     },
@@ -268,22 +273,23 @@ interface CachedPart {
   readonly lengths: Value;
   /** Scores over new tokens, then over slots. */
   readonly along: BlockAttributes;
+  /** Of the scores, where the queries do not bring it along. */
+  readonly scale: number;
 }
 
 /**
- * @param queries [heads, rows, D]
- * @param added keys and values of the new tokens, [heads, new tokens, D]
- * @param cached keys and values [heads, slots, D]
+ * @param queries [heads …, rows, D]
+ * @param added keys and values of the new tokens, [heads …, new tokens, D]
+ * @param cached keys and values [heads …, slots, D]
  */
 function mixCached(
-  { headSize }: DecoderConfig,
-  { mask, lengths, along }: CachedPart,
+  { mask, lengths, along, scale }: CachedPart,
   queries: Value,
   added: readonly [Value, Value],
   cached: readonly [Value, Value],
 ): Value {
   const scores = [added[0], cached[0]].map((keys) =>
-    matmul(queries, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) }),
+    matmul(queries, keys, { transposeB: true, alpha: scale }),
   );
   const probabilities = softmax(add(joinBlocks(scores, lengths, along), mask));
   const [own, earlier] = splitBlocks(probabilities, lengths, along);
