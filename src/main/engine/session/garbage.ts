@@ -1,6 +1,19 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+/** Bytes of heap from which on it is worth some 50 ms to give them back. */
+const worthShrinking = 32 << 20;
+
+/** Shrinks the heap if what was built since a moment has widened it much. @param before bytes of heap at that moment (`heapBytes`) */
+export function shrinkIfWidened(before: number): void {
+  if (heapBytes() - before >= worthShrinking) shrinkHeap();
+}
+
+/** Bytes that the heap takes of the system's memory, in use or not. */
+export function heapBytes(): number {
+  return process.memoryUsage().heapTotal;
+}
+
 /**
  * Has the heap shrink to what is in use. Building a large graph takes objects of some 100 MB, which Node keeps pages for long
  * after they are garbage: where memory is short those are needed for the training.

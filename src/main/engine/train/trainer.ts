@@ -3,7 +3,7 @@ import { lossByName } from '../losses/index.ts';
 import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
-import { shrinkHeap } from '../session/garbage.ts';
+import { heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
 import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
 import {
   gradientWanted,
@@ -178,9 +178,11 @@ export class Trainer {
     if (batch > 1 && !chosen.every(mayBatch)) {
       throw new Error('what has a rejected answer or a reference is packed one by one');
     }
-    const session = await openSession(source, trainable, chosen, { ...options, batch });
     const { lowMemory = false } = options;
+    const before = heapBytes();
+    const session = await openSession(source, trainable, chosen, { ...options, batch });
     if (lowMemory) shrinkHeap();
+    else shrinkIfWidened(before);
     const layout = trainableLayout(source, trainable);
     const spans = layout.entries.map(({ name, offset, size }) => ({
       from: offset,
