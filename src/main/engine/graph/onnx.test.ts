@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { GraphSession } from '../session/session.ts';
 import { encodeOnnx } from './onnx.ts';
-import { add, matmul, mul, reshape, softmax } from './ops/index.ts';
+import { add, after, matmul, mul, onDemand, reshape, softmax } from './ops/index.ts';
+import { timesDim } from './shape.ts';
 import { constant, input, scalar, type Value } from './types.ts';
 
 /** The same graph, made anew. */
@@ -89,4 +90,36 @@ test('what is made on demand is there where a run asks for it, and has no elemen
   expect(() =>
     encodeOnnx({ x: doubled, y: doubled }, { onDemand: { input: 'wanted', outputs: ['y'] } }),
   ).toThrow('y is there without being asked for');
+});
+
+test('what is on demand in the midst of a graph is made there, and what follows may wait for it', async () => {
+  const x = input('x', 'float32', ['T', 3]);
+  const doubled = mul(x, scalar(2));
+  const [told, also] = onDemand([add(doubled, scalar(1)), mul(doubled, doubled)]);
+  const next = mul(after(x, reshape(told!, [timesDim('T', 3)])), scalar(3));
+  const outputs = { doubled, next, told: told!, last: add(also!, next) };
+  const given = [1, -2, 3];
+  const feeds = { x: { data: Float32Array.from(given), shape: [1, 3] } };
+  const wants = (asked: boolean) => ({ data: Uint8Array.of(asked ? 1 : 0), shape: [] });
+  const wanted = { input: 'wanted', outputs: ['told', 'last'] };
+  for (const session of [
+    await GraphSession.create(outputs, { threads: 1, onDemand: wanted }),
+    await GraphSession.create(outputs, { threads: 1 }),
+  ]) {
+    const asked = await session.run({ ...feeds, wanted: wants(true) });
+    expect([...asked['next']!]).toEqual(given.map((value) => 3 * value));
+    expect([...asked['told']!]).toEqual(given.map((value) => 2 * value + 1));
+    expect([...asked['last']!]).toEqual(given.map((value) => 4 * value * value + 3 * value));
+    if (session.inputs.has('wanted')) {
+      const unasked = await session.run({ ...feeds, wanted: wants(false) });
+      expect([...unasked['next']!]).toEqual(given.map((value) => 3 * value));
+      expect(unasked['told']).toHaveLength(0);
+      expect(unasked['last']).toHaveLength(0);
+    }
+    await session.release();
+  }
+  const [plain] = onDemand([doubled]);
+  expect(() =>
+    encodeOnnx({ doubled, plain: plain! }, { onDemand: { input: 'wanted', outputs: ['plain'] } }),
+  ).toThrow('there without being asked for');
 });

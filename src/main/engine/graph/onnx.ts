@@ -11,6 +11,7 @@ import {
   storedTypes,
 } from './onnx-messages.ts';
 import { input as makeInput } from './types.ts';
+import { onDemandOp } from './ops/blocks.ts';
 import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
 
 /**
@@ -95,6 +96,9 @@ class Scope {
 
 class GraphWriter {
   readonly #outputs: readonly (readonly [string, Value])[];
+  /** Asked for, and made where the graph makes them (`onDemandOp`). */
+  readonly #inPlace: readonly (readonly [string, Value])[];
+  /** Asked for, and made after all else. */
   readonly #onDemand: readonly (readonly [string, Value])[];
   readonly #stages: readonly (readonly Value[])[];
   readonly #condition: string | undefined;
@@ -113,21 +117,30 @@ class GraphWriter {
     const asked = new Set(onDemand?.outputs);
     const staged = new Set(onDemand?.stages?.flat());
     const all = Object.entries(outputs);
+    const isInPlace = ([, value]: (typeof all)[number]): boolean => nodeOf(value)?.op === onDemandOp;
     this.#outputs = all.filter(([name]) => !asked.has(name) && !staged.has(name));
-    this.#onDemand = all.filter(([name]) => asked.has(name));
+    this.#inPlace = all.filter((entry) => asked.has(entry[0]) && isInPlace(entry));
+    this.#onDemand = all.filter((entry) => asked.has(entry[0]) && !isInPlace(entry));
     this.#stages = (onDemand?.stages ?? []).map((names) => names.map((name) => outputs[name]!));
     this.#condition = onDemand?.input;
     this.#repacks = repacks;
   }
 
   write(): EncodedGraph {
-    const nodes = reachableNodes(this.#outputs.map(([, value]) => value));
-    nodes.forEach((node) => this.#add(node));
+    const { nodes, guarded } = this.#partition();
+    const made = new Set(nodes);
+    for (const node of nodes) {
+      const own = guarded.get(node);
+      if (own) this.#guard(node, own);
+      else this.#add(node);
+      own?.forEach((each) => made.add(each));
+    }
     const results = this.#outputs.map(([name, value]) => this.#alias(name, value));
-    this.#addBranches(nodes);
+    this.#inPlace.forEach(([name, value]) => this.#alias(name, value));
+    this.#addBranches(made);
     results.push(
       // Of a length that only the run decides.
-      ...this.#onDemand.map(([name, value]) =>
+      ...[...this.#inPlace, ...this.#onDemand].map(([name, value]) =>
         encodeValueInfo(name, { ...value, shape: value.shape.map((_, axis) => `${name}_${axis}`) }),
       ),
     );
@@ -157,7 +170,36 @@ class GraphWriter {
     return { bytes: model.finish(), inputs: this.#inputs, hasExternalWeights: this.#externalWeights };
   }
 
+  /** @returns what every run makes, in order; and for each value on demand among it the nodes that only it needs */
+  #partition(): { readonly nodes: readonly Node[]; readonly guarded: ReadonlyMap<Node, readonly Node[]> } {
+    const outputs = [...this.#outputs, ...this.#inPlace].map(([, value]) => value);
+    if (this.#condition === undefined) return { nodes: reachableNodes(outputs), guarded: new Map() };
+    const isGuard = ({ op }: Node): boolean => op === onDemandOp;
+    const nodes = reachableNodes(outputs, isGuard);
+    const taken = new Set(nodes);
+    const guarded = new Map<Node, readonly Node[]>();
+    for (const guard of nodes.filter(isGuard)) {
+      const own = reachableNodes(guard.inputs).filter((node) => !taken.has(node));
+      own.forEach((node) => taken.add(node));
+      guarded.set(guard, own);
+    }
+    return { nodes, guarded };
+  }
+
+  #guard(guard: Node, own: readonly Node[]): void {
+    const only = new Set(own);
+    if (guard.inputs.some((value) => !only.has(nodeOf(value)!)))
+      throw new Error('what is on demand is there without being asked for');
+    const condition = this.#name(makeInput(this.#condition!, 'bool', []));
+    this.#scope.add(this.#branch(condition, own, guard.inputs, new Map()));
+    guard.outputs.forEach((value, place) => this.#names.set(value, this.#name(guard.inputs[place]!)));
+  }
+
   #add(node: Node): void {
+    if (node.op === onDemandOp) {
+      node.outputs.forEach((value, place) => this.#names.set(value, this.#read(node.inputs[place]!)));
+      return;
+    }
     if (!node.op.onnx) throw new Error(`${node.op.name} has no ONNX form; lower the graph first`);
     const form = node.op.onnx(node.inputs, node.attributes);
     const given = form.inputs ?? node.inputs;
@@ -173,20 +215,20 @@ class GraphWriter {
 
   /** Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2. */
   #writeShapes(graph: BinaryWriter, nodes: readonly Node[]): void {
-    for (const node of nodes)
+    // What is on demand has no shape of its own that every run has.
+    for (const node of nodes.filter(({ op }) => op !== onDemandOp))
       for (const value of node.outputs)
         graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
   }
 
   /**
    * What only the outputs on demand need, as one node for each stage: it reads what the graph and the stages before have made.
-   * @param made nodes that are there without being asked for
+   * @param done nodes that are there before
    */
-  #addBranches(made: readonly Node[]): void {
+  #addBranches(done: Set<Node>): void {
     if (this.#onDemand.length === 0) return;
     const outputs = new Map(this.#onDemand.map(([name, value]) => [value, name]));
     const condition = this.#name(makeInput(this.#condition!, 'bool', []));
-    const done = new Set(made);
     const stages = [...this.#stages, [...outputs.keys()]].map((values) => {
       const nodes = reachableNodes(values).filter((node) => !done.has(node));
       nodes.forEach((node) => done.add(node));
@@ -333,6 +375,8 @@ class GraphWriter {
     }
   }
 }
+
+const nodeOf = ({ source }: Value): Node | undefined => (source.kind === 'node' ? source.node : undefined);
 
 const widening: OnnxForm = { operator: 'Cast', attributes: { to: { int: elementTypes.float32 } } };
 

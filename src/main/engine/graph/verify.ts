@@ -1,15 +1,21 @@
 import { describe, dimParts, sameShape } from './shape.ts';
 import type { Node, Value } from './types.ts';
 
-/** The nodes that the outputs need, in an order in which every input comes before its use. */
-export function reachableNodes(outputs: readonly Value[]): readonly Node[] {
+/**
+ * The nodes that the outputs need, in an order in which every input comes before its use.
+ * @param isEnd nodes whose own inputs are not followed
+ */
+export function reachableNodes(
+  outputs: readonly Value[],
+  isEnd: (node: Node) => boolean = () => false,
+): readonly Node[] {
   const seen = new Set<Node>();
   const pending = [...outputs];
   while (pending.length > 0) {
     const { source } = pending.pop()!;
     if (source.kind !== 'node' || seen.has(source.node)) continue;
     seen.add(source.node);
-    pending.push(...source.node.inputs);
+    if (!isEnd(source.node)) pending.push(...source.node.inputs);
   }
   // A node is always made after its inputs, so its id orders it.
   return [...seen].sort((a, b) => a.id - b.id);

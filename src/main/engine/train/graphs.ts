@@ -2,6 +2,7 @@ import { gradients } from '../autodiff/gradient.ts';
 import { rematerialise } from '../autodiff/rematerialise.ts';
 import type { OnDemand } from '../graph/onnx.ts';
 import {
+  after,
   concat,
   equal,
   expand,
@@ -109,7 +110,13 @@ interface ForwardValues {
   readonly layers: readonly Value[];
 }
 
-function packedForward(source: ModelSource, parameters: Parameters, options: GraphOptions): ForwardValues {
+/** @param isTrained whether what training needs of every chunk comes right behind it, for runs that ask for it */
+function packedForward(
+  source: ModelSource,
+  parameters: Parameters,
+  options: GraphOptions,
+  isTrained: boolean,
+): ForwardValues {
   const { family, config } = source;
   const { batch } = options;
   const layers: Value[] = [];
@@ -136,7 +143,11 @@ function packedForward(source: ModelSource, parameters: Parameters, options: Gra
   const pieces = rows.length === 1 ? [hidden] : splitBlocks(hidden, sizes, cut);
   pieces.forEach((piece, chunk) => {
     const targets = input(`targets_${chunk}`, 'int64', [rows[chunk]!]);
-    chunks.push(tokenLogProbs(piece, head, targets, blocks.length === 1 ? [] : blocks));
+    // One chunk's logits are free before the next one's are made.
+    const last = isTrained ? chunks.at(-1) : undefined;
+    const own = last ? after(piece, last.entropy) : piece;
+    const attributes = { onDemand: isTrained };
+    chunks.push(tokenLogProbs(own, head, targets, blocks.length === 1 ? [] : blocks, attributes));
   });
   const logProbs = chunks.map((chunk) => chunk.logProbs);
   const all = logProbs.length === 1 ? logProbs[0]! : joinBlocks(logProbs, sizes, cut);
@@ -202,7 +213,7 @@ export function scoreGraph(
   options: GraphOptions,
   withTelemetry = false,
 ): Readonly<Record<string, Value>> {
-  const forward = packedForward(source, bindParameters(source, trainable).parameters, options);
+  const forward = packedForward(source, bindParameters(source, trainable).parameters, options, false);
   const { chosen, rejected, chunks } = forward;
   if (withTelemetry) return { chosen, rejected, ...telemetry(forward) };
   const tokens = chunks.map(({ logProbs }, place) => [`token_log_probs_${place}`, logProbs] as const);
@@ -241,14 +252,13 @@ export function scoringTrainGraph(
   const named = stages.map((values, stage) =>
     values.map((value, place) => [`stage_${stage}_${place}`, value] as const),
   );
-  // What is told of every token takes several passes over all logits. First of all: then these are free.
   const told = Object.keys(outputs).filter((name) => /^(mean_logits|entropy|top_tokens)_/.test(name));
   return {
     outputs: { ...outputs, ...Object.fromEntries(named.flat()) },
     onDemand: {
       input: gradientWanted,
       outputs: ['gradient', ...told],
-      stages: [told, ...named.map((values) => values.map(([name]) => name))],
+      stages: named.map((values) => values.map(([name]) => name)),
     },
   };
 }
@@ -262,7 +272,7 @@ function buildTraining(
 ): { readonly outputs: Readonly<Record<string, Value>>; readonly stages: readonly (readonly Value[])[] } {
   const { parameters, trained } = bindParameters(source, trainable);
   if (trained.length === 0) throw new Error('a training graph needs something to train');
-  const forward = packedForward(source, parameters, options);
+  const forward = packedForward(source, parameters, options, true);
   const { chosen, rejected } = forward;
   const perPair = (name: string): Value => input(name, 'float32', [pairsOf(options)]);
   const isOwn = input('own_reference', 'bool', [pairsOf(options)]);

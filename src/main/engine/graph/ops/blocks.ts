@@ -92,6 +92,20 @@ export function after(value: Value, other: Value): Value {
   return sameShape(value.shape, other.shape) ? reshapeTo(value, other) : reshapeAfter(value, other);
 }
 
+/**
+ * Values that only some runs ask for, as they are: where the graph is encoded with a condition (`OnDemand`), a run that does not ask
+ * gets them with no elements, and all that only they need is left out.
+ */
+export const onDemandOp: Op<Readonly<Record<string, never>>> = {
+  name: 'OnDemand',
+  infer: (inputs) => inputs.map(({ dtype, shape }) => ({ dtype, shape })),
+  vjp: ({ gradients }) => gradients,
+  // Of one value; the encoder has its own way for several, and with a condition.
+  onnx: () => ({ operator: 'Identity' }),
+  gradientCases: [{ attributes: {}, inputs: [{ shape: [2, 3] }] }],
+};
+
+export const onDemand = (values: readonly Value[]): readonly Value[] => applyAll(onDemandOp, values, {});
 export const splitBlocks = (value: Value, lengths: Value, attributes: BlockAttributes): readonly Value[] =>
   applyAll(splitBlocksOp, [value, lengths], attributes);
 export const joinBlocks = (blocks: readonly Value[], lengths: Value, attributes: BlockAttributes): Value =>

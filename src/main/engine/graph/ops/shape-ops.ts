@@ -272,6 +272,7 @@ export const gatherElements = (table: Value, indices: Value): Value =>
 const reshapeToOp: Op<Readonly<Record<string, never>>> = {
   name: 'ReshapeTo',
   infer: ([value]) => [{ dtype: value!.dtype, shape: value!.shape }],
+  vjp: ({ gradients }) => [gradients[0], undefined],
   onnx: () => ({ operator: 'Reshape' }),
 };
 

@@ -26,7 +26,7 @@ test.each([49_152, 50_257])('log-probs over %i tokens carry no bias', async (voc
     input('head', 'float32', [vocabulary, width]),
     input('targets', 'int64', ['R']),
   ];
-  const [logProbs, , , , entropy] = applyAll(tokenLogProbsOp, values, {});
+  const [logProbs, , , , entropy] = applyAll(tokenLogProbsOp, values, { onDemand: false });
   const session = await GraphSession.create({ logProbs: logProbs!, entropy: entropy! }, { threads: 1 });
   const result = await session.run({
     hidden: { data: hidden, shape: [rows, width] },
@@ -63,7 +63,10 @@ test('a head in blocks of rows gives what it gives as a whole', async () => {
   const blocks = heights.map((height, place) => named(`block_${place}`, [height, width]));
   const outputs = (inputs: typeof whole, prefix: string) =>
     Object.fromEntries(
-      applyAll(tokenLogProbsOp, inputs, {}).map((value, place) => [`${prefix}${place}`, value]),
+      applyAll(tokenLogProbsOp, inputs, { onDemand: false }).map((value, place) => [
+        `${prefix}${place}`,
+        value,
+      ]),
     );
   const session = await GraphSession.create(
     { ...outputs(whole, 'whole'), ...outputs([...whole, ...blocks], 'blocks') },
@@ -91,7 +94,7 @@ test('a head in blocks of rows gives what it gives as a whole', async () => {
     expect(expected.length).toBeGreaterThan(0);
     found.forEach((value, at) => expect(Math.abs(Number(value) - Number(expected[at]))).toBeLessThan(1e-6));
   }
-  expect(() => applyAll(tokenLogProbsOp, [...whole, ...blocks.slice(1)], {})).toThrow(
+  expect(() => applyAll(tokenLogProbsOp, [...whole, ...blocks.slice(1)], { onDemand: false })).toThrow(
     'blocks of 18 rows in all do not make up',
   );
 });

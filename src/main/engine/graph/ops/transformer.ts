@@ -1,5 +1,6 @@
 import { describe, timesDim } from '../shape.ts';
 import { apply, applyAll, constant, scalar, unrepacked, type Dim, type Op, type Value } from '../types.ts';
+import { onDemand } from './blocks.ts';
 import { add, cast, div, equal, mul, sqrt, sub } from './elementwise.ts';
 import { matmul, reduceLogSum, reduceMax, reduceMean, softmax } from './linear.ts';
 import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
@@ -97,6 +98,11 @@ export const rotaryOp: Op<RotaryAttributes> = {
   ],
 };
 
+export interface TokenLogProbsAttributes {
+  /** Whether outputs 1, 3, 4 and 5 are only there for runs that ask for them (`onDemandOp`). */
+  readonly onDemand: boolean;
+}
+
 /**
  * Log-probabilities of target tokens, with the gradient taken on the way so that logits need not be kept.
  * Inputs: hidden [R, H], head weight [V, H], int64 targets [R]; and where the head is to be multiplied in blocks of its rows
@@ -109,7 +115,7 @@ export const rotaryOp: Op<RotaryAttributes> = {
  * with a bias of about 2e-5 (its ReduceLogSumExp is off by more): every log-prob would be a little too high, and a long
  * answer's sum by 5e-3. The probabilities summed again in two stages undo that.
  */
-export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
+export const tokenLogProbsOp: Op<TokenLogProbsAttributes> = {
   name: 'TokenLogProbs',
   infer: ([hidden, head, targets, ...blocks]) => {
     const [rows, width] = hidden!.shape as [Dim, Dim];
@@ -149,7 +155,7 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
       ...blocks.map(() => undefined),
     ];
   },
-  decompose: ([hidden, head, targets, ...blocks]) => {
+  decompose: ([hidden, head, targets, ...blocks], attributes) => {
     const rows = hidden!.shape[0]!;
     const multiplied = blocks.length > 0 ? blocks : [head!];
     const logitBlocks = multiplied.map((block) => matmul(hidden!, block, { transposeB: true }));
@@ -168,19 +174,19 @@ export const tokenLogProbsOp: Op<Readonly<Record<string, never>>> = {
     const expected = sumOfRow(mul(hidden!, meanHead));
     const flat = [rows];
     const entropy = reshape(sub(sub(largest, logLargest), expected), flat);
-    return [
-      reshape(logProb, flat),
-      slope,
-      div(probabilities, total),
-      reduceMean(logits, [-1], false),
-      entropy,
-      reshape(cast(equal(target, largest), hidden!.dtype), flat),
-    ];
+    const isTop = reshape(cast(equal(target, largest), hidden!.dtype), flat);
+    const told = [slope, reduceMean(logits, [-1], false), entropy, isTop];
+    const [ownSlope, ...rest] = attributes.onDemand ? onDemand(told) : told;
+    return [reshape(logProb, flat), ownSlope, div(probabilities, total), ...rest];
   },
   gradientCases: [
     {
-      attributes: {},
+      attributes: { onDemand: false },
       inputs: [{ shape: [3, 4] }, { shape: [5, 4] }, { shape: [3], dtype: 'int64', values: [4, 0, 4] }],
+    },
+    {
+      attributes: { onDemand: true },
+      inputs: [{ shape: [2, 4] }, { shape: [5, 4] }, { shape: [2], dtype: 'int64', values: [1, 0] }],
     },
   ],
 };
@@ -224,14 +230,18 @@ export interface TokenLogProbs {
   readonly isTopToken: Value;
 }
 
-/** @param blocks the head's rows, where it is not to be multiplied as a whole */
+/**
+ * @param blocks the head's rows, where it is not to be multiplied as a whole
+ * @param attributes nothing is on demand if absent
+ */
 export function tokenLogProbs(
   hidden: Value,
   head: Value,
   targets: Value,
   blocks: readonly Value[] = [],
+  attributes: TokenLogProbsAttributes = { onDemand: false },
 ): TokenLogProbs {
-  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets, ...blocks], {});
+  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets, ...blocks], attributes);
   return { logProbs: outputs[0]!, meanLogits: outputs[3]!, entropy: outputs[4]!, isTopToken: outputs[5]! };
 }
 
