@@ -121,7 +121,7 @@ export class Decoding {
   readonly #batch: number;
   readonly #parameters: Readonly<Record<string, Feed>>;
   readonly #cache: KeyValueCache;
-  /** What is fed as the past of a sequence that has none: one slot that nobody sees, for no block may be empty. */
+  /** What is fed as the past of a sequence that has none: one slot that nobody sees, for a product over no terms is no zero. */
   readonly #noPast: Readonly<Record<string, Feed>>;
   readonly #fetches: readonly string[];
   #sequences = 0;
@@ -208,22 +208,29 @@ export class Decoding {
   async #passOfMany(tokens: readonly number[], piece: Piece | undefined): Promise<Float32Array> {
     const count = tokens.length;
     if (piece && count === this.#batch) throw new Error('there is no place for another sequence');
-    // No block may be empty: where there is nothing to read, a token is that nobody looks at.
-    const singles = Math.max(1, count);
-    const length = piece?.tokens.length ?? 1;
+    // Products have at least two rows, if need be with tokens that nobody looks at: one row alone takes another way through
+    // the runtime, and where weights are fed or not repacked its last bits are others than beside neighbours.
+    const length = piece?.tokens.length ?? Math.max(0, 2 - count);
+    const singles = count + length > 1 ? count : 1;
     const longest = tokens.map((_, place) => this.#cache.filled(place) + 1);
     this.#cache.reserve(Math.max(...longest, piece ? this.#cache.filled(count) + length : 0));
+    const unseen = (many: number): number[] => new Array<number>(many).fill(0);
     const positions = [
-      ...(count > 0 ? tokens.map((_, place) => this.#cache.filled(place)) : [0]),
-      ...(piece ? this.#positions(count, length) : [0]),
+      ...tokens.map((_, place) => this.#cache.filled(place)),
+      ...unseen(singles - count),
+      ...(piece ? this.#positions(count, length) : unseen(length)),
     ];
-    const ids = [...(count > 0 ? tokens : [0]), ...(piece ? Array.from(piece.tokens) : [0])];
+    const ids = [
+      ...tokens,
+      ...unseen(singles - count),
+      ...(piece ? Array.from(piece.tokens) : unseen(length)),
+    ];
     const rows = [...tokens.keys()];
     if (piece?.logits === 'last') rows.push(singles + length - 1);
     if (piece?.logits === 'all') throw new Error('all logits of a piece are given of a single sequence');
     const feeds = {
       ...this.#parameters,
-      ...this.#rowFeeds(ids, positions, rows.length > 0 ? rows : [0]),
+      ...this.#rowFeeds(ids, positions, [...rows, ...unseen(Math.max(0, 2 - rows.length))]),
       ...this.#placeFeeds(singles, count),
       ...this.#pieceFeeds(piece ? count : undefined, length),
       row_lengths: { data: int64([singles, length]), shape: [2] },
@@ -235,7 +242,7 @@ export class Decoding {
       this.#cache.append(fresh, count, singles, length);
       if (piece.logits !== 'none') this.#sequences += 1;
     }
-    return results['logits'] as Float32Array;
+    return (results['logits'] as Float32Array).subarray(0, rows.length * this.#config.vocabularySize);
   }
 
   #positions(place: number, length: number): number[] {

@@ -248,30 +248,6 @@ test('there is a place for each sequence, and a token for each', async () => {
   await expect(decoding.readPrompt(Int32Array.from([1]))).rejects.toThrow('would wait');
 });
 
-test('tokens and log-probs of a sequence are the same bits alone and beside others that come and go', async () => {
-  const source = tiny('tied');
-  const random = new Random(9, 'prompts');
-  const prompts = [1, 5, 70, 12, 64, 33, 2, 150, 20].map((length) =>
-    Int32Array.from({ length }, () => random.below(source.config.vocabularySize)),
-  );
-  const generator = await generatorFor(source, none, 4, 256);
-  const answer = async (given: readonly Int32Array[]) => {
-    const logProbs = given.map((): number[] => []);
-    const answers = await generator.generate(given, {
-      ...greedy,
-      // Some end early: the next prompt is read beside those that go on.
-      eosTokenIds: Array.from({ length: 6 }, (_, token) => 7 * token),
-      onToken: (sequence, _token, logProb) => logProbs[sequence]!.push(logProb()),
-    });
-    return answers.map((each, place) => ({ ...each, logProbs: logProbs[place] }));
-  };
-  const alone = [];
-  for (const prompt of prompts) alone.push(...(await answer([prompt])));
-  expect(new Set(alone.map(({ finish }) => finish)).size, 'some end, some do not').toBe(2);
-  expect(await answer(prompts)).toEqual(alone);
-  expect(await answer([...prompts].reverse())).toEqual([...alone].reverse());
-});
-
 describe('adapters and full parameters', () => {
   const source = tiny('untied');
   const { runs } = greedyFixture('untied');

@@ -216,7 +216,8 @@ export function cacheNames(layer: number): readonly CacheNames[] {
  *
  * Inputs of the graph: `causal` [groups·T, T + Q] (additive, over the T new tokens of one sequence and its slots), int64
  * `causal_lengths` [T, Q]; with places also `seen` [places·keyValueHeads, 1, 1, 1 + P] (additive, over the new token and the slots),
- * int64 `seen_lengths` [1, P], `row_lengths` [S, T]. T and Q are never 0, and with places S and P neither.
+ * int64 `seen_lengths` [1, P], `row_lengths` [S, T]. P and Q are never 0; S or T
+ * may be.
  */
 export function cachedAttention(config: DecoderConfig, rows: CachedRows): CachedAttention {
   const { heads, keyValueHeads, headSize } = config;
@@ -293,5 +294,7 @@ function mixCached(
   );
   const probabilities = softmax(add(joinBlocks(scores, lengths, along), mask));
   const [own, earlier] = splitBlocks(probabilities, lengths, along);
-  return add(matmul(own!, added[1]), matmul(earlier!, cached[1]));
+  // Over a single new token the product is one multiplication.
+  const mixed = along.lengths[0] === 1 ? mul(own!, added[1]) : matmul(own!, added[1]);
+  return add(mixed, matmul(earlier!, cached[1]));
 }
