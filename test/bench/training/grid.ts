@@ -54,6 +54,7 @@ export async function measureGrid(
   const loadBefore = loadavg()[0]!;
   const best = python === undefined ? undefined : await bestFor(python, options, work, input, say);
   const runs = gridRuns();
+  const trlRuns = Math.min(options.trlRuns ?? runs.length, runs.length);
   const updates = Math.ceil(work.pairs.length / settings.update);
   const agreements: Agreement[] = [];
   let trlVersions: GridSide['versions'] = {};
@@ -90,7 +91,7 @@ export async function measureGrid(
       ),
     );
     const turns: Turn[] = [];
-    for (const [place, run] of runs.entries()) {
+    for (const [place, run] of runs.slice(0, trlRuns).entries()) {
       say(`  ${name}, run ${place + 1} of ${runs.length} …`);
       const done = await runTrlGrid(
         python!,
@@ -110,10 +111,13 @@ export async function measureGrid(
         peakBytes: Math.max(done.peakBytes, report.peak_rss_bytes),
       });
     }
-    requireAdapters('TRL', folder, runs.length);
+    requireAdapters('TRL', folder, trlRuns);
     rmSync(folder, { recursive: true });
     return {
-      seconds: turns.reduce((sum, { seconds }) => sum + seconds, 0),
+      seconds: secondsOfAll(
+        turns.map(({ seconds }) => seconds),
+        runs.length,
+      ),
       peakBytes: Math.max(...turns.map(({ peakBytes }) => peakBytes)),
     };
   };
@@ -154,6 +158,7 @@ export async function measureGrid(
     load: [loadBefore, loadavg()[0]!],
     ...(agreement ? { agreement } : {}),
     runs: runs.length,
+    ...(best && trlRuns < runs.length ? { trl_runs: trlRuns } : {}),
     sides: [
       side(names.ours, turns.ours, ourVersions),
       ...(best
@@ -164,6 +169,16 @@ export async function measureGrid(
         : []),
     ],
   };
+}
+
+/**
+ * Seconds of a number of equal runs of which the first were made: those that were not take as long as those made behind the first,
+ * which fills caches.
+ */
+export function secondsOfAll(made: readonly number[], runs: number): number {
+  const [first = 0, ...others] = made;
+  const sum = others.reduce((total, each) => total + each, 0);
+  return first + (others.length === 0 ? 0 : (sum / others.length) * (runs - 1));
 }
 
 /** @throws Error where a program has not written an adapter for every run */

@@ -30,6 +30,7 @@ test.each([
   [['--pairs', '0'], /--pairs should be a whole number from 1 up, not 0/],
   [['--repeats', '1.5'], /--repeats should be/],
   [['--threads', 'all'], /--threads should be/],
+  [['--trl-runs', '1'], /--trl-runs should be at least 2/],
   [['--best', 'batch=1'], /needs --python/],
   [['--speed'], /speed/],
   [['surplus'], /surplus/],

@@ -15,6 +15,7 @@ read the same tokens and found the same log-probs and losses.
   --best SETTINGS         TRL's best settings, such as batch=1,bf16=0, instead of a search for them
   --model PATH            a model's folder or .gguf file instead of the usual one
   --pairs N               pairs of each workload (default: ${workloads.map(({ name, pairs }) => `${name} ${pairs}`).join(', ')})
+  --trl-runs N            of the grid's runs TRL makes only so many, at least two; the others are counted as the mean of all but the first
   --repeats N             how often each is measured, by turns (default: 1)
   --threads N             (default: 2)
   --low-memory            this engine in the mode that takes the least memory
@@ -30,6 +31,8 @@ export interface BenchOptions {
   readonly model: string | undefined;
   /** The workload's own number where absent. */
   readonly pairs: number | undefined;
+  /** Runs of the grid that TRL makes; all where absent. */
+  readonly trlRuns: number | undefined;
   readonly repeats: number;
   readonly threads: number;
   readonly lowMemory: boolean;
@@ -54,6 +57,7 @@ export function parseOptions(given: readonly string[]): BenchOptions | undefined
         best: text,
         model: text,
         pairs: text,
+        'trl-runs': text,
         repeats: { ...text, default: '1' },
         threads: { ...text, default: '2' },
         'low-memory': flag,
@@ -75,12 +79,21 @@ export function parseOptions(given: readonly string[]): BenchOptions | undefined
     best: values.best === undefined ? undefined : parseBest(values.best),
     model: values.model,
     pairs: values.pairs === undefined ? undefined : parseCount('pairs', values.pairs),
+    trlRuns: parseTrlRuns(values['trl-runs']),
     repeats: parseCount('repeats', values.repeats),
     threads: parseCount('threads', values.threads),
     lowMemory: values['low-memory'],
     write: values.write,
     json: values.json,
   };
+}
+
+function parseTrlRuns(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const runs = parseCount('trl-runs', text);
+  if (runs < 2)
+    throw new UsageError('--trl-runs should be at least 2: the first run fills a cache that the others use');
+  return runs;
 }
 
 /** @throws UsageError naming what there is no such workload of */

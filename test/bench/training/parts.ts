@@ -103,8 +103,8 @@ const isVocabulary = (weight: string): boolean => /embed_tokens|lm_head/.test(we
 /**
  * Which part each node of a training graph belongs to, by where its numbers come from and go to:
  * products with the model's weights are frozen layers or vocabulary; products with the trained numbers, or whose result is
- * gathered into their gradient, are LoRA; all other products are attention, and so is what lies between two of those. What
- * is computed from the head's products alone belongs to the vocabulary. A graph that reads no tokens is the optimizer's.
+ * gathered into their gradient, are LoRA; all other products of heads are attention, and so is what lies between two of those. What
+ * is computed from the head's products alone, and all other products of whole matrices, belong to the vocabulary. A graph that reads no tokens is the optimizer's.
  */
 export function attribute(graph: ReadGraph): readonly NodePart[] {
   const { nodes, initializers, inputs } = graph;
@@ -134,7 +134,8 @@ export function attribute(graph: ReadGraph): readonly NodePart[] {
     const isHead = (maker: GraphNode): boolean => found.get(maker) === 'vocabulary' && !isEmbedding(maker);
     if (computed.length === 0) given.add(node);
     else if (computed.every(isHead)) found.set(node, 'vocabulary');
-    else if (isProduct(node)) found.set(node, 'attention');
+    // Attention's are one a head; what is left of whole matrices sums rows for what is told of every token.
+    else if (isProduct(node)) found.set(node, node.operator === 'Gemm' ? 'vocabulary' : 'attention');
   }
 
   const attentionNodes = nodes.filter((node) => found.get(node) === 'attention');

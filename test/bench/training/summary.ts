@@ -81,6 +81,8 @@ export interface GridSide {
 export interface GridResult extends ResultHead {
   readonly kind: 'grid';
   readonly runs: number;
+  /** Runs that TRL made, where not all: the others are counted as the mean of those behind the first. */
+  readonly trl_runs?: number;
   readonly sides: readonly GridSide[];
 }
 

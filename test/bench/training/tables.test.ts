@@ -134,6 +134,8 @@ test('a grid compares wall times', () => {
     ['Plumbline against TRL at its best', '5.00× as fast', '0.50×'],
   ]);
   expect(linesOf(grid, machine)[0]).toContain('12 runs from files to adapters');
+  expect(linesOf(grid, machine)[0]).not.toContain('TRL made');
+  expect(linesOf({ ...grid, trl_runs: 2 }, machine)[0]).toContain('of which TRL made 2');
 });
 
 test('tables for terminal and document', () => {

@@ -92,7 +92,10 @@ export function linesOf(result: Result, machine: Machine): readonly string[] {
     `${result.what}, ${result.source}: ${count(result.pairs, 'pair')}, on average ${mean(tokens.prompt)} tokens of prompt, ` +
       `${mean(tokens.chosen)} chosen, ${mean(tokens.rejected)} rejected; ${result.model}, ${count(result.threads, 'thread')}, ` +
       `${count(result.repeats, 'repeat')}${result.low_memory ? ', low-memory mode' : ''}` +
-      (result.kind === 'grid' ? `; ${count(result.runs, 'run')} from files to adapters` : ''),
+      (result.kind === 'grid' ? `; ${count(result.runs, 'run')} from files to adapters` : '') +
+      (result.kind === 'grid' && result.trl_runs !== undefined
+        ? `, of which TRL made ${result.trl_runs} (the others count as the mean of those behind the first)`
+        : ''),
     `${machine.cpu}, ${count(machine.cores, 'core')}, ${(machine.memory_bytes / 2 ** 30).toFixed(0)} GiB, ${machine.platform}; ` +
       `load ${load.map((value) => value.toFixed(1)).join(' before, ')} after`,
     versions.join(', '),
