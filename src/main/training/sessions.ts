@@ -31,8 +31,8 @@ const mostSharing = 4;
 const leastPrefix = 128;
 const leastPrefixShare = 0.4;
 /** Prompts behind it in one pass, which then takes at most so many times the longest pair's tokens. */
-const mostBehindPrefix = 4;
-const longestOfPrefix = 2;
+const mostBehindPrefix = 8;
+const longestOfPrefix = 2.5;
 
 /**
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut

@@ -84,6 +84,11 @@ export interface PairBlocks {
    * to the threads, one each. Worth its many nodes where sequences are long.
    */
   readonly headsApart: boolean;
+  /**
+   * Whether a prompt and the answers of its only pair are one block, under a mask that keeps the answers apart. Behind a long beginning that all of
+   * them see, this costs little, and its keys and values are joined to theirs once instead of three times.
+   */
+  readonly isTogether?: boolean;
 }
 
 interface Block {
@@ -95,7 +100,8 @@ interface Block {
 }
 
 function blocksOf(options: PairBlocks): readonly Block[] {
-  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, headsApart } = options;
+  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, headsApart, isTogether } = options;
+  if (isTogether && pairsPerPrompt > 1) throw new Error('in one block is only one pair of a prompt');
   const blocks: Block[] = [];
   /** @returns the places of `before` and, behind them, the new block's */
   const add = (symbol: string, before: readonly number[], isApart: boolean): readonly number[] => {
@@ -109,6 +115,10 @@ function blocksOf(options: PairBlocks): readonly Block[] {
   const isApart = headsApart && prefixBlocks === 0;
   for (let prompt = 0; prompt < prompts; prompt++) {
     let before = prefix;
+    if (isTogether) {
+      add(`Q${prompt}`, before, isApart);
+      continue;
+    }
     for (let part = 0; part < promptBlocks; part++) before = add(`P${prompt}_${part}`, before, isApart);
     for (let pair = 0; pair < pairsPerPrompt; pair++)
       for (const answer of ['C', 'R']) add(`${answer}${prompt}_${pair}`, before, isApart);

@@ -82,7 +82,10 @@ export interface PackingOptions {
 
 export interface PairPackingOptions extends PackingOptions {
   /** How the graph's attention is cut. */
-  readonly blocks: Pick<PairBlocks, 'prefixBlocks' | 'promptBlocks' | 'prompts' | 'pairsPerPrompt'>;
+  readonly blocks: Pick<
+    PairBlocks,
+    'prefixBlocks' | 'promptBlocks' | 'prompts' | 'pairsPerPrompt' | 'isTogether'
+  >;
   /** As `PackingRoom.prefix`. */
   readonly prefix?: number | undefined;
 }
@@ -147,7 +150,7 @@ export function packPairs(
   prompts: readonly (readonly PackablePair[])[],
   options: PairPackingOptions,
 ): PackedBatch {
-  const { prefixBlocks, promptBlocks, prompts: room, pairsPerPrompt } = options.blocks;
+  const { prefixBlocks, promptBlocks, prompts: room, pairsPerPrompt, isTogether } = options.blocks;
   if (prompts.length > room || prompts.some((pairs) => pairs.length > pairsPerPrompt))
     throw new Error('more pairs than the graph has room for');
   const sequence = new Sequence();
@@ -167,14 +170,17 @@ export function packPairs(
       throw new Error('a prompt does not begin as the others do');
     const prompt = whole?.subarray(prefix) ?? nothing;
     const promptStart = sequence.add(prompt, prefix, promptBlocks);
-    masks.addPrompt(prompt.length, sequence.ids.length - promptStart);
+    if (!isTogether) masks.addPrompt(prompt.length, sequence.ids.length - promptStart);
     for (let own = 0; own < pairsPerPrompt; own++) {
       const pair = pairs[own];
+      const starts: number[] = [];
       const answers = [pair?.chosen ?? nothing, pair?.rejected ?? nothing].map((answer) => {
         const start = sequence.add(readOf(answer), prefix + prompt.length, 1);
-        masks.addAnswer(sequence.ids.length - start);
+        starts.push(start - promptStart);
+        if (!isTogether) masks.addAnswer(sequence.ids.length - start);
         return rowsOf(answer, promptStart, prompt.length, start);
       });
+      if (isTogether) masks.addPair(prompt.length, starts, sequence.ids.length - promptStart);
       rows.add(answers as [Row[], Row[]], promptStart, pair !== undefined);
     }
   }
@@ -227,6 +233,26 @@ class BlockMasks {
     this.#add(length, this.#prompt.length);
   }
 
+  /**
+   * A prompt and its answers in one block.
+   * @param tokens of the prompt
+   * @param starts where the answers start, counted from the prompt's start
+   * @param rows of all of them
+   */
+  addPair(tokens: number, starts: readonly number[], rows: number): void {
+    const { groups } = this.#options;
+    const keys = this.#prefix + rows;
+    const mask = new Float32Array(groups * rows * keys);
+    for (let row = 0; row < rows; row++) {
+      const own = row * keys + this.#prefix;
+      const start = starts.findLast((each) => each <= row) ?? 0;
+      // An answer sees the prompt, but neither what fills it up nor the answer before it.
+      if (start > 0) mask.fill(-Infinity, own + tokens, own + start);
+      mask.fill(-Infinity, own + row + 1, own + rows);
+    }
+    this.#store(mask, rows, keys);
+  }
+
   /** @param before keys before the block's own, as they follow from the prompt's start */
   #add(rows: number, before: number): void {
     const { groups } = this.#options;
@@ -239,8 +265,13 @@ class BlockMasks {
       mask.fill(-Infinity, start + before + row + 1, (row + 1) * keys);
       if (this.#prompt.tokens < filled) mask.fill(-Infinity, start + this.#prompt.tokens, start + filled);
     }
+    this.#store(mask, rows, keys);
+  }
+
+  /** @param mask its first rows · keys are filled, and go for every group */
+  #store(mask: Float32Array, rows: number, keys: number): void {
     repeatFirstBlock(mask, rows * keys);
-    this.#masks[`mask_${this.#lengths.length}`] = { data: mask, shape: [groups * rows, keys] };
+    this.#masks[`mask_${this.#lengths.length}`] = { data: mask, shape: [mask.length / keys, keys] };
     this.#lengths.push(rows);
   }
 

@@ -42,6 +42,8 @@ const onePair: PackingRoom = { prompts: 1, pairsPerPrompt: 1 };
 /** Prompt tokens that attention looks at in one block, where sequences are long. */
 const promptPerBlock = 384;
 const mostPromptBlocks = 4;
+/** Up to this share of what all prompts begin with, a pair behind it is one block: most of its keys lie in the beginning. */
+const longestBehind = 0.5;
 /** Up to this length all layers' probabilities are kept for the backward pass. */
 const longestKept = 512;
 
@@ -56,6 +58,9 @@ export function graphSizes(
   while (maxLength < places) maxLength *= 2;
   const shared = Math.min(mostRows * room.prompts * room.pairsPerPrompt, room.tokens ?? Infinity);
   const rowsPerChunk = lowMemory ? rowsPerSmallChunk : rowsPerLargeChunk;
+  const behindPrefix = longestSequence - (room.prefix ?? 0);
+  const isTogether =
+    room.prefix !== undefined && room.pairsPerPrompt === 1 && behindPrefix <= longestBehind * room.prefix;
   let chunks = 1;
   while (chunks * rowsPerChunk < Math.max(mostRows, shared)) chunks *= 2;
   return {
@@ -66,7 +71,8 @@ export function graphSizes(
       prefixBlocks: room.prefix === undefined ? 0 : blocksFor(room.prefix),
       prompts: room.prompts,
       pairsPerPrompt: room.pairsPerPrompt,
-      promptBlocks: blocksFor(longestSequence - (room.prefix ?? 0)),
+      promptBlocks: isTogether ? 1 : blocksFor(behindPrefix),
+      isTogether,
       headsApart: !lowMemory && longestSequence > longestKept,
       keepProbabilities: lowMemory || longestSequence <= longestKept,
     },

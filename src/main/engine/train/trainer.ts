@@ -3,7 +3,7 @@ import { lossByName } from '../losses/index.ts';
 import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
-import { heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
+import { discard, heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
 import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
 import {
   gradientWanted,
@@ -203,6 +203,11 @@ export class Trainer {
     return this.#batch;
   }
 
+  /** As `PackingRoom.prefix`. */
+  get prefix(): number | undefined {
+    return this.#packing.prefix;
+  }
+
   /**
    * Scores policies on this trainer's session, which must stay open as long.
    * @param trainable the shape of what is scored
@@ -260,6 +265,7 @@ export class Trainer {
       { ...adamWDefaults, weightDecay: settings.weightDecay },
       this.#spans,
     );
+    discard(gradient);
     state.tokensSeen += telemetry.tokens;
     const seconds = (performance.now() - started) / 1000;
     return {
@@ -298,7 +304,10 @@ export class Trainer {
       if (found.length > 0) throw new NonFiniteError('loss', found);
       const gradient = results['gradient'] as Float32Array;
       if (!total) total = gradient;
-      else for (let place = 0; place < total.length; place++) total[place]! += gradient[place]!;
+      else {
+        for (let place = 0; place < total.length; place++) total[place]! += gradient[place]!;
+        discard(gradient);
+      }
       if (this.#clearsUp) shrinkHeap();
     }
     return total!;

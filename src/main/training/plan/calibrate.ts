@@ -98,6 +98,7 @@ export function memoryShape(options: CalibrationOptions): MemoryShape {
     batch: trainer.batch,
     scores: scorer !== undefined,
     lowMemory: config.lowMemory,
+    prefix: trainer.prefix,
     originalBytes: model.originalBytes,
     answers: answering && {
       batch: Math.min(16, answering.prompts.length),

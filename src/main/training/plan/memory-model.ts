@@ -1,6 +1,6 @@
 import type { Alternative } from '../../../shared/plan.ts';
 import type { ModelSource } from '../../engine/models/family.ts';
-import type { PackablePair } from '../../engine/train/packing.ts';
+import { isSame, type PackablePair } from '../../engine/train/packing.ts';
 import { graphSizes, sizesOf } from '../../engine/train/scorer.ts';
 import { trainableLayout, type Trainable } from '../../engine/train/graphs.ts';
 import { attendedCells, packedLength } from './timing.ts';
@@ -15,6 +15,8 @@ export interface MemoryShape {
   /** Whether held-out pairs are scored: beside the trainer where that cannot. */
   readonly scores: boolean;
   readonly lowMemory?: boolean | undefined;
+  /** Tokens that all prompts begin with and that a pass of several pairs holds once. */
+  readonly prefix?: number | undefined;
   /** Bytes of the weights with two bytes a number, where they lie in that form too: little memory reads those. */
   readonly originalBytes?: number | undefined;
   /** Answers to questions: sequences side by side, and tokens of the longest with its prompt. */
@@ -74,15 +76,28 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
   };
 }
 
-/** What one pass keeps for its gradient, from shapes. @param pass pairs that go through the graph together */
+/**
+ * What one pass keeps for its gradient, from shapes.
+ * @param pass pairs that go through the graph together; neighbours with one prompt share it, all others what all begin with
+ */
 export function passMemory(shape: MemoryShape, pass: readonly PackablePair[]): number {
+  const shared = pass.map(({ prompt }, place) => {
+    if (place === 0 || shape.batch > 1) return 0;
+    return isSame(pass[place - 1]!.prompt, prompt) ? prompt.length : (shape.prefix ?? 0);
+  });
+  const saved = (of: (tokens: number) => number): number =>
+    shared.reduce((sum, tokens) => sum + of(tokens), 0);
   const total = (of: (pair: PackablePair) => number): number => pass.reduce((sum, pair) => sum + of(pair), 0);
   // Side by side all are as long as the longest.
   const padded = (of: (pair: PackablePair) => number): number =>
     shape.batch * pass.reduce((most, pair) => Math.max(most, of(pair)), 0);
   const all = shape.batch > 1 ? padded : total;
   const rows = all(({ chosen, rejected }) => chosen.length + rejected.length);
-  return activationBytes(shape, { length: all(packedLength), cells: all(attendedCells), rows });
+  return activationBytes(shape, {
+    length: all(packedLength) - saved((tokens) => tokens),
+    cells: all(attendedCells) - saved((tokens) => tokens ** 2 / 2),
+    rows,
+  });
 }
 
 /** @param pass tokens, attended cells and completion tokens of all its sequences */

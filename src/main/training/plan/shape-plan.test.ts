@@ -69,5 +69,11 @@ it('counts a pass by its pairs: one alone as the least that a training takes, tw
   const shape = { ...memoryShape(options), pairs: [one] };
   expect(passMemory(shape, [one])).toBe(leastMemory(shape).activations);
   expect(passMemory(shape, [one, two])).toBe(passMemory(shape, [one]) + passMemory(shape, [two]));
+  // A prompt that both have is there once, and so is what all prompts begin with.
+  const again = { ...one, index: 1 };
+  const once = passMemory(shape, [{ ...one, prompt: one.prompt.subarray(0, 0) }]);
+  expect(passMemory(shape, [one, again])).toBeLessThan(2 * passMemory(shape, [one]));
+  expect(passMemory(shape, [one, again])).toBeGreaterThan(passMemory(shape, [one]) + once);
+  expect(passMemory({ ...shape, prefix: 2 }, [one, two])).toBeLessThan(passMemory(shape, [one, two]));
   await sessions.release();
 });
