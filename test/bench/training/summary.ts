@@ -25,7 +25,8 @@ export interface Side {
   /** Pairs by the seconds of setting up, reference and training together. */
   readonly pairs_per_second: number;
   readonly training_pairs_per_second: number;
-  readonly reference_pairs_per_second: number;
+  /** Undefined where no pair needed a pass. */
+  readonly reference_pairs_per_second: number | undefined;
   readonly setup_seconds: number;
   readonly reference_seconds: number;
   readonly training_seconds: number;
@@ -115,6 +116,7 @@ export function summarise(
   const middle = (of: (half: HalfReport) => number): number => median(halves.map(of));
   const training = middle((half) => half.training_seconds);
   const reference = middle((half) => half.reference_seconds);
+  const referencePairs = halves[0]!.reference_pairs ?? pairs;
   const total = middle(totalSeconds);
   const flops = arithmetic.total / training;
   const first =
@@ -126,7 +128,7 @@ export function summarise(
     settings,
     pairs_per_second: pairs / total,
     training_pairs_per_second: pairs / training,
-    reference_pairs_per_second: (halves[0]!.reference_pairs ?? pairs) / reference,
+    reference_pairs_per_second: referencePairs === 0 ? undefined : referencePairs / reference,
     setup_seconds: middle((half) => half.setup_seconds),
     reference_seconds: reference,
     training_seconds: training,

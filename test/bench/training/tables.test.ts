@@ -99,6 +99,12 @@ describe('a training workload', () => {
     ]);
   });
 
+  test('without a reference pass, where one update needs none', () => {
+    const first = { ...ours, reference_pairs_per_second: undefined };
+    const [own, , against] = tableOf({ ...result, sides: [first, theirs] }).rows;
+    expect([own![3], against![3]]).toEqual(['–', '–']);
+  });
+
   test('in words', () => {
     const lines = linesOf(result, machine).join('\n');
     expect(lines).toContain('8 pairs, on average 90 tokens of prompt, 40 chosen, 50 rejected');

@@ -43,7 +43,7 @@ function trainingTable({ sides }: TrainingResult): Table {
         withSettings(side),
         rate(side.pairs_per_second),
         rate(side.training_pairs_per_second),
-        rate(side.reference_pairs_per_second),
+        side.reference_pairs_per_second === undefined ? '–' : rate(side.reference_pairs_per_second),
         seconds(side.setup_seconds),
         (side.flops_per_second / 1e9).toFixed(0),
         percent(side.share_of_peak),
@@ -54,7 +54,9 @@ function trainingTable({ sides }: TrainingResult): Table {
         `${ours.name} against ${side.name}`,
         times(ours.pairs_per_second / side.pairs_per_second),
         times(ours.training_pairs_per_second / side.training_pairs_per_second),
-        times(ours.reference_pairs_per_second / side.reference_pairs_per_second),
+        ours.reference_pairs_per_second === undefined || side.reference_pairs_per_second === undefined
+          ? '–'
+          : times(ours.reference_pairs_per_second / side.reference_pairs_per_second),
         '',
         '',
         '',
