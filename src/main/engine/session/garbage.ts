@@ -6,6 +6,15 @@ export function discard(array: Float32Array): void {
   (array.buffer as ArrayBuffer).transfer(0);
 }
 
+/** Bytes of an array below which nobody need hurry. */
+const worthDiscarding = 1 << 20;
+
+/** Discards what was fed to one pass and is for no other: the masks of long sequences. */
+export function discardFeeds(feeds: Readonly<Record<string, { readonly data: unknown }>>): void {
+  for (const { data } of Object.values(feeds))
+    if (data instanceof Float32Array && data.byteLength >= worthDiscarding) discard(data);
+}
+
 /** Bytes of heap from which on it is worth some 50 ms to give them back. */
 const worthShrinking = 32 << 20;
 

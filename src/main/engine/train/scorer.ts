@@ -1,6 +1,6 @@
 import type { ModelSource } from '../models/family.ts';
 import { contextHash } from '../session/context.ts';
-import { shrinkHeap } from '../session/garbage.ts';
+import { discard, discardFeeds, shrinkHeap } from '../session/garbage.ts';
 import {
   encodeGraph,
   GraphSession,
@@ -218,6 +218,8 @@ export class Scorer {
       ...packed.feeds,
       parameters: { data: flat, shape: [flat.length] },
     });
+    discardFeeds(packed.feeds);
+    if (!parameters) discard(flat);
     const rows = joinChunks(results, 'token_log_probs', this.#chunks);
     return packed.pairs.map(({ slot, firstRow, firstRejectedRow, chosenRows, rejectedRows }) => ({
       chosen: Number(results['chosen']![slot]),

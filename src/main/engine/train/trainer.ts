@@ -3,7 +3,7 @@ import { lossByName } from '../losses/index.ts';
 import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
-import { discard, heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
+import { discard, discardFeeds, heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
 import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
 import {
   gradientWanted,
@@ -376,6 +376,7 @@ export class Trainer {
       own_reference: { data: own, shape: [slots] },
       [gradientWanted]: { data: Uint8Array.of(1), shape: [] },
     });
+    discardFeeds(feeds);
     const joined = Object.fromEntries(
       ['token_log_probs', 'mean_logits', 'entropy', 'top_tokens'].map((name) => [
         name,
