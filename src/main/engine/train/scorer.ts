@@ -168,8 +168,9 @@ export class Scorer {
   contextHash(base: string, policy: string): string {
     const { threads, prepack } = this.#options;
     const { prefix } = this.room;
-    // Where a pair is cut decides last bits.
-    const packing = prefix === undefined ? 'pair' : `pair behind ${prefix} tokens`;
+    // Where a pair and its rows are cut decides last bits.
+    const cut = prefix === undefined ? 'pair' : `pair behind ${prefix} tokens`;
+    const packing = `${cut}, chunks of ${this.#rowsPerChunk} rows`;
     return contextHash({ base, policy, graph: this.#own().hash, packing, threads, prepack });
   }
 
