@@ -1,5 +1,5 @@
 import { after } from '../graph/ops/index.ts';
-import { applyAll, type Node, type Value } from '../graph/types.ts';
+import { applyAll, nodeOf, type Node, type Value } from '../graph/types.ts';
 import { reachableNodes } from '../graph/verify.ts';
 
 /** A stretch of the forward pass of which only the start is kept: all else is made again for the backward pass. */
@@ -45,8 +45,6 @@ export function rematerialise(
   }
   return outputs.map((value) => made.get(value) ?? value);
 }
-
-const nodeOf = ({ source }: Value): Node | undefined => (source.kind === 'node' ? source.node : undefined);
 
 /** The copies of one stretch, each made once. */
 class Copies {

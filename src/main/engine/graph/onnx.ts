@@ -10,7 +10,7 @@ import {
   rawBytes,
   storedTypes,
 } from './onnx-messages.ts';
-import { input as makeInput } from './types.ts';
+import { input as makeInput, nodeOf } from './types.ts';
 import { onDemandOp } from './ops/blocks.ts';
 import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
 
@@ -237,12 +237,12 @@ class GraphWriter {
     const stageOf = new Map(stages.flatMap((stage) => stage.nodes.map((node) => [node, stage])));
     for (const stage of stages) {
       for (const value of stage.nodes.flatMap(({ inputs }) => inputs)) {
-        const from = value.source.kind === 'node' ? stageOf.get(value.source.node) : undefined;
+        const from = stageOf.get(nodeOf(value)!);
         if (from !== stage) from?.passedOn.add(value);
       }
     }
     for (const [value, name] of outputs) {
-      const from = value.source.kind === 'node' ? stageOf.get(value.source.node) : undefined;
+      const from = stageOf.get(nodeOf(value)!);
       if (!from) throw new Error(`${name} is there without being asked for`);
       from.passedOn.add(value);
     }
@@ -375,8 +375,6 @@ class GraphWriter {
     }
   }
 }
-
-const nodeOf = ({ source }: Value): Node | undefined => (source.kind === 'node' ? source.node : undefined);
 
 const widening: OnnxForm = { operator: 'Cast', attributes: { to: { int: elementTypes.float32 } } };
 

@@ -165,6 +165,10 @@ export function unrepacked(value: Value): Value {
   return other;
 }
 
+/** The node that makes a value; undefined of inputs, constants and weights. */
+export const nodeOf = ({ source }: Value): Node | undefined =>
+  source.kind === 'node' ? source.node : undefined;
+
 /** Nodes made from now on have this id or a higher one. */
 export function nextNodeId(): number {
   return nextId;

@@ -22,7 +22,7 @@ import {
   type TokenLogProbs,
 } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
-import { constant, input, nextNodeId, scalar, type Node, type Value } from '../graph/types.ts';
+import { constant, input, nextNodeId, nodeOf, scalar, type Node, type Value } from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
 import { buildLoss } from '../losses/parameters.ts';
 import { packedAttention, pairAttention, type PairBlocks } from '../models/attention.ts';
@@ -336,7 +336,7 @@ function stagesOf(
   layers: readonly (Value | undefined)[],
   trained: readonly (Value | undefined)[],
 ): readonly (readonly Value[])[] {
-  const idOf = ({ source }: Value): number => (source.kind === 'node' ? source.node.id : -1);
+  const idOf = (value: Value): number => nodeOf(value)?.id ?? -1;
   const left = new Set(trained.filter((slope) => slope !== undefined));
   return [...layers].reverse().flatMap((slope) => {
     if (!slope) return [];

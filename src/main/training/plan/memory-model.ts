@@ -1,9 +1,9 @@
 import type { Alternative } from '../../../shared/plan.ts';
 import type { ModelSource } from '../../engine/models/family.ts';
-import { isSame, type PackablePair } from '../../engine/train/packing.ts';
+import type { PackablePair } from '../../engine/train/packing.ts';
 import { graphSizes, sizesOf } from '../../engine/train/scorer.ts';
 import { trainableLayout, type Trainable } from '../../engine/train/graphs.ts';
-import { attendedCells, packedLength } from './timing.ts';
+import { attendedCells, packedLength, sharedTokens } from './timing.ts';
 
 /** What decides how much memory a training takes. */
 export interface MemoryShape {
@@ -81,10 +81,7 @@ export function leastMemory(shape: MemoryShape): MemoryParts {
  * @param pass pairs that go through the graph together; neighbours with one prompt share it, all others what all begin with
  */
 export function passMemory(shape: MemoryShape, pass: readonly PackablePair[]): number {
-  const shared = pass.map(({ prompt }, place) => {
-    if (place === 0 || shape.batch > 1) return 0;
-    return isSame(pass[place - 1]!.prompt, prompt) ? prompt.length : (shape.prefix ?? 0);
-  });
+  const shared = shape.batch > 1 ? [] : sharedTokens(pass, shape.prefix);
   const saved = (of: (tokens: number) => number): number =>
     shared.reduce((sum, tokens) => sum + of(tokens), 0);
   const total = (of: (pair: PackablePair) => number): number => pass.reduce((sum, pair) => sum + of(pair), 0);

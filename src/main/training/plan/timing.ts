@@ -27,12 +27,23 @@ export function passSize(config: DecoderConfig, pairs: readonly PackablePair[], 
   }
   let tokens = rows * headShare;
   let square = 0;
+  const shared = sharedTokens(pairs);
   pairs.forEach((pair, place) => {
-    const shared = place > 0 && isSame(pairs[place - 1]!.prompt, pair.prompt) ? pair.prompt.length : 0;
-    tokens += packedLength(pair) - shared;
-    square += attendedCells(pair) - shared ** 2 / 2;
+    tokens += packedLength(pair) - shared[place]!;
+    square += attendedCells(pair) - shared[place]! ** 2 / 2;
   });
   return { tokens, square };
+}
+
+/**
+ * Tokens of each pair of a pass that are there already: the prompt where the one before has it too, else what all prompts begin with.
+ * @param prefix tokens of that
+ */
+export function sharedTokens(pairs: readonly PackablePair[], prefix = 0): readonly number[] {
+  return pairs.map(({ prompt }, place) => {
+    if (place === 0) return 0;
+    return isSame(pairs[place - 1]!.prompt, prompt) ? prompt.length : prefix;
+  });
 }
 
 /** Pairs of tokens that a pair's attention cannot do without: half of each part's square, and its answers by its prompt. */

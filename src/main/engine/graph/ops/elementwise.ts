@@ -1,3 +1,4 @@
+import { elementTypes } from '../onnx-messages.ts';
 import { broadcast, describe, isFloat } from '../shape.ts';
 import { apply, scalar, type DType, type Op, type Value } from '../types.ts';
 
@@ -124,21 +125,12 @@ export const whereOp: Op<None> = {
   ],
 };
 
-const onnxTypes: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float64: 11,
-};
-
 /** A change of dtype; between floats the gradient is cast back. */
 export const castOp: Op<{ readonly to: DType }> = {
   name: 'Cast',
   infer: ([value], { to }) => [{ dtype: to, shape: value!.shape }],
   vjp: ({ gradients, inputs }) => [isFloat(inputs[0]!) ? cast(gradients[0]!, inputs[0]!.dtype) : undefined],
-  onnx: (_inputs, { to }) => ({ operator: 'Cast', attributes: { to: { int: onnxTypes[to] } } }),
+  onnx: (_inputs, { to }) => ({ operator: 'Cast', attributes: { to: { int: elementTypes[to] } } }),
   gradientCases: [{ attributes: { to: 'float64' }, inputs: [{ shape: [2, 3] }] }],
 };
 
