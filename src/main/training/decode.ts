@@ -2,18 +2,23 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { repetition } from '../../shared/repetition.ts';
-import { Generator, type GenerateOptions, type Reader } from '../engine/generate/generator.ts';
+import type { GenerateOptions, Reader } from '../engine/generate/generator.ts';
 import { NonFiniteLogitsError } from '../engine/generate/sampling.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
 import { readJsonObject } from '../formats/files.ts';
+import {
+  fewPromptsAtOnce,
+  FedSession,
+  openDecodingSessions,
+  slotBytes,
+  type DecodingOptions,
+  type DecodingSessions,
+} from './decoding-sessions.ts';
 import type { OpenModel } from './model.ts';
 import { hashOf } from './recall.ts';
 import type { WorkOptions } from './work.ts';
 
-export { NonFiniteLogitsError };
-
-/** Prompts answered side by side. With more, the runtime's products take as long for each: they are bound by arithmetic. */
-export const promptsAtOnce = 16;
+export { NonFiniteLogitsError, type DecodingOptions };
 
 /** Tokens after which a rehearsal may be given up. */
 const fewestRehearsed = 8;
@@ -51,30 +56,23 @@ export interface SampledAnswer extends Answer {
   readonly divergences?: readonly number[];
 }
 
-export interface DecodingOptions {
-  readonly maxTokens: number;
-  readonly threads?: number | undefined;
-  /** Weights are not repacked: less memory, more time, other last bits. */
-  readonly lowMemory?: boolean | undefined;
-}
-
 /** The same prompts answered greedily by one policy after another, in one session and one order. */
 export class Answerer {
   readonly #model: OpenModel;
   /** Token ids of each question as it is asked. */
   readonly prompts: readonly Int32Array[];
-  readonly #generator: Generator;
+  readonly #sessions: DecodingSessions;
   readonly #maxTokens: number;
 
   private constructor(
     model: OpenModel,
     prompts: readonly Int32Array[],
-    generator: Generator,
+    sessions: DecodingSessions,
     maxTokens: number,
   ) {
     this.#model = model;
     this.prompts = prompts;
-    this.#generator = generator;
+    this.#sessions = sessions;
     this.#maxTokens = maxTokens;
   }
 
@@ -88,14 +86,8 @@ export class Answerer {
     prompts: readonly Int32Array[],
     options: DecodingOptions,
   ): Promise<Answerer> {
-    const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
-    const generator = await Generator.create(model.source, trainable, {
-      batch: Math.min(promptsAtOnce, prompts.length),
-      maxLength: longest + options.maxTokens,
-      threads: options.threads,
-      prepack: options.lowMemory ? false : undefined,
-    });
-    return new Answerer(model, prompts, generator, options.maxTokens);
+    const sessions = await openDecodingSessions(model, trainable, prompts, options);
+    return new Answerer(model, prompts, sessions, options.maxTokens);
   }
 
   /**
@@ -121,7 +113,8 @@ export class Answerer {
 
   /** A policy of this session's shape that reads along. */
   reader(parameters: Float32Array | undefined): Reader {
-    return { generator: this.#generator, parameters };
+    if (!(this.#sessions instanceof FedSession)) throw new Error('a merged policy reads nothing along');
+    return { generator: this.#sessions.generator, parameters };
   }
 
   async #generate(
@@ -132,22 +125,24 @@ export class Answerer {
     let done = 0;
     const lengths = new Map<number, number>();
     const end = new Set(endTokens(this.#model));
-    const generated = await this.#generator.generate(this.prompts, {
-      parameters,
+    const given = {
       maxTokens: this.#maxTokens,
       ...how,
       topP: 1,
       seed: 0,
       eosTokenIds: [...end],
       signal: options.signal,
-      onToken: (sequence, token) => {
+      onToken: (sequence: number, token: number) => {
         const length = (lengths.get(sequence) ?? 0) + 1;
         lengths.set(sequence, length);
         if (!end.has(token) && length < this.#maxTokens) return;
         done += 1;
         options.onProgress?.(done, this.prompts.length);
       },
-    });
+    };
+    const generated = await this.#sessions.use(parameters, (generator, fed) =>
+      generator.generate(this.prompts, { ...given, parameters: fed }),
+    );
     return generated.map(({ tokens, finish, divergences }) => ({
       text: this.#model.tokenizer.decode(tokens, { skipSpecialTokens: true }).trim(),
       tokens,
@@ -163,7 +158,7 @@ export class Answerer {
    */
   contextHash(policy: string): string {
     return hashOf([
-      this.#generator.contextHash(this.#model.hash, policy),
+      this.#sessions.contextHash(policy),
       this.prompts.map((prompt) => prompt.join()),
       this.#maxTokens,
       endTokens(this.#model),
@@ -180,12 +175,14 @@ export class Answerer {
     options: { readonly seconds: number; readonly signal?: AbortSignal | undefined },
   ): Promise<Rehearsal> {
     const sorted = [...this.prompts].sort((a, b) => b.length - a.length);
-    const batch = Math.min(promptsAtOnce, sorted.length);
+    // Fewer than will be side by side: that takes half the time, and an eighth too much is told of.
+    const batch = Math.min(fewPromptsAtOnce, sorted.length);
     const groups = Math.ceil(sorted.length / batch);
     const middle = Math.min(Math.floor(groups / 2) * batch, sorted.length - batch);
     const enough = new AbortController();
     const signals = options.signal ? [options.signal, enough.signal] : [enough.signal];
-    const started = performance.now();
+    const called = performance.now();
+    let started = called;
     const elapsed = (): number => (performance.now() - started) / 1000;
     let readSeconds = 0;
     /** Of the longest answer, now and when the last prompt had been read. */
@@ -193,16 +190,16 @@ export class Answerer {
     let tokensThen = 0;
     const lengths = new Map<number, number>();
     let wasGivenUp = false;
+    let took = 0;
     try {
-      await this.#generator.generate(sorted.slice(middle, middle + batch), {
-        parameters,
+      const given = {
         maxTokens: this.#maxTokens,
         temperature: 0,
         topP: 1,
         seed: 0,
         eosTokenIds: endTokens(this.#model),
         signal: AbortSignal.any(signals),
-        onToken: (sequence) => {
+        onToken: (sequence: number) => {
           const begun = lengths.size;
           const length = (lengths.get(sequence) ?? 0) + 1;
           lengths.set(sequence, length);
@@ -214,6 +211,11 @@ export class Answerer {
           const isRead = lengths.size === batch && tokens - tokensThen >= fewestRehearsed;
           if (isRead && elapsed() > options.seconds) enough.abort(enough);
         },
+      };
+      await this.#sessions.use(parameters, (generator, fed) => {
+        started = performance.now();
+        const asked = sorted.slice(middle, middle + batch);
+        return generator.generate(asked, { ...given, parameters: fed }).finally(() => (took = elapsed()));
       });
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -222,27 +224,25 @@ export class Answerer {
       } else if (enough.signal.aborted) wasGivenUp = true;
       else throw error;
     }
-    const passSeconds = tokens > tokensThen ? (elapsed() - readSeconds) / (tokens - tokensThen) : 0;
+    const passSeconds = tokens > tokensThen ? (took - readSeconds) / (tokens - tokensThen) : 0;
     const mean = wasGivenUp
       ? this.#maxTokens
       : [...lengths.values()].reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.size);
     const mostTokens = wasGivenUp ? this.#maxTokens : tokens;
     // As many passes as give all tokens, a full batch at a time; while a prompt is read the others go on.
     const passes = Math.max((sorted.length * mean) / batch, mostTokens);
-    const { layers, keyValueHeads, headSize } = this.#model.source.config;
+    const openSeconds = (started - called) / 1000;
     return {
-      seconds: elapsed(),
-      allSeconds: (sorted.length / batch) * readSeconds + passSeconds * Math.max(0, passes - sorted.length),
+      seconds: openSeconds + took,
+      allSeconds:
+        openSeconds +
+        (sorted.length / batch) * readSeconds +
+        passSeconds * Math.max(0, passes - sorted.length),
       // Keys and values in float32, and as much again while they are moved to where there is more room.
       bytesToCome:
         2 *
-        2 *
-        4 *
-        layers *
-        keyValueHeads *
-        headSize *
-        batch *
-        (this.#longest() - sorted[middle]!.length - tokens),
+        slotBytes(this.#model.source.config) *
+        (this.#sessions.batch * this.#longest() - batch * (sorted[middle]!.length + tokens)),
     };
   }
 
@@ -251,7 +251,7 @@ export class Answerer {
   }
 
   release(): Promise<void> {
-    return this.#generator.release();
+    return this.#sessions.release();
   }
 }
 

@@ -3,17 +3,18 @@
  *
  *     node engine_half.ts --model DIR --work F.json [--batch N] [--weights 8bit] --threads 2 --out F.json
  *
- * F.json is `Work` (half.ts). Without --batch the prompts are answered as evaluations answer them. Opening the session and a
- * short answer to warm up are not timed.
+ * F.json is `Work` (half.ts). Without --batch the prompts are answered as evaluations answer them. Opening a
+ * session that adapters are fed to, and a short answer to warm up, are not timed; merging an adapter and opening its session are.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Generator } from '../../../src/main/engine/generate/generator.ts';
-import { openModel } from '../../../src/main/engine/models/load.ts';
+import type { Generator } from '../../../src/main/engine/generate/generator.ts';
 import { runtimeVersion } from '../../../src/main/engine/session/session.ts';
 import { fromPeft } from '../../../src/main/engine/train/adapter.ts';
 import { readAdapter } from '../../../src/main/formats/peft.ts';
-import { promptsAtOnce } from '../../../src/main/training/decode.ts';
+import { FedSession, openDecodingSessions } from '../../../src/main/training/decoding-sessions.ts';
+import { openBase } from '../../../src/main/training/model.ts';
 import { peakMemory } from '../../../src/main/training/plan/resources.ts';
 import type { Arm, HalfReport, Work } from './half.ts';
 
@@ -30,36 +31,49 @@ const seconds = (since: number): number => (performance.now() - since) / 1000;
 
 const work = JSON.parse(readFileSync(argument('work'), 'utf8')) as Work;
 const prompts = work.prompts.map((ids) => Int32Array.from(ids));
-const source = openModel(argument('model'), argument('model'));
-const policies = work.adapters.map((folder) => fromPeft(source, readAdapter(folder), folder));
-const longest = Math.max(...prompts.map(({ length }) => length));
-const generator = await Generator.create(source, policies[0]?.trainable ?? { kind: 'none' }, {
-  batch: values.batch === undefined ? Math.min(promptsAtOnce, prompts.length) : Number(values.batch),
-  maxLength: longest + work.max_tokens,
-  threads: Number(argument('threads')),
-  weights: values.weights === '8bit' ? '8bit' : 'float32',
-});
+const folder = argument('model');
+const model = openBase({ name: folder, hash: '', folder, weightsFolder: folder });
+const policies = work.adapters.map((each) => fromPeft(model.source, readAdapter(each), each));
+const trainable = policies[0]?.trainable ?? { kind: 'none' };
+const threads = Number(argument('threads'));
+const sessions =
+  values.batch === undefined
+    ? await openDecodingSessions(model, trainable, prompts, {
+        maxTokens: work.max_tokens,
+        threads,
+        mergeFolder: dirname(argument('out')),
+      })
+    : await FedSession.open(model, trainable, {
+        batch: Number(values.batch),
+        maxLength: Math.max(...prompts.map(({ length }) => length)) + work.max_tokens,
+        threads,
+        weights: values.weights === '8bit' ? '8bit' : 'float32',
+      });
 const settings = { temperature: 0, topP: 1, seed: 0 } as const;
+const warmUp = (generator: Generator, parameters: Float32Array | undefined): Promise<unknown> =>
+  generator.generate(prompts.slice(0, 2), { ...settings, parameters, maxTokens: 4, eosTokenIds: [] });
 
 async function answerAll(parameters: Float32Array | undefined): Promise<Arm> {
-  const given = { ...settings, parameters };
-  await generator.generate(prompts.slice(0, 2), { ...given, maxTokens: 4, eosTokenIds: [] });
+  if (sessions instanceof FedSession) await sessions.use(parameters, warmUp);
   let promptSeconds = 0;
   const begun = new Set<number>();
   const start = performance.now();
   let last = start;
-  const generated = await generator.generate(prompts, {
-    ...given,
-    maxTokens: work.max_tokens,
-    eosTokenIds: work.end_tokens,
-    onToken: (sequence) => {
-      const now = performance.now();
-      // The prompts of a batch are read together: what passed since the token before is theirs.
-      if (!begun.has(sequence)) promptSeconds += (now - last) / 1000;
-      begun.add(sequence);
-      last = now;
-    },
-  });
+  const generated = await sessions.use(parameters, (generator, fed) =>
+    generator.generate(prompts, {
+      ...settings,
+      parameters: fed,
+      maxTokens: work.max_tokens,
+      eosTokenIds: work.end_tokens,
+      onToken: (sequence) => {
+        const now = performance.now();
+        // The prompts of a batch are read together: what passed since the token before is theirs.
+        if (!begun.has(sequence)) promptSeconds += (now - last) / 1000;
+        begun.add(sequence);
+        last = now;
+      },
+    }),
+  );
   const answers = generated.map(({ tokens }) => tokens);
   return { seconds: seconds(start), prompt_seconds: promptSeconds, answers };
 }
@@ -69,8 +83,10 @@ for (const { parameters } of policies.length > 0 ? policies : [{ parameters: und
   arms.push(await answerAll(parameters));
 }
 const logProbs: number[][] = [];
-for (const [place, answer] of (work.scored ?? []).entries())
-  logProbs.push(await generator.score(prompts[place]!, Int32Array.from(answer), {}));
+for (const [place, answer] of (work.scored ?? []).entries()) {
+  const scored = Int32Array.from(answer);
+  logProbs.push(await sessions.use(undefined, (generator) => generator.score(prompts[place]!, scored, {})));
+}
 const report: HalfReport = {
   arms,
   ...(work.scored ? { log_probs: logProbs } : {}),

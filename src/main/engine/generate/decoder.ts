@@ -6,7 +6,7 @@ import { eightBitWeights, type EightBitWeights } from '../models/eight-bit.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { ParameterLayout } from '../models/parameters.ts';
 import { contextHash } from '../session/context.ts';
-import { GraphSession, int64, type Feed } from '../session/session.ts';
+import { encodeGraph, GraphSession, int64, type Feed, type HashedGraph } from '../session/session.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { KeyValueCache } from './cache.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
@@ -58,11 +58,9 @@ export class Decoder {
   }
 
   static async create(source: ModelSource, trainable: Trainable, options: DecoderOptions): Promise<Decoder> {
-    const eightBit = options.weights === '8bit' ? eightBitOf(source, trainable) : undefined;
-    const session = await GraphSession.create(decodingGraph(source, trainable, options, eightBit), {
-      threads: options.threads,
-      prepack: options.prepack,
-      spinMicroseconds,
+    const { threads, prepack } = options;
+    const session = await GraphSession.open(encodedGraph(source, trainable, options), {
+      ...{ threads, prepack, spinMicroseconds },
       weightsFolder: source.weights?.folder,
     });
     return new Decoder(session, trainableLayout(source, trainable), source.config, options);
@@ -70,9 +68,7 @@ export class Decoder {
 
   /** As `Scorer.contextHash`, of the logits of these sessions. */
   contextHash(base: string, policy: string): string {
-    const { graphHash: graph } = this.#session;
-    const { threads, prepack, weights } = this.#options;
-    return contextHash({ base, policy, graph, packing: 'decoding at places', threads, prepack, weights });
+    return decodingHash(this.#session.graphHash, this.#options, base, policy);
   }
 
   /**
@@ -95,6 +91,30 @@ export class Decoder {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** As `Decoder.contextHash`, of sessions that need not be open. */
+export function decoderContext(
+  source: ModelSource,
+  trainable: Trainable,
+  options: DecoderOptions,
+): (base: string, policy: string) => string {
+  const { hash } = encodedGraph(source, trainable, options);
+  return (base, policy) => decodingHash(hash, options, base, policy);
+}
+
+function encodedGraph(source: ModelSource, trainable: Trainable, options: DecoderOptions): HashedGraph {
+  const eightBit = options.weights === '8bit' ? eightBitOf(source, trainable) : undefined;
+  return encodeGraph(decodingGraph(source, trainable, options, eightBit), { prepack: options.prepack });
+}
+
+function decodingHash(
+  graph: string,
+  { threads, prepack, weights }: DecoderOptions,
+  base: string,
+  policy: string,
+): string {
+  return contextHash({ base, policy, graph, packing: 'decoding at places', threads, prepack, weights });
 }
 
 /** @throws InputError where no matrix is frozen */

@@ -6,6 +6,7 @@ import { Random } from '../train/random.ts';
 import { Generator } from './generator.ts';
 
 test.each([
+  { trained: 'none', prepack: true, threads: 2 },
   { trained: 'none', prepack: true },
   { trained: 'none', prepack: false },
   // Fed, so never repacked. On one thread: how two share a product depends on its rows.
@@ -13,7 +14,7 @@ test.each([
   { trained: 'adapter', prepack: false },
 ])(
   'tokens and log-probs of a sequence are the same bits alone and beside others that come and go: trained $trained, repacked $prepack',
-  async ({ trained, prepack }) => {
+  async ({ trained, prepack, threads = 1 }) => {
     const source = openModel(fixture('llama/tied'), fixture('llama/tied'));
     const targets = selectTargets(source, 'all-linear');
     const lora: LoraTrainable = { kind: 'lora', rank: 4, scale: 2, targets };
@@ -25,7 +26,7 @@ test.each([
     const prompts = [1, 5, 70, 12, 64, 33, 2, 150, 20].map((length) =>
       Int32Array.from({ length }, () => random.below(source.config.vocabularySize)),
     );
-    const sizes = { batch: 4, maxLength: 256, threads: 1, prepack };
+    const sizes = { batch: 4, maxLength: 256, threads, prepack };
     const generator = await Generator.create(source, isAdapter ? lora : { kind: 'none' }, sizes);
     const answer = async (given: readonly Int32Array[]) => {
       const logProbs = given.map((): number[] => []);

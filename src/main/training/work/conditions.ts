@@ -151,6 +151,7 @@ export async function openConditions(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
           lowMemory: shared.lowMemory,
+          mergeFolder: context.spec.checkpoint.folder,
         });
   const driftingAfter = (count: number): readonly Int32Array[] =>
     task ? task.prompts.slice(0, count) : promptsToSample(held.pairs, count);
@@ -178,6 +179,7 @@ export async function openConditions(
           maxTokens: request.taskTokens ?? defaultTaskTokens,
           threads: shared.threads,
           lowMemory: shared.lowMemory,
+          mergeFolder: context.spec.checkpoint.folder,
         })
       : undefined;
   const onTheWay = meter && {
