@@ -6,6 +6,7 @@ import { add, matmul } from '../graph/ops/index.ts';
 import { input } from '../graph/types.ts';
 import type { FrozenTensor, ModelSource } from '../models/family.ts';
 import { loraA, loraB } from '../models/parameters.ts';
+import { discard } from '../session/garbage.ts';
 import { GraphSession, type TensorData } from '../session/session.ts';
 import { trainableLayout, type Trainable } from './graphs.ts';
 
@@ -40,12 +41,16 @@ export async function mergePolicy(
     for (const [name, shape] of family.parameterShapes(config)) {
       const path = name.replace(/\.weight$/, '');
       const [a, b] = [trained(loraA(path)), trained(loraB(path))];
-      let values = trained(name) ?? readFrozen(source, name);
-      if (merger && a && b) values = await merger.merge(values, shape, a, b);
+      const own = trained(name);
+      const frozen = own ? undefined : readFrozen(source, name);
+      const merged = merger && frozen && a && b ? await merger.merge(frozen, shape, a, b) : undefined;
+      const values = (merged ?? own ?? frozen)!;
       writeAll(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       const length = values.byteLength;
       tensors.set(name, { file: fileName, offset, length, dtype: 'F32', shape });
       offset += length;
+      // Left to the collector, all weights could be there twice.
+      for (const passing of [frozen, merged]) if (passing) discard(passing);
     }
   } finally {
     closeSync(file);
