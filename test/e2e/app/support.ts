@@ -54,12 +54,17 @@ interface Size {
   readonly height: number;
 }
 
+interface OpenOptions extends Partial<Size> {
+  /** A folder in the bundled example's place. Electron's program has its own. */
+  readonly example?: string;
+}
+
 /** Opens the app on a home folder: over loopback in a browser, or in Electron. It must have been built. */
 export async function openApp(
   home: string,
-  { width = 1400, height = 900 }: Partial<Size> = {},
+  { width = 1400, height = 900, example }: OpenOptions = {},
 ): Promise<App> {
-  if (!isDesktop) return openInBrowser(home, { width, height });
+  if (!isDesktop) return openInBrowser(home, { width, height }, example);
   const desktop = await openDesktop(home, { width, height });
   const { page } = desktop;
   const app = appOf(page);
@@ -114,8 +119,8 @@ function appOf(page: Page): Pick<App, 'page' | 'complaints' | 'show' | 'drop' | 
   };
 }
 
-async function openInBrowser(home: string, { width, height }: Size): Promise<App> {
-  let running = await startServer(home);
+async function openInBrowser(home: string, { width, height }: Size, example?: string): Promise<App> {
+  let running = await startServer(home, { example });
   const { address } = running;
   let browser: Browser | undefined;
   try {
@@ -152,7 +157,7 @@ async function openInBrowser(home: string, { width, height }: Size): Promise<App
         await ended;
       },
       async startAnew() {
-        running = await startServer(home, ['--port', new URL(address).port]);
+        running = await startServer(home, { example, more: ['--port', new URL(address).port] });
         return running.address;
       },
       async close() {
@@ -175,8 +180,12 @@ interface RunningServer {
   readonly said: () => string;
 }
 
-async function startServer(home: string, more: readonly string[] = []): Promise<RunningServer> {
-  const server = spawn(process.execPath, ['bin/plumbline.mjs', 'serve', '--json', '--no-open', ...more], {
+async function startServer(
+  home: string,
+  { example, more = [] }: { readonly example: string | undefined; readonly more?: readonly string[] },
+): Promise<RunningServer> {
+  const program = example === undefined ? ['bin/plumbline.mjs'] : ['test/e2e/app/serve-example.ts', example];
+  const server = spawn(process.execPath, [...program, 'serve', '--json', '--no-open', ...more], {
     cwd: root,
     env: { ...process.env, PLUMBLINE_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
