@@ -102,6 +102,7 @@ import type { StepMetrics } from './metrics.ts';
 
 export type * from './contract/comparisons.ts';
 export type * from './contract/data.ts';
+export type * from './contract/data-analysis.ts';
 export type * from './contract/host.ts';
 export type * from './contract/judging.ts';
 export type * from './contract/playground.ts';

@@ -1,34 +1,25 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { scratchFolder, sums, writeTinyModel } from '../../../../test/e2e/support.ts';
-import { parseRunConfig, type RunConfigInput } from '../../../shared/config.ts';
+import { scratchFolder } from '../../../../test/e2e/support.ts';
+import type { RunConfigInput } from '../../../shared/config.ts';
 import { fits, type PlanPart } from '../../../shared/plan.ts';
-import type { PreferenceRow } from '../../../shared/preferences.ts';
 import { planBatches, runLoop } from '../loop.ts';
-import { openBase, startPolicy, type OpenModel } from '../model.ts';
-import { prepareData } from '../prepare.ts';
-import { engineOptions, openShared } from '../sessions.ts';
+import type { OpenModel } from '../model.ts';
 import { calibrate } from './calibrate.ts';
 import { alternatives, cutTo, leastMemory, longestAnswered, type MemoryShape } from './memory-model.ts';
 import { precheck } from './precheck.ts';
+import { openTiny, openTraining } from './testing.ts';
 import { packedLength } from './timing.ts';
 
 const { path: folder, remove } = scratchFolder();
 let model: OpenModel;
-beforeAll(() => {
-  const place = writeTinyModel(join(folder, 'tiny'));
-  model = openBase({ name: 'tiny', hash: 'tiny', folder: place, weightsFolder: place });
-});
+beforeAll(() => (model = openTiny(folder)));
 afterAll(remove);
 
 async function open(input: Partial<RunConfigInput> = {}) {
-  const config = parseRunConfig({ loss: 'dpo', learningRate: 1e-2, batchSize: 3, threads: 1, ...input });
-  const rows = sums(12).map((pair, index): PreferenceRow => ({ kind: 'preference', index, ...pair }));
-  const { pairs } = prepareData(rows, model.tokenizer, { maxLength: 256, needsRejected: true, file: 'sums' });
+  const { config, pairs, policy, sessions } = await openTraining(model, 12, input);
   const [held, trained] = [pairs.slice(0, 3), pairs.slice(3)];
   const known = trained.map((pair) => ({ ...pair, reference: { chosen: -40, rejected: -50 } }));
-  const policy = startPolicy(model, config);
-  const sessions = await openShared(model, policy.trainable, ['dpo'], engineOptions({ threads: 1 }, pairs));
   return { config, held, trained, known, policy, sessions, batches: planBatches(config, trained.length) };
 }
 const sum = (parts: readonly PlanPart[]): number => parts.reduce((all, { amount }) => all + amount, 0);

@@ -1,31 +1,20 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { scratchFolder, sums, writeTinyModel } from '../../../../test/e2e/support.ts';
-import { parseRunConfig } from '../../../shared/config.ts';
-import type { PreferenceRow } from '../../../shared/preferences.ts';
+import { scratchFolder } from '../../../../test/e2e/support.ts';
 import { planBatches } from '../loop.ts';
-import { openBase, startPolicy, type OpenModel } from '../model.ts';
-import { prepareData } from '../prepare.ts';
-import { engineOptions, openShared } from '../sessions.ts';
+import type { OpenModel } from '../model.ts';
 import { memoryShape, type CalibrationOptions } from './calibrate.ts';
 import { leastMemory, passMemory } from './memory-model.ts';
 import { availableMemory } from './resources.ts';
 import { planFromShapes } from './shape-plan.ts';
+import { openTiny, openTraining } from './testing.ts';
 
 const { path: folder, remove } = scratchFolder();
 let model: OpenModel;
-beforeAll(() => {
-  const place = writeTinyModel(join(folder, 'tiny'));
-  model = openBase({ name: 'tiny', hash: 'tiny', folder: place, weightsFolder: place });
-});
+beforeAll(() => (model = openTiny(folder)));
 afterAll(remove);
 
 async function open() {
-  const config = parseRunConfig({ loss: 'dpo', learningRate: 1e-2, batchSize: 3, threads: 1 });
-  const rows = sums(9).map((pair, index): PreferenceRow => ({ kind: 'preference', index, ...pair }));
-  const { pairs } = prepareData(rows, model.tokenizer, { maxLength: 256, needsRejected: true, file: 'sums' });
-  const policy = startPolicy(model, config);
-  const sessions = await openShared(model, policy.trainable, ['dpo'], engineOptions({ threads: 1 }, pairs));
+  const { config, pairs, policy, sessions } = await openTraining(model, 9);
   const batches = planBatches(config, pairs.length);
   return { options: { model, policy, ...sessions, config, pairs, held: [], batches }, sessions };
 }
