@@ -5,6 +5,12 @@ import type { Feed } from '../session/session.ts';
 /** Slots are added by so many. */
 const slotStep = 64;
 
+/** Keys and values of one sequence's first tokens, per layer and side [keyValueHeads, tokens, D]. */
+export interface CachedTokens {
+  readonly tokens: number;
+  readonly tensors: readonly Float32Array[];
+}
+
 /**
  * Keys and values of sequences at places side by side, each filling its own slots from the first on. One tensor per layer and
  * side, [places, keyValueHeads, slots, D]: what a pass multiplies is fed from it as it lies.
@@ -115,6 +121,35 @@ export class KeyValueCache {
     }
     this.#filled[to] = this.#filled[from]!;
     this.#filled[from] = 0;
+  }
+
+  /** Copies a place's sequence. */
+  copy(place: number): CachedTokens {
+    const [heads, stride] = [this.#heads, this.#slots * this.#width];
+    const tokens = this.#filled[place]!;
+    const length = tokens * this.#width;
+    const tensors = this.#tensors.map(({ data }) => {
+      const own = new Float32Array(heads * length);
+      for (let head = 0; head < heads; head++) {
+        const start = (place * heads + head) * stride;
+        own.set(data.subarray(start, start + length), head * length);
+      }
+      return own;
+    });
+    return { tokens, tensors };
+  }
+
+  /** Begins a sequence at an empty place with what another one began with; there is room for it. */
+  paste({ tokens, tensors }: CachedTokens, place: number): void {
+    const [heads, stride] = [this.#heads, this.#slots * this.#width];
+    const length = tokens * this.#width;
+    for (const [at, { data }] of this.#tensors.entries()) {
+      for (let head = 0; head < heads; head++) {
+        const own = tensors[at]!.subarray(head * length, (head + 1) * length);
+        data.set(own, (place * heads + head) * stride);
+      }
+    }
+    this.#filled[place] = tokens;
   }
 
   clear(place: number): void {

@@ -8,7 +8,7 @@ import type { ParameterLayout } from '../models/parameters.ts';
 import { contextHash } from '../session/context.ts';
 import { encodeGraph, GraphSession, int64, type Feed, type HashedGraph } from '../session/session.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
-import { KeyValueCache } from './cache.ts';
+import { KeyValueCache, type CachedTokens } from './cache.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
 
 export interface DecoderOptions extends DecodingSizes {
@@ -145,6 +145,8 @@ export class Decoding {
   readonly #noPast: Readonly<Record<string, Feed>>;
   readonly #fetches: readonly string[];
   #sequences = 0;
+  /** What every prompt that is begun from now on begins with. */
+  #prefix: CachedTokens | undefined;
 
   constructor(
     session: GraphSession,
@@ -187,15 +189,38 @@ export class Decoding {
    * Reads a prompt to its end, with nothing beside it.
    * @returns logits [V] after it
    */
-  async readPrompt(prompt: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+  readPrompt(prompt: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#readAlone(prompt, 'last', signal);
+  }
+
+  /** Reads what all prompts begin with, once: of each prompt that is begun afterwards, the pieces are those of the rest. */
+  async readPrefix(tokens: Int32Array, signal?: AbortSignal): Promise<void> {
+    await this.#readAlone(tokens, 'none', signal);
+    this.#prefix = this.#cache.copy(0);
+    this.#cache.clear(0);
+  }
+
+  async #readAlone(
+    all: Int32Array,
+    logits: 'last' | 'none',
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
     if (this.#sequences > 0) throw new Error('there are sequences that would wait');
     for (let start = 0; ; start += promptPiece) {
-      const tokens = prompt.subarray(start, start + promptPiece);
-      const isLast = start + promptPiece >= prompt.length;
-      const logits = await this.pass([], { tokens, logits: isLast ? 'last' : 'none' });
+      const tokens = all.subarray(start, start + promptPiece);
+      const isLast = start + promptPiece >= all.length;
+      const found = await this.pass([], { tokens, logits: isLast ? logits : 'none' });
       await breathe(signal);
-      if (isLast) return logits;
+      if (isLast) return found;
     }
+  }
+
+  /** Makes room for a pass at the places and for tokens of a sequence at a place, which is begun where it is empty. */
+  #makeRoom(longest: readonly number[], place: number, length: number): void {
+    const begun = this.#cache.filled(place);
+    const prefix = begun === 0 && length > 0 ? this.#prefix : undefined;
+    this.#cache.reserve(Math.max(...longest, (prefix?.tokens ?? begun) + length));
+    if (prefix) this.#cache.paste(prefix, place);
   }
 
   /** Ends the sequence at a place, which the last one then takes. */
@@ -210,7 +235,7 @@ export class Decoding {
 
   async #passOfOne({ tokens, logits }: Piece): Promise<Float32Array> {
     const { length } = tokens;
-    this.#cache.reserve(this.#cache.filled(0) + length);
+    this.#makeRoom([], 0, length);
     const rows = logits === 'all' ? Array.from({ length }, (_, row) => row) : [length - 1];
     const results = await this.#session.run(
       {
@@ -233,7 +258,8 @@ export class Decoding {
     const length = piece?.tokens.length ?? Math.max(0, 2 - count);
     const singles = count + length > 1 ? count : 1;
     const longest = tokens.map((_, place) => this.#cache.filled(place) + 1);
-    this.#cache.reserve(Math.max(...longest, piece ? this.#cache.filled(count) + length : 0));
+    if (piece) this.#makeRoom(longest, count, length);
+    else this.#cache.reserve(Math.max(0, ...longest));
     const unseen = (many: number): number[] => new Array<number>(many).fill(0);
     const positions = [
       ...tokens.map((_, place) => this.#cache.filled(place)),

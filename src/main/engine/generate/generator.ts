@@ -133,12 +133,17 @@ export class Generator {
     const waiting = [...sequences].sort((a, b) => a.prompt.length - b.prompt.length);
     const decoding = this.#decoder.begin(options.parameters);
     const others = against && against.generator.#decoder.begin(against.parameters);
+    const prefix = commonPrefix(sequences.map(({ prompt }) => prompt));
+    if (prefix.length > 0) {
+      await decoding.readPrefix(prefix, signal);
+      await others?.readPrefix(prefix, signal);
+    }
     /** By place. */
     const running: Sequence[] = [];
     let reading: { readonly sequence: Sequence; at: number } | undefined;
     while (running.length > 0 || reading || waiting.length > 0) {
       if (!reading && running.length < batch && waiting.length > 0)
-        reading = { sequence: waiting.pop()!, at: 0 };
+        reading = { sequence: waiting.pop()!, at: prefix.length };
       const piece = reading && pieceOf(reading.sequence.prompt, reading.at);
       const tokens = running.map((sequence) => sequence.tokens.at(-1)!);
       const logits = await decoding.pass(tokens, piece);
@@ -210,6 +215,21 @@ export class Generator {
   async release(): Promise<void> {
     await this.#decoder.release();
   }
+}
+
+/** Tokens that need not be read again from which on a pass of their own pays. */
+const worthSharing = 64;
+
+/** What all prompts begin with (a system prompt, solved examples), but for a token of each; nothing where that is hardly worth it. */
+function commonPrefix(prompts: readonly Int32Array[]): Int32Array {
+  const [first = new Int32Array()] = prompts;
+  let length = first.length - 1;
+  for (const prompt of prompts) {
+    let same = 0;
+    while (same < Math.min(length, prompt.length - 1) && prompt[same] === first[same]) same += 1;
+    length = same;
+  }
+  return first.subarray(0, length * (prompts.length - 1) < worthSharing ? 0 : length);
 }
 
 function pieceOf(prompt: Int32Array, at: number): Piece {

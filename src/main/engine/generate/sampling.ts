@@ -22,7 +22,8 @@ export class NonFiniteLogitsError extends InputError {
 export function likeliest(logits: Float32Array): number {
   let best = 0;
   let largest = -Infinity;
-  for (let token = 0; token < logits.length; token++) {
+  const { length } = logits;
+  for (let token = 0; token < length; token++) {
     const logit = logits[token]!;
     // One comparison for each, this way round: what is not a number is not at most the largest either.
     if (logit <= largest) continue;
