@@ -15,7 +15,7 @@ const home = join(scratch.path, 'home');
 const wholeExample = 900_000;
 
 /**
- * The bundled example with fewer pairs to train on and fewer questions, since that is what its time goes into: model, losses, rates
+ * The bundled example with fewer pairs and questions, since that is what its time goes into: model, losses, rates
  * and seeds are as they are. The questions are enough to choose settings on one half and to judge on the other.
  */
 function shorterExample(): string {
@@ -24,7 +24,8 @@ function shorterExample(): string {
   cpSync(bundled, folder, { recursive: true });
   const shorten = (file: string, rows: number): string =>
     writeLines(join(folder, file), readLines(join(bundled, file)).slice(0, rows));
-  shorten('train.jsonl', 160);
+  shorten('train.jsonl', 80);
+  shorten('eval.jsonl', 30);
   shorten('test.jsonl', 60);
   return folder;
 }
