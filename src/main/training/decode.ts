@@ -238,9 +238,8 @@ export class Answerer {
         openSeconds +
         (sorted.length / batch) * readSeconds +
         passSeconds * Math.max(0, passes - sorted.length),
-      // Keys and values in float32, and as much again while they are moved to where there is more room.
+      // Keys and values; they are moved to where there is more room tensor by tensor.
       bytesToCome:
-        2 *
         slotBytes(this.#model.source.config) *
         (this.#sessions.batch * this.#longest() - batch * (sorted[middle]!.length + tokens)),
     };

@@ -1,5 +1,6 @@
 import { cacheNames, type CacheNames } from '../models/attention.ts';
 import type { DecoderConfig } from '../models/config.ts';
+import { discard } from '../session/garbage.ts';
 import type { Feed } from '../session/session.ts';
 
 /** Slots are added by so many. */
@@ -57,6 +58,8 @@ export class KeyValueCache {
         const length = this.#filled[Math.floor(row / this.#heads)]! * this.#width;
         if (length > 0) data.set(tensor.data.subarray(from, from + length), row * needed * this.#width);
       }
+      // Left to the collector, all that is cached could be there twice.
+      discard(tensor.data);
       tensor.data = data;
     }
     this.#slots = needed;
