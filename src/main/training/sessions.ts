@@ -1,7 +1,7 @@
 import { describeLoss, type LossName } from '../../shared/losses.ts';
 import { runtimeVersion } from '../engine/session/session.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
-import { distribute, isSame, type PackingRoom } from '../engine/train/packing.ts';
+import { commonLength, distribute, isSame, type PackingRoom } from '../engine/train/packing.ts';
 import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
 import { Trainer, type TrainerOptions, type TrainingPair } from '../engine/train/trainer.ts';
 import type { OpenModel, Policy } from './model.ts';
@@ -94,13 +94,8 @@ function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
 function commonPrefix(prompts: readonly Int32Array[]): number {
   const [first] = prompts;
   if (!first || prompts.every((prompt) => isSame(prompt, first))) return 0;
-  let length = prompts.reduce((least, prompt) => Math.min(least, prompt.length - 2), first.length);
-  for (const prompt of prompts) {
-    let same = 0;
-    while (same < length && prompt[same] === first[same]) same += 1;
-    length = same;
-  }
-  return Math.max(0, length);
+  const most = prompts.reduce((least, { length }) => Math.min(least, length), first.length) - 2;
+  return Math.max(0, Math.min(commonLength(prompts), most));
 }
 
 interface TrainedRun {

@@ -1,6 +1,7 @@
 import { InputError } from '../../../shared/errors.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { Trainable } from '../train/graphs.ts';
+import { commonLength } from '../train/packing.ts';
 import { Random } from '../train/random.ts';
 import { breathe, Decoder, promptPiece, type BaseWeights, type Piece } from './decoder.ts';
 import { divergenceOf } from './divergence.ts';
@@ -223,12 +224,8 @@ const worthSharing = 64;
 /** What all prompts begin with (a system prompt, solved examples), but for a token of each; nothing where that is hardly worth it. */
 function commonPrefix(prompts: readonly Int32Array[]): Int32Array {
   const [first = new Int32Array()] = prompts;
-  let length = first.length - 1;
-  for (const prompt of prompts) {
-    let same = 0;
-    while (same < Math.min(length, prompt.length - 1) && prompt[same] === first[same]) same += 1;
-    length = same;
-  }
+  const shortest = prompts.reduce((least, { length }) => Math.min(least, length), first.length);
+  const length = Math.min(commonLength(prompts), shortest - 1);
   return first.subarray(0, length * (prompts.length - 1) < worthSharing ? 0 : length);
 }
 

@@ -129,6 +129,18 @@ export function distribute(
   return passes;
 }
 
+/** How many tokens all prompts begin with; all of a single one. */
+export function commonLength(prompts: readonly Int32Array[]): number {
+  const [first = new Int32Array()] = prompts;
+  let length = first.length;
+  for (const prompt of prompts) {
+    let same = 0;
+    while (same < length && prompt[same] === first[same]) same += 1;
+    length = same;
+  }
+  return length;
+}
+
 /** Whether two texts are the same tokens. */
 export function isSame(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((token, place) => token === b[place]);
