@@ -157,6 +157,7 @@ const unrepackedOf = new WeakMap<Value, Value>();
  */
 export function unrepacked(value: Value): Value {
   if (value.source.kind !== 'weight' || value.source.location.dtype !== 'F32') return value;
+  if (value.source.location.isUnrepacked) return value;
   const known = unrepackedOf.get(value);
   if (known) return known;
   const location = { ...value.source.location, isUnrepacked: true };

@@ -22,7 +22,16 @@ import {
   type TokenLogProbs,
 } from '../graph/ops/index.ts';
 import { timesDim } from '../graph/shape.ts';
-import { constant, input, nextNodeId, nodeOf, scalar, type Node, type Value } from '../graph/types.ts';
+import {
+  constant,
+  input,
+  nextNodeId,
+  nodeOf,
+  scalar,
+  unrepacked,
+  type Node,
+  type Value,
+} from '../graph/types.ts';
 import type { Loss, LossInputs, LossValues } from '../losses/loss.ts';
 import { buildLoss } from '../losses/parameters.ts';
 import { packedAttention, pairAttention, type PairBlocks } from '../models/attention.ts';
@@ -58,6 +67,8 @@ export interface GraphOptions {
   readonly maxLength: number;
   /** Log-probs are computed in so many chunks of rows, one after the other. */
   readonly chunks: number;
+  /** Whether the head's product may have a repacked copy of its weight; if not, it reads the file as the backward product does. */
+  readonly repacksHead?: boolean;
   /** How the attention of a pair is cut; sequences side by side know no pairs. */
   readonly blocks: PairBlocks;
   /**
@@ -132,7 +143,8 @@ function packedForward(
     onLayer: (value) => layers.push(value),
   });
   const headShape = [config.vocabularySize, config.hiddenSize] as const;
-  const head = parameters.tensor(family.headName(config), headShape);
+  const weight = parameters.tensor(family.headName(config), headShape);
+  const head = options.repacksHead === false ? unrepacked(weight) : weight;
   const blocks = parameters.blocks(family.headName(config), headShape);
   const chunks: TokenLogProbs[] = [];
   const rows = Array.from({ length: options.chunks }, (_, chunk) =>

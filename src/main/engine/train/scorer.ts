@@ -27,6 +27,8 @@ export interface EngineOptions {
 
 /** Rows of logits held at once: 128 × 49,152 × 4 bytes = 25 MB, and as much for each thing made of them. */
 const rowsPerLargeChunk = 128;
+/** Where every chunk's product packs the head anew: the pairs of one prompt then mostly take two chunks instead of three. */
+const rowsPerSharedChunk = 192;
 /** Where memory is short; fewer than 64 do not save any more. */
 const rowsPerSmallChunk = 64;
 const shortestTable = 2048;
@@ -57,7 +59,11 @@ export function graphSizes(
   let maxLength = shortestTable;
   while (maxLength < places) maxLength *= 2;
   const shared = Math.min(mostRows * room.prompts * room.pairsPerPrompt, room.tokens ?? Infinity);
-  const rowsPerChunk = lowMemory ? rowsPerSmallChunk : rowsPerLargeChunk;
+  // Passes of one prompt's pairs take the most memory of short ones, and fill their chunks with rows, over which the packing spreads:
+  // a copy of the largest weight would save 1 % of their time. Of a single pair's it saves 2 %.
+  const repacksHead = room.pairsPerPrompt === 1;
+  const rowsPerLarge = repacksHead ? rowsPerLargeChunk : rowsPerSharedChunk;
+  const rowsPerChunk = lowMemory ? rowsPerSmallChunk : rowsPerLarge;
   const behindPrefix = longestSequence - (room.prefix ?? 0);
   const isTogether =
     room.prefix !== undefined && room.pairsPerPrompt === 1 && behindPrefix <= longestBehind * room.prefix;
@@ -67,6 +73,7 @@ export function graphSizes(
     maxLength,
     chunks,
     rowsPerChunk,
+    repacksHead,
     blocks: {
       prefixBlocks: room.prefix === undefined ? 0 : blocksFor(room.prefix),
       prompts: room.prompts,

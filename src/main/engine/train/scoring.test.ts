@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratchFolder, writeTinyModel } from '../../../../test/e2e/support.ts';
 import { openModel } from '../models/load.ts';
 import type { ModelSource } from '../models/family.ts';
+import { encodeGraph } from '../session/session.ts';
 import { selectTargets, startAdapter } from './adapter.ts';
-import { trainableLayout, type Trainable } from './graphs.ts';
+import { scoreGraph, trainableLayout, type Trainable } from './graphs.ts';
 import { Random } from './random.ts';
-import { Scorer, sizesOf, type EngineOptions } from './scorer.ts';
+import { graphSizes, Scorer, sizesOf, type EngineOptions } from './scorer.ts';
 import { StepTelemetry } from './telemetry.ts';
 import { Trainer, type TrainingPair } from './trainer.ts';
 
@@ -49,6 +50,7 @@ describe('a training session', () => {
   const cases: readonly [string, Partial<EngineOptions>][] = [
     ['one by one', {}],
     ['two in a pass', { room: { prompts: 2, pairsPerPrompt: 1 } }],
+    ['with room for two of one prompt', { room: { prompts: 1, pairsPerPrompt: 2 } }],
     ['in little memory', { lowMemory: true }],
   ];
   it.each(cases)(
@@ -130,4 +132,40 @@ describe('a training session', () => {
       await trainer.release();
     },
   );
+});
+
+describe('the head of passes whose pairs share a prompt', () => {
+  const base: Trainable = { kind: 'none' };
+  const roomFor = (pairsPerPrompt: number): EngineOptions => ({
+    threads: 1,
+    ...sizesOf(somePairs(6)),
+    room: { prompts: 1, pairsPerPrompt },
+  });
+
+  it('has no weight that the runtime would keep a second copy of', () => {
+    const name = source.family.headName(source.config);
+    const countsOf = (options: EngineOptions): number[] => {
+      const graph = scoreGraph(source, base, { batch: 1, ...graphSizes(options) });
+      const text = Buffer.from(encodeGraph(graph).bytes).toString('latin1');
+      return [name, `${name} as it lies`].map((each) => text.split(each).length - 1);
+    };
+    const [all, asItLies] = countsOf(roomFor(4)) as [number, number];
+    expect(asItLies).toBeGreaterThan(0);
+    expect(all).toBe(asItLies);
+    const [allOfOne, asItLiesOfOne] = countsOf(roomFor(1)) as [number, number];
+    expect(allOfOne).toBeGreaterThan(asItLiesOfOne);
+  });
+
+  it('gives the log-probs that a repacked one gives, but for the last bits', async () => {
+    const [repacked, asItLies] = await Promise.all(
+      [1, 4].map(async (pairsPerPrompt) => {
+        const scorer = new Scorer(source, base, roomFor(pairsPerPrompt));
+        const scores = await scoresOf(scorer, somePairs(6));
+        await scorer.release();
+        return scores.flat();
+      }),
+    );
+    expect(asItLies).toHaveLength(repacked!.length);
+    asItLies!.forEach((value, place) => expect(value).toBeCloseTo(repacked![place]!, 4));
+  });
 });
