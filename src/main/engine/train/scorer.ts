@@ -60,7 +60,7 @@ export function graphSizes(
   while (maxLength < places) maxLength *= 2;
   const shared = Math.min(mostRows * room.prompts * room.pairsPerPrompt, room.tokens ?? Infinity);
   // Passes of one prompt's pairs take the most memory of short ones, and fill their chunks with rows, over which the packing spreads:
-  // a copy of the largest weight would save 1 % of their time. Of a single pair's it saves 2 %.
+  // a copy of the largest weight would hardly save any time there.
   const repacksHead = room.pairsPerPrompt === 1;
   const rowsPerLarge = repacksHead ? rowsPerLargeChunk : rowsPerSharedChunk;
   const rowsPerChunk = lowMemory ? rowsPerSmallChunk : rowsPerLarge;
