@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GraphSession } from '../session/session.ts';
 import { encodeOnnx } from './onnx.ts';
-import { add, after, matmul, mul, onDemand, reshape, softmax } from './ops/index.ts';
+import { add, after, inRounds, matmul, mul, onDemand, reshape, softmax } from './ops/index.ts';
 import { timesDim } from './shape.ts';
 import { constant, input, scalar, type Value } from './types.ts';
 
@@ -122,4 +122,46 @@ test('what is on demand in the midst of a graph is made there, and what follows 
   expect(() =>
     encodeOnnx({ doubled, plain: plain! }, { onDemand: { input: 'wanted', outputs: ['plain'] } }),
   ).toThrow('there without being asked for');
+});
+
+test('rounds go through the same nodes as often as a run says, each over its own rows', async () => {
+  const x = input('x', 'float32', ['T', 2]);
+  const factor = mul(input('factor', 'float32', [1]), scalar(10));
+  const cuts = {
+    count: input('count', 'int64', []),
+    starts: input('starts', 'int64', ['C']),
+    ends: input('ends', 'int64', ['C']),
+  };
+  const [scaled, told] = inRounds(cuts, [x], [factor], ([own]) => {
+    const product = mul(own!, factor);
+    return [product, ...onDemand([add(product, scalar(1))])];
+  });
+  const outputs = { scaled: add(scaled!, scalar(0)), told: told!, last: mul(told!, scalar(2)) };
+  const int64 = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
+  const wanted = { input: 'wanted', outputs: ['told', 'last'] };
+  for (const onDemand of [wanted, undefined]) {
+    const session = await GraphSession.create(outputs, { threads: 1, onDemand });
+    for (const { starts, ends, rows } of [
+      { starts: [0], ends: [3], rows: [0, 1, 2] },
+      { starts: [0, 1, 1], ends: [1, 1, 3], rows: [0, 1, 2] },
+      { starts: [2, 0], ends: [3, 1], rows: [2, 0] },
+      { starts: [], ends: [], rows: [] },
+    ])
+      for (const isAsked of onDemand ? [true, false] : [true]) {
+        const found = await session.run({
+          x: { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] },
+          factor: { data: Float32Array.of(0.5), shape: [1] },
+          count: { data: int64([starts.length]), shape: [] },
+          starts: { data: int64(starts), shape: [starts.length] },
+          ends: { data: int64(ends), shape: [ends.length] },
+          wanted: { data: Uint8Array.of(isAsked ? 1 : 0), shape: [] },
+        });
+        const products = rows.flatMap((row) => [5 * (2 * row + 1), 5 * (2 * row + 2)]);
+        const sums = isAsked ? products.map((value) => value + 1) : [];
+        expect([...found['scaled']!]).toEqual(products);
+        expect([...found['told']!]).toEqual(sums);
+        expect([...found['last']!]).toEqual(sums.map((value) => 2 * value));
+      }
+    await session.release();
+  }
 });

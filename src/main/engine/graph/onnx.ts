@@ -10,8 +10,10 @@ import {
   rawBytes,
   storedTypes,
 } from './onnx-messages.ts';
-import { input as makeInput, nodeOf } from './types.ts';
+import { constant, input as makeInput, nodeOf } from './types.ts';
+import { Scope, writeRound } from './onnx-scope.ts';
 import { onDemandOp } from './ops/blocks.ts';
+import { roundsOp, type RoundsAttributes } from './ops/rounds.ts';
 import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
 
 /**
@@ -60,40 +62,6 @@ export function encodeOnnx(
   return new GraphWriter(outputs, repacks, onDemand).write();
 }
 
-/** Nodes of the graph or of one branch, and what has to be read wider for them. */
-class Scope {
-  readonly #nodes: Uint8Array[] = [];
-  readonly #widenings: Uint8Array[] = [];
-  readonly #types: Uint8Array[] = [];
-
-  add(node: Uint8Array): void {
-    this.#nodes.push(node);
-  }
-
-  /** @param type of what it makes */
-  widen(node: Uint8Array, type: Uint8Array): void {
-    this.#widenings.push(node);
-    this.#types.push(type);
-  }
-
-  /** The type of a value that no node of ours has. */
-  declare(type: Uint8Array): void {
-    this.#types.push(type);
-  }
-
-  /** @param ends written behind all nodes */
-  write(graph: BinaryWriter, ends: readonly Uint8Array[] = []): void {
-    // Of a node's inputs the runtime begins with the one made last. Written before all else, a widening waits for its product:
-    // it is done right before it, and what it makes is freed right after.
-    for (const node of [...this.#widenings, ...this.#nodes, ...ends])
-      graph.tag(1, WireType.LengthDelimited).bytes(node);
-  }
-
-  writeTypes(graph: BinaryWriter): void {
-    this.#types.forEach((info) => graph.tag(13, WireType.LengthDelimited).bytes(info));
-  }
-}
-
 class GraphWriter {
   readonly #outputs: readonly (readonly [string, Value])[];
   /** Asked for, and made where the graph makes them (`onDemandOp`). */
@@ -109,6 +77,10 @@ class GraphWriter {
   readonly #inputs = new Map<string, Value>();
   readonly #initializers: Uint8Array[] = [];
   readonly #overridable: Uint8Array[] = [];
+  /** What nodes or the caller read: rounds make nothing else. */
+  readonly #used: ReadonlySet<Value>;
+  /** Nodes of the graph, not of a branch or of rounds. */
+  readonly #made = new Set<Node>();
   #scope = new Scope();
   #widened = 0;
   #externalWeights = false;
@@ -117,27 +89,26 @@ class GraphWriter {
     const asked = new Set(onDemand?.outputs);
     const staged = new Set(onDemand?.stages?.flat());
     const all = Object.entries(outputs);
-    const isInPlace = ([, value]: (typeof all)[number]): boolean => nodeOf(value)?.op === onDemandOp;
+    const isInPlace = ([, value]: (typeof all)[number]): boolean =>
+      [onDemandOp, roundsOp].some((op) => nodeOf(value)?.op === op);
     this.#outputs = all.filter(([name]) => !asked.has(name) && !staged.has(name));
     this.#inPlace = all.filter((entry) => asked.has(entry[0]) && isInPlace(entry));
     this.#onDemand = all.filter((entry) => asked.has(entry[0]) && !isInPlace(entry));
     this.#stages = (onDemand?.stages ?? []).map((names) => names.map((name) => outputs[name]!));
     this.#condition = onDemand?.input;
+    const values = Object.values(outputs);
+    this.#used = new Set([...values, ...reachableNodes(values).flatMap(({ inputs }) => inputs)]);
     this.#repacks = repacks;
   }
 
   write(): EncodedGraph {
-    const { nodes, guarded } = this.#partition();
-    const made = new Set(nodes);
-    for (const node of nodes) {
-      const own = guarded.get(node);
-      if (own) this.#guard(node, own);
-      else this.#add(node);
-      own?.forEach((each) => made.add(each));
-    }
+    const partition = this.#partition([...this.#outputs, ...this.#inPlace].map(([, value]) => value));
+    const { nodes, guarded } = partition;
+    for (const node of [...nodes, ...[...guarded.values()].flat()]) this.#made.add(node);
+    this.#addAll(partition);
     const results = this.#outputs.map(([name, value]) => this.#alias(name, value));
     this.#inPlace.forEach(([name, value]) => this.#alias(name, value));
-    this.#addBranches(made);
+    this.#addBranches(this.#made);
     results.push(
       // Of a length that only the run decides.
       ...[...this.#inPlace, ...this.#onDemand].map(([name, value]) =>
@@ -170,20 +141,62 @@ class GraphWriter {
     return { bytes: model.finish(), inputs: this.#inputs, hasExternalWeights: this.#externalWeights };
   }
 
-  /** @returns what every run makes, in order; and for each value on demand among it the nodes that only it needs */
-  #partition(): { readonly nodes: readonly Node[]; readonly guarded: ReadonlyMap<Node, readonly Node[]> } {
-    const outputs = [...this.#outputs, ...this.#inPlace].map(([, value]) => value);
-    if (this.#condition === undefined) return { nodes: reachableNodes(outputs), guarded: new Map() };
-    const isGuard = ({ op }: Node): boolean => op === onDemandOp;
-    const nodes = reachableNodes(outputs, isGuard);
+  /** What values need of nodes that are not made yet. */
+  #partition(values: readonly Value[]): Partition {
+    const isGuard = ({ op }: Node): boolean => this.#condition !== undefined && op === onDemandOp;
+    const nodes = this.#unmade(values, isGuard);
     const taken = new Set(nodes);
     const guarded = new Map<Node, readonly Node[]>();
     for (const guard of nodes.filter(isGuard)) {
-      const own = reachableNodes(guard.inputs).filter((node) => !taken.has(node));
+      const own = this.#unmade(guard.inputs).filter((node) => !taken.has(node));
       own.forEach((node) => taken.add(node));
       guarded.set(guard, own);
     }
     return { nodes, guarded };
+  }
+
+  #unmade(values: readonly Value[], isEnd: (node: Node) => boolean = () => false): readonly Node[] {
+    const isMade = (node: Node): boolean => this.#made.has(node);
+    return reachableNodes(values, (node) => isMade(node) || isEnd(node)).filter((node) => !isMade(node));
+  }
+
+  #addAll({ nodes, guarded }: Partition): void {
+    for (const node of nodes) {
+      const own = guarded.get(node);
+      if (own) this.#guard(node, own);
+      else if (node.op === roundsOp) this.#addRounds(node);
+      else this.#add(node);
+    }
+  }
+
+  /** Each round adds its rows to those of the rounds before. */
+  #addRounds({ inputs: [count], attributes, outputs: all }: Node): void {
+    const { round, results: made } = attributes as RoundsAttributes;
+    const outputs = all.filter((value) => this.#used.has(value));
+    const results = made.filter((_, place) => this.#used.has(all[place]!));
+    const names = outputs.map((value) => this.#name(value));
+    const condition = `${names[0]}_goes_on`;
+    this.#names.set(round, `${names[0]}_round`);
+    const partition = this.#partition(results);
+    const outer = this.#scope;
+    const own = new Scope();
+    this.#scope = own;
+    this.#addAll(partition);
+    this.#scope = outer;
+    const body = new BinaryWriter();
+    writeRound(body, own, {
+      names,
+      condition,
+      round: { name: this.#name(round), value: round },
+      results: results.map((value) => ({ name: this.#name(value), value })),
+    });
+    this.#writeShapes(body, partition.nodes);
+    own.writeTypes(body);
+    const none = results.map(({ dtype, shape: [, ...rest] }) =>
+      this.#name(constant([], [0, ...(rest as number[])], dtype)),
+    );
+    const loop = { operator: 'Loop', attributes: { body: { graph: body.finish() } } };
+    this.#scope.add(encodeNode(loop, [this.#name(count!), '', ...none], names));
   }
 
   #guard(guard: Node, own: readonly Node[]): void {
@@ -216,7 +229,7 @@ class GraphWriter {
   /** Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2. */
   #writeShapes(graph: BinaryWriter, nodes: readonly Node[]): void {
     // What is on demand has no shape of its own that every run has.
-    for (const node of nodes.filter(({ op }) => op !== onDemandOp))
+    for (const node of nodes.filter(({ op }) => op !== onDemandOp && op !== roundsOp))
       for (const value of node.outputs)
         graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
   }
@@ -281,7 +294,11 @@ class GraphWriter {
     const unwanted = new BinaryWriter();
     const none = results.map((value, place) => ({
       name: `${inner[place]}_none`,
-      value: { ...value, shape: value.shape.map(() => 0) },
+      // No rows; if rounds make them, those of one round follow those of another.
+      value: {
+        ...value,
+        shape: value.shape.map((dim, axis) => (axis === 0 || typeof dim === 'string' ? 0 : dim)),
+      },
     }));
     for (const { name, value } of none) {
       const tensor = encodeTensor(name, value, new Uint8Array());
@@ -374,6 +391,12 @@ class GraphWriter {
       }
     }
   }
+}
+
+/** What every run makes, in order; and for each value on demand among it the nodes that only it needs. */
+interface Partition {
+  readonly nodes: readonly Node[];
+  readonly guarded: ReadonlyMap<Node, readonly Node[]>;
 }
 
 const widening: OnnxForm = { operator: 'Cast', attributes: { to: { int: elementTypes.float32 } } };

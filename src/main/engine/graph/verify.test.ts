@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { add, matmul, mul, reshape } from './ops/index.ts';
+import { add, inRounds, matmul, mul, reshape } from './ops/index.ts';
 import { apply, input, makeValue, type Node, type Op, type Value } from './types.ts';
 import { reachableNodes, verify } from './verify.ts';
 
@@ -58,6 +58,32 @@ describe('verify', () => {
       verify([apply(bare, [x], {})]);
     }).toThrow('Bare has no lowering');
   });
+});
+
+test('looks into rounds, and refuses any that read what they do not name', () => {
+  const cuts = {
+    count: input('count', 'int64', []),
+    starts: input('starts', 'int64', ['C']),
+    ends: input('ends', 'int64', ['C']),
+  };
+  const outer = mul(x, x);
+  const fixed = (others: readonly Value[], change = {}): readonly Value[] =>
+    inRounds(cuts, [x], others, ([own]) => {
+      const read = matmul(own!, reshape(outer, [4, 'T']));
+      return [misdescribed(matmul(read, outer), change)];
+    });
+  expect(() => inRounds(cuts, [x], [outer], ([own]) => [matmul(own!, outer, { transposeB: true })])).toThrow(
+    'a round makes',
+  );
+  expect(() => {
+    verify([outer, ...fixed([outer])]);
+  }).not.toThrow();
+  expect(() => {
+    verify([outer, ...fixed([])]);
+  }).toThrow('reads what its rounds do not');
+  expect(() => {
+    verify([outer, ...fixed([outer], { dtype: 'float64' })]);
+  }).toThrow('output 0 of Matmul is float64');
 });
 
 test('nodes come after their inputs, each once, and only those needed', () => {

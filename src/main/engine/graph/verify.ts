@@ -1,5 +1,6 @@
+import { roundsOp, type RoundsAttributes } from './ops/rounds.ts';
 import { describe, dimParts, sameShape } from './shape.ts';
-import type { Node, Value } from './types.ts';
+import { nodeOf, type Node, type Value } from './types.ts';
 
 /**
  * The nodes that the outputs need, in an order in which every input comes before its use.
@@ -28,19 +29,20 @@ export function reachableNodes(
  */
 export function verify(outputs: readonly Value[]): void {
   const inputs = new Map<string, Value>();
+  const rounds = new Set<Value>();
   const check = (value: Value): void => {
     for (const dim of value.shape) {
       const [factor] = dimParts(dim);
       if (!Number.isInteger(factor) || factor < 0)
         throw new Error(`verify: bad dimension in ${describe(value)}`);
     }
-    if (value.source.kind !== 'input') return;
+    if (value.source.kind !== 'input' || rounds.has(value)) return;
     const known = inputs.get(value.source.name);
     if (known && known !== value) throw new Error(`verify: two inputs are named ${value.source.name}`);
     inputs.set(value.source.name, value);
   };
   outputs.forEach(check);
-  for (const node of reachableNodes(outputs)) {
+  const verifyNode = (node: Node): void => {
     node.inputs.forEach(check);
     if (!node.op.onnx && !node.op.decompose) throw new Error(`verify: ${node.op.name} has no lowering`);
     const types = node.op.infer(node.inputs, node.attributes);
@@ -50,5 +52,20 @@ export function verify(outputs: readonly Value[]): void {
         throw new Error(`verify: output ${place} of ${node.op.name} is ${describe(value)}`);
       }
     });
+  };
+  const done = new Set<Node>();
+  for (const node of reachableNodes(outputs)) {
+    if (node.op === roundsOp) {
+      const { round, results } = node.attributes as RoundsAttributes;
+      rounds.add(round);
+      const read = new Set(node.inputs);
+      for (const own of reachableNodes(results, (each) => done.has(each)).filter((each) => !done.has(each))) {
+        if (own.inputs.some((value) => done.has(nodeOf(value)!) && !read.has(value)))
+          throw new Error(`verify: ${own.op.name} reads what its rounds do not`);
+        verifyNode(own);
+      }
+    }
+    verifyNode(node);
+    done.add(node);
   }
 }

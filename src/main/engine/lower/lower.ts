@@ -1,3 +1,4 @@
+import { roundsOp, type RoundsAttributes } from '../graph/ops/rounds.ts';
 import { applyAll, type AnyOp, type DType, type Node, type Value } from '../graph/types.ts';
 
 /** What a provider runs as one kernel. Everything else is rewritten to its decomposition. */
@@ -45,11 +46,14 @@ function lowerNode(
   target: Target,
   lowered: Map<Value, Value>,
 ): readonly (Value | undefined)[] {
-  const { op, attributes } = node;
+  const { op } = node;
+  const attributes = op === roundsOp ? lowerRound(node, target, lowered) : node.attributes;
   if (op.onnx && target.hasFused(op, node.outputs[0]!.dtype)) {
-    const results = inputs.every((value, place) => value === node.inputs[place])
-      ? node.outputs
-      : applyAll(op, inputs, attributes);
+    const isSame = attributes === node.attributes;
+    const results =
+      isSame && inputs.every((value, place) => value === node.inputs[place])
+        ? node.outputs
+        : applyAll(op, inputs, attributes);
     results.forEach((value) => lowered.set(value, value));
     return results;
   }
@@ -61,6 +65,14 @@ function lowerNode(
     lowered,
   );
   return parts.map((part) => part && (lowered.get(part) ?? part));
+}
+
+/** What a round is made of; what it reads from without is lowered before. */
+function lowerRound(node: Node, target: Target, lowered: Map<Value, Value>): RoundsAttributes {
+  const attributes = node.attributes as RoundsAttributes;
+  lowerInto(attributes.results, target, lowered);
+  const results = attributes.results.map((value) => lowered.get(value) ?? value);
+  return { ...attributes, results };
 }
 
 /** Nodes not lowered yet, inputs before uses. Stops at what is done, so that the whole pass stays linear. */

@@ -69,6 +69,11 @@ export interface GraphOptions {
   readonly chunks: number;
   /** Whether the head's product may have a repacked copy of its weight; if not, it reads the file as the backward product does. */
   readonly repacksHead?: boolean;
+  /**
+   * Chunks are rounds of the same nodes instead of nodes side by side: the head is repacked once, not once for each of them, there may
+   * be any number, and what they make comes in one piece. See `areRounds`.
+   */
+  readonly inRounds?: boolean;
   /** How the attention of a pair is cut; sequences side by side know no pairs. */
   readonly blocks: PairBlocks;
   /**
@@ -112,6 +117,11 @@ function requireWeights({ weights }: ModelSource): FrozenWeights {
   return weights;
 }
 
+/** Whether a graph's chunks are rounds: not those of a head that is trained, which needs what every one of them made. */
+export function areRounds(trainable: Trainable, { inRounds }: Pick<GraphOptions, 'inRounds'>): boolean {
+  return inRounds === true && trainable.kind !== 'full';
+}
+
 interface ForwardValues {
   /** Summed log-probs [pairs]. */
   readonly chosen: Value;
@@ -124,7 +134,7 @@ interface ForwardValues {
 /** @param isTrained whether what training needs of every chunk comes right behind it, for runs that ask for it */
 function packedForward(
   source: ModelSource,
-  parameters: Parameters,
+  { parameters, inRounds }: { readonly parameters: Parameters; readonly inRounds: boolean },
   options: GraphOptions,
   isTrained: boolean,
 ): ForwardValues {
@@ -147,9 +157,15 @@ function packedForward(
   const head = options.repacksHead === false ? unrepacked(weight) : weight;
   const blocks = parameters.blocks(family.headName(config), headShape);
   const chunks: TokenLogProbs[] = [];
-  const rows = Array.from({ length: options.chunks }, (_, chunk) =>
-    options.chunks === 1 ? 'N' : `N${chunk}`,
-  );
+  const pieceCount = inRounds ? 1 : options.chunks;
+  const rows = Array.from({ length: pieceCount }, (_, chunk) => (pieceCount === 1 ? 'N' : `N${chunk}`));
+  const cuts = inRounds
+    ? {
+        count: input('chunk_count', 'int64', []),
+        starts: input('chunk_starts', 'int64', ['chunks']),
+        ends: input('chunk_ends', 'int64', ['chunks']),
+      }
+    : undefined;
   const sizes = input('chunk_rows', 'int64', [rows.length]);
   const cut = { axis: 0, lengths: rows, whole: 'N' };
   const pieces = rows.length === 1 ? [hidden] : splitBlocks(hidden, sizes, cut);
@@ -158,8 +174,8 @@ function packedForward(
     // One chunk's logits are free before the next one's are made.
     const last = isTrained ? chunks.at(-1) : undefined;
     const own = last ? after(piece, last.entropy) : piece;
-    const attributes = { onDemand: isTrained };
-    chunks.push(tokenLogProbs(own, head, targets, blocks.length === 1 ? [] : blocks, attributes));
+    const choice = { onDemand: isTrained, cuts };
+    chunks.push(tokenLogProbs(own, head, targets, blocks.length === 1 ? [] : blocks, choice));
   });
   const logProbs = chunks.map((chunk) => chunk.logProbs);
   const all = logProbs.length === 1 ? logProbs[0]! : joinBlocks(logProbs, sizes, cut);
@@ -225,7 +241,9 @@ export function scoreGraph(
   options: GraphOptions,
   withTelemetry = false,
 ): Readonly<Record<string, Value>> {
-  const forward = packedForward(source, bindParameters(source, trainable).parameters, options, false);
+  const { parameters } = bindParameters(source, trainable);
+  const inRounds = areRounds(trainable, options);
+  const forward = packedForward(source, { parameters, inRounds }, options, false);
   const { chosen, rejected, chunks } = forward;
   if (withTelemetry) return { chosen, rejected, ...telemetry(forward) };
   const tokens = chunks.map(({ logProbs }, place) => [`token_log_probs_${place}`, logProbs] as const);
@@ -284,7 +302,8 @@ function buildTraining(
 ): { readonly outputs: Readonly<Record<string, Value>>; readonly stages: readonly (readonly Value[])[] } {
   const { parameters, trained } = bindParameters(source, trainable);
   if (trained.length === 0) throw new Error('a training graph needs something to train');
-  const forward = packedForward(source, parameters, options, true);
+  const inRounds = areRounds(trainable, options);
+  const forward = packedForward(source, { parameters, inRounds }, options, true);
   const { chosen, rejected } = forward;
   const perPair = (name: string): Value => input(name, 'float32', [pairsOf(options)]);
   const isOwn = input('own_reference', 'bool', [pairsOf(options)]);

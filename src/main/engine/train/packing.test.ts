@@ -255,6 +255,19 @@ test('no more chunks are used than the rows fill', () => {
   expect(sizes(30, 30)).toEqual([15, 15, 15, 15]);
 });
 
+test('in rounds there are as many chunks as the rows fill, and all targets come together', () => {
+  const answer = (length: number): Int32Array => Int32Array.from({ length }, (_, place) => place + 1);
+  const pair = { prompt: answer(3), chosen: answer(20), rejected: answer(33) };
+  const blocks = { ...one, promptBlocks: 1, prefixBlocks: 0 };
+  const packed = packPair(pair, { groups: 1, chunks: 2, rowsPerChunk: 10, inRounds: true, blocks });
+  const whole = packPair(pair, { groups: 1, chunks: 1, blocks });
+  expect(feed(packed, 'chunk_count')).toEqual([6]);
+  expect(feed(packed, 'chunk_starts')).toEqual([0, 8, 17, 26, 35, 44]);
+  expect(feed(packed, 'chunk_ends')).toEqual([8, 17, 26, 35, 44, 53]);
+  expect(feed(packed, 'targets_0')).toEqual(feed(whole, 'targets_0'));
+  expect(feed(packed, 'rows')).toEqual(feed(whole, 'rows'));
+});
+
 test('sequences side by side keep apart; padding comes after and is never predicted from', () => {
   const pairs = [cases['ordinary']!, cases['answers of one token']!, cases['no prompt']!];
   const packed = packBatch(pairs, { groups: 2, chunks: 1 });

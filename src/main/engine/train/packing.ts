@@ -78,6 +78,8 @@ export interface PackingOptions {
   readonly chunks: number;
   /** Rows that a chunk is meant for: no more chunks are used than that takes, the others are empty. All are used if absent. */
   readonly rowsPerChunk?: number | undefined;
+  /** As `areRounds` says of the graph's chunks: it takes any number of them. */
+  readonly inRounds?: boolean | undefined;
 }
 
 export interface PairPackingOptions extends PackingOptions {
@@ -327,7 +329,7 @@ class PackedRows {
     this.#slots += 1;
   }
 
-  feeds({ chunks, rowsPerChunk = 1 }: PackingOptions): Record<string, Feed> {
+  feeds({ chunks, rowsPerChunk = 1, inRounds = false }: PackingOptions): Record<string, Feed> {
     const float = (values: readonly number[]): Feed => ({
       data: Float32Array.from(values),
       shape: [values.length],
@@ -339,15 +341,27 @@ class PackedRows {
       row_weights: float(this.#weights),
       rows: { data: int64(this.#rows.map(({ place }) => place)), shape: [this.#rows.length] },
     };
-    const sizes: number[] = [];
+    const targets = (own: readonly Row[]): Feed => ({
+      data: int64(own.map(({ target }) => target)),
+      shape: [own.length],
+    });
     // Each chunk reads the whole head: a few full ones read it less often.
-    const used = Math.min(chunks, Math.ceil(this.#rows.length / rowsPerChunk));
+    const filled = Math.ceil(this.#rows.length / rowsPerChunk);
+    const used = inRounds ? filled : Math.min(chunks, filled);
+    const bounds = Array.from({ length: (inRounds ? used : chunks) + 1 }, (_, place) =>
+      Math.floor((Math.min(place, used) * this.#rows.length) / used),
+    );
+    if (inRounds) {
+      feeds['chunk_count'] = { data: int64([used]), shape: [] };
+      feeds['chunk_starts'] = { data: int64(bounds.slice(0, -1)), shape: [used] };
+      feeds['chunk_ends'] = { data: int64(bounds.slice(1)), shape: [used] };
+      feeds['targets_0'] = targets(this.#rows);
+      return feeds;
+    }
+    const sizes: number[] = [];
     for (let chunk = 0; chunk < chunks; chunk++) {
-      const [from, to] = [chunk, chunk + 1].map((place) =>
-        Math.floor((Math.min(place, used) * this.#rows.length) / used),
-      );
-      const own = this.#rows.slice(from, to);
-      feeds[`targets_${chunk}`] = { data: int64(own.map(({ target }) => target)), shape: [own.length] };
+      const own = this.#rows.slice(bounds[chunk], bounds[chunk + 1]);
+      feeds[`targets_${chunk}`] = targets(own);
       sizes.push(own.length);
     }
     feeds['chunk_rows'] = { data: int64(sizes), shape: [chunks] };

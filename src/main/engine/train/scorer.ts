@@ -9,7 +9,7 @@ import {
   type SessionOptions,
   type TensorData,
 } from '../session/session.ts';
-import { scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
+import { areRounds, scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
 import { distribute, packPairs, type PackablePair, type PackingRoom } from './packing.ts';
 
 export interface EngineOptions {
@@ -52,7 +52,7 @@ const longestKept = 512;
 /** Sizes are rounded up, so that data sets of different lengths share one graph and its reference cache. */
 export function graphSizes(
   options: EngineOptions,
-): Omit<GraphOptions, 'batch'> & { readonly rowsPerChunk: number } {
+): Omit<GraphOptions, 'batch'> & { readonly rowsPerChunk: number; readonly inRounds: boolean } {
   const { longestSequence, mostRows, room = onePair, lowMemory = false } = options;
   // The runtime wants tables for as many positions as a pass has places; room that no pair takes has three for each.
   const places = Math.max(longestSequence, room.tokens ?? 0) + 3 * room.prompts * room.pairsPerPrompt;
@@ -72,6 +72,7 @@ export function graphSizes(
   return {
     maxLength,
     chunks,
+    inRounds: chunks > 1,
     rowsPerChunk,
     repacksHead,
     blocks: {
@@ -128,6 +129,8 @@ export interface PairScore {
 export interface Passes {
   /** How many trainable numbers a pass takes; zeros are the base. */
   readonly size: number;
+  /** As `areRounds` says of their graph. */
+  readonly inRounds: boolean;
   run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, TensorData>>;
 }
 
@@ -138,6 +141,7 @@ export class Scorer {
   readonly #groups: number;
   readonly #chunks: number;
   readonly #rowsPerChunk: number;
+  readonly #inRounds: boolean;
   readonly #blocks: GraphOptions['blocks'];
   /** What one pass takes at most. */
   readonly room: PackingRoom;
@@ -161,6 +165,7 @@ export class Scorer {
     this.#groups = source.config.heads / source.config.keyValueHeads;
     this.#chunks = sizes.chunks;
     this.#rowsPerChunk = sizes.rowsPerChunk;
+    this.#inRounds = passes?.inRounds ?? areRounds(trainable, sizes);
     this.#blocks = sizes.blocks;
     this.room = options.room ?? onePair;
     this.#size = passes?.size ?? trainableLayout(source, trainable).size;
@@ -217,6 +222,7 @@ export class Scorer {
       groups: this.#groups,
       chunks: this.#chunks,
       rowsPerChunk: this.#rowsPerChunk,
+      inRounds: this.#inRounds,
       blocks: this.#blocks,
       prefix: this.room.prefix,
     });
@@ -228,7 +234,7 @@ export class Scorer {
     });
     discardFeeds(packed.feeds);
     if (!parameters) discard(flat);
-    const rows = joinChunks(results, 'token_log_probs', this.#chunks);
+    const rows = joinChunks(results, 'token_log_probs', this.#inRounds ? 1 : this.#chunks);
     return packed.pairs.map(({ slot, firstRow, firstRejectedRow, chosenRows, rejectedRows }) => ({
       chosen: Number(results['chosen']![slot]),
       rejected: Number(results['rejected']![slot]),

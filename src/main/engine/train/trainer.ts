@@ -6,6 +6,7 @@ import type { ModelSource } from '../models/family.ts';
 import { discard, discardFeeds, heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
 import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
 import {
+  areRounds,
   gradientWanted,
   pairsOf,
   scoringTrainGraph,
@@ -84,7 +85,7 @@ export class NonFiniteError extends Error {
 export interface TrainerOptions extends EngineOptions {
   /** Sequences per pass side by side: 1 for preference pairs, more for supervised fine-tuning of small models. */
   readonly batch?: number;
-  /** False for a session that takes steps alone: one graph without branches. */
+  /** False for a session that takes steps alone: one graph without branches or rounds. */
   readonly scores?: boolean;
 }
 
@@ -113,6 +114,11 @@ export function canScore(trained: Trainable, scored: Trainable, options: Trainer
   return scoresToo(options) && (isBase || isSameShape(scored, trained));
 }
 
+function trainerSizes(options: TrainerOptions): ReturnType<typeof graphSizes> {
+  const sizes = graphSizes(options);
+  return { ...sizes, inRounds: sizes.inRounds && options.scores !== false };
+}
+
 /** The graph goes when its session is made. */
 function openSession(
   source: ModelSource,
@@ -120,7 +126,7 @@ function openSession(
   losses: readonly Loss[],
   options: TrainerOptions & { readonly batch: number },
 ): Promise<GraphSession> {
-  const sizes = { batch: options.batch, ...graphSizes(options) };
+  const sizes = { batch: options.batch, ...trainerSizes(options) };
   const own = sessionOptions(source, options);
   if (!scoresToo(options)) return GraphSession.create(trainGraph(source, trainable, losses, sizes), own);
   const { outputs, onDemand } = scoringTrainGraph(source, trainable, losses, sizes);
@@ -173,7 +179,7 @@ export class Trainer {
     options: TrainerOptions,
   ): Promise<Trainer> {
     const batch = options.batch ?? 1;
-    const sizes = graphSizes(options);
+    const sizes = trainerSizes(options);
     const chosen = losses.map(lossByName);
     if (batch > 1 && !chosen.every(mayBatch)) {
       throw new Error('what has a rejected answer or a reference is packed one by one');
@@ -193,7 +199,8 @@ export class Trainer {
     const groups = source.config.heads / source.config.keyValueHeads;
     const room: PackingRoom = options.room ?? sizes.blocks;
     const { chunks, rowsPerChunk, blocks } = sizes;
-    const packing = { groups, chunks, rowsPerChunk, blocks, room, prefix: room.prefix };
+    const inRounds = areRounds(trainable, sizes);
+    const packing = { groups, chunks, rowsPerChunk, inRounds, blocks, room, prefix: room.prefix };
     const made = { source, trainable, options };
     return new Trainer(session, chosen, { batch, packing, spans, size: layout.size, lowMemory }, made);
   }
@@ -229,7 +236,8 @@ export class Trainer {
       loss_index: { data: BigInt64Array.of(0n), shape: [1] },
       [gradientWanted]: { data: Uint8Array.of(0), shape: [] },
     };
-    return { size: this.size, run: (packed) => this.#session.run({ ...feeds, ...packed }) };
+    const { inRounds = false } = this.#packing;
+    return { size: this.size, inRounds, run: (packed) => this.#session.run({ ...feeds, ...packed }) };
   }
 
   newState(parameters: Float32Array): TrainingState {
@@ -380,7 +388,7 @@ export class Trainer {
     const joined = Object.fromEntries(
       ['token_log_probs', 'mean_logits', 'entropy', 'top_tokens'].map((name) => [
         name,
-        joinChunks(results, name, packing.chunks),
+        joinChunks(results, name, packing.inRounds ? 1 : packing.chunks),
       ]),
     );
     return { group, packed, results: { ...results, ...joined } };

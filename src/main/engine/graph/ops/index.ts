@@ -3,6 +3,7 @@ import * as blocks from './blocks.ts';
 import * as elementwise from './elementwise.ts';
 import * as linear from './linear.ts';
 import * as quantised from './quantised.ts';
+import * as rounds from './rounds.ts';
 import * as shapeOps from './shape-ops.ts';
 import * as transformer from './transformer.ts';
 import type { AnyOp } from '../types.ts';
@@ -12,6 +13,7 @@ export * from './blocks.ts';
 export * from './elementwise.ts';
 export * from './linear.ts';
 export * from './quantised.ts';
+export * from './rounds.ts';
 export * from './shape-ops.ts';
 export * from './transformer.ts';
 
@@ -23,6 +25,7 @@ export const allOps: readonly AnyOp[] = [
   shapeOps,
   linear,
   quantised,
+  rounds,
   transformer,
 ]
   .flatMap((module) => Object.values(module) as unknown[])

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { GraphSession } from '../../session/session.ts';
+import { gradients } from '../../autodiff/gradient.ts';
 import { applyAll, input } from '../types.ts';
-import { tokenLogProbsOp } from './transformer.ts';
+import { tokenLogProbs, tokenLogProbsOp } from './transformer.ts';
 
 /** log-softmax in double precision: the mathematics. */
 function exactLogProb(logits: Float64Array, target: number): number {
@@ -96,5 +97,81 @@ test('a head in blocks of rows gives what it gives as a whole', async () => {
   }
   expect(() => applyAll(tokenLogProbsOp, [...whole, ...blocks.slice(1)], { onDemand: false })).toThrow(
     'blocks of 18 rows in all do not make up',
+  );
+});
+
+test('rows taken in rounds give what they give side by side, to the last bit', async () => {
+  const [width, vocabulary] = [8, 29];
+  const lengths = [3, 2, 4];
+  const rows = lengths.reduce((sum, length) => sum + length);
+  const head = input('head', 'float32', [vocabulary, width]);
+  const numbers = (count: number): Float32Array =>
+    Float32Array.from({ length: count }, (_, place) => Math.sin(place * 12.9898) * 1.5);
+  const given = { hidden: numbers(rows * width), head: numbers(vocabulary * width) };
+  const targets = Array.from({ length: rows }, (_, row) => BigInt((row * 11) % vocabulary));
+  const starts = lengths.map((_, place) => lengths.slice(0, place).reduce((sum, length) => sum + length, 0));
+  const ends = starts.map((start, place) => start + lengths[place]!);
+  const int64 = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
+
+  const parts = lengths.map((_, place) => {
+    const own = input(`hidden_${place}`, 'float32', [`R${place}`, width]);
+    const values = [own, head, input(`targets_${place}`, 'int64', [`R${place}`])];
+    return applyAll(tokenLogProbsOp, values, { onDemand: false });
+  });
+  const apart = await GraphSession.create(
+    Object.fromEntries(
+      parts.flatMap((outputs, part) => outputs.map((value, place) => [`y${place}_${part}`, value])),
+    ),
+    { threads: 1 },
+  );
+  const expected = await apart.run({
+    head: { data: given.head, shape: [vocabulary, width] },
+    ...Object.fromEntries(
+      lengths.flatMap((length, place) => [
+        [
+          `hidden_${place}`,
+          {
+            data: given.hidden.slice(starts[place]! * width, ends[place]! * width),
+            shape: [length, width],
+          },
+        ],
+        [
+          `targets_${place}`,
+          { data: BigInt64Array.from(targets.slice(starts[place], ends[place])), shape: [length] },
+        ],
+      ]),
+    ),
+  });
+  await apart.release();
+
+  const hidden = input('hidden', 'float32', ['R', width]);
+  const cuts = {
+    count: input('count', 'int64', []),
+    starts: input('starts', 'int64', ['C']),
+    ends: input('ends', 'int64', ['C']),
+  };
+  const found = tokenLogProbs(hidden, head, input('targets', 'int64', ['R']), [], { cuts });
+  const upstream = input('upstream', 'float32', ['R']);
+  const [slope] = gradients([{ value: found.logProbs, upstream }], [hidden]);
+  const session = await GraphSession.create({ ...found, slope: slope! }, { threads: 1 });
+  const result = await session.run({
+    hidden: { data: given.hidden, shape: [rows, width] },
+    head: { data: given.head, shape: [vocabulary, width] },
+    targets: { data: BigInt64Array.from(targets), shape: [rows] },
+    upstream: { data: new Float32Array(rows).fill(1), shape: [rows] },
+    count: { data: BigInt64Array.of(3n), shape: [] },
+    starts: { data: int64(starts), shape: [3] },
+    ends: { data: int64(ends), shape: [3] },
+  });
+  await session.release();
+  const joined = (place: number): number[] =>
+    lengths.flatMap((_, part) => Array.from(expected[`y${place}_${part}`]!, Number));
+  const names = { logProbs: 0, slope: 1, meanLogits: 3, entropy: 4, isTopToken: 5 };
+  for (const [name, place] of Object.entries(names)) {
+    expect(Array.from(result[name]!, Number), name).toEqual(joined(place));
+    expect(joined(place)).toHaveLength(name === 'slope' ? rows * width : rows);
+  }
+  expect(() => gradients([{ value: found.logProbs, upstream }], [head])).toThrow(
+    'read in rounds, has no gradient',
   );
 });

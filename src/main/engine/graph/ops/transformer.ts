@@ -3,6 +3,7 @@ import { apply, applyAll, constant, scalar, unrepacked, type Dim, type Op, type 
 import { onDemand } from './blocks.ts';
 import { add, cast, div, equal, mul, sqrt, sub } from './elementwise.ts';
 import { matmul, reduceLogSum, reduceMax, reduceMean, softmax } from './linear.ts';
+import { inRounds, type RoundCuts } from './rounds.ts';
 import { concat, gather, gatherElements, reshape, scatterAdd, slice } from './shape-ops.ts';
 
 /** RMSNorm over the last axis: x / √(mean(x²) + ε) · weight. Outputs: the normed x, and 1/√(…) for the gradient. */
@@ -101,12 +102,14 @@ export const rotaryOp: Op<RotaryAttributes> = {
 export interface TokenLogProbsAttributes {
   /** Whether outputs 1, 3, 4 and 5 are only there for runs that ask for them (`onDemandOp`). */
   readonly onDemand: boolean;
+  /** Whether rows are taken in rounds, one after the other: how they are cut then follows the targets among the inputs. */
+  readonly inRounds?: boolean;
 }
 
 /**
  * Log-probabilities of target tokens, with the gradient taken on the way so that logits need not be kept.
  * Inputs: hidden [R, H], head weight [V, H], int64 targets [R]; and where the head is to be multiplied in blocks of its rows
- * those, which carry no gradient: the head itself then only lends rows.
+ * those, which carry no gradient: the head itself then only lends rows. In rounds neither has the head itself, nor is output 2 there.
  * Outputs: 0 log p(target) [R] · 1 d log p / d hidden [R, H] · 2 probabilities [R, V] · 3 mean logit over the
  * vocabulary [R] · 4 entropy in nats [R] · 5 whether the target is the likeliest token, 1 or 0 [R].
  * What nobody asks for is not computed.
@@ -117,7 +120,8 @@ export interface TokenLogProbsAttributes {
  */
 export const tokenLogProbsOp: Op<TokenLogProbsAttributes> = {
   name: 'TokenLogProbs',
-  infer: ([hidden, head, targets, ...blocks]) => {
+  infer: ([hidden, head, targets, ...others], attributes) => {
+    const { blocks } = splitOthers(others, attributes);
     const [rows, width] = hidden!.shape as [Dim, Dim];
     const [vocabulary, headWidth] = head!.shape as [Dim, Dim];
     const inBlocks = blocks.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
@@ -136,13 +140,13 @@ export const tokenLogProbsOp: Op<TokenLogProbsAttributes> = {
       { dtype, shape: [rows] },
     ];
   },
-  vjp: ({ gradients, inputs, outputs, needs }) => {
+  vjp: ({ gradients, inputs, outputs, needs, attributes }) => {
     for (const other of [1, 2, 3, 4, 5]) {
       if (gradients[other]) throw new Error('TokenLogProbs: only the log-probabilities carry a gradient');
     }
-    const [hidden, head, targets, ...blocks] = inputs as [Value, Value, Value, ...Value[]];
-    if (blocks.length > 0 && needs.slice(1).includes(true))
-      throw new Error('TokenLogProbs: a head in blocks has no gradient');
+    const [hidden, head, targets, ...others] = inputs as [Value, Value, Value, ...Value[]];
+    if ((others.length > 0 || attributes.inRounds) && needs.slice(1).includes(true))
+      throw new Error('TokenLogProbs: a head in blocks, or read in rounds, has no gradient');
     const rowWeight = reshape(gradients[0]!, [hidden.shape[0]!, 1]);
     const weighted = mul(rowWeight, hidden);
     return [
@@ -152,10 +156,19 @@ export const tokenLogProbsOp: Op<TokenLogProbsAttributes> = {
         ? sub(scatterAdd(head, targets, weighted), matmul(outputs[2]!, weighted, { transposeA: true }))
         : undefined,
       undefined,
-      ...blocks.map(() => undefined),
+      ...others.map(() => undefined),
     ];
   },
-  decompose: ([hidden, head, targets, ...blocks], attributes) => {
+  decompose: ([hidden, head, targets, ...others], attributes) => {
+    const { cuts, blocks } = splitOthers(others, attributes);
+    if (cuts) {
+      const made = inRounds(cuts, [hidden!, targets!], [head!, ...blocks], ([ownHidden, ownTargets]) => {
+        const own = [ownHidden!, head!, ownTargets!, ...blocks];
+        const outputs = applyAll(tokenLogProbsOp, own, { onDemand: attributes.onDemand });
+        return outputs.filter((_, place) => place !== 2);
+      });
+      return [...made.slice(0, 2), undefined, ...made.slice(2)];
+    }
     const rows = hidden!.shape[0]!;
     const multiplied = blocks.length > 0 ? blocks : [head!];
     const logitBlocks = multiplied.map((block) => matmul(hidden!, block, { transposeB: true }));
@@ -190,6 +203,16 @@ export const tokenLogProbsOp: Op<TokenLogProbsAttributes> = {
     },
   ],
 };
+
+/** What follows hidden, head and targets among the inputs. */
+function splitOthers(
+  others: readonly Value[],
+  attributes: TokenLogProbsAttributes,
+): { readonly cuts: RoundCuts | undefined; readonly blocks: readonly Value[] } {
+  if (!attributes.inRounds) return { cuts: undefined, blocks: others };
+  const [count, starts, ends, ...blocks] = others;
+  return { cuts: { count: count!, starts: starts!, ends: ends! }, blocks };
+}
 
 /** Rows of a table weighed by [R, V] and summed → [R, H], block by block. */
 function meanRow(weights: Value, blocks: readonly Value[]): Value {
@@ -232,16 +255,18 @@ export interface TokenLogProbs {
 
 /**
  * @param blocks the head's rows, where it is not to be multiplied as a whole
- * @param attributes nothing is on demand if absent
+ * @param options nothing is on demand if absent; `cuts`: rows are taken in rounds, and the head must not be trained
  */
 export function tokenLogProbs(
   hidden: Value,
   head: Value,
   targets: Value,
   blocks: readonly Value[] = [],
-  attributes: TokenLogProbsAttributes = { onDemand: false },
+  { cuts, onDemand = false }: { readonly cuts?: RoundCuts | undefined; readonly onDemand?: boolean } = {},
 ): TokenLogProbs {
-  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets, ...blocks], attributes);
+  const others = cuts ? [cuts.count, cuts.starts, cuts.ends, ...blocks] : blocks;
+  const attributes = { onDemand, inRounds: cuts !== undefined };
+  const outputs = applyAll(tokenLogProbsOp, [hidden, head, targets, ...others], attributes);
   return { logProbs: outputs[0]!, meanLogits: outputs[3]!, entropy: outputs[4]!, isTopToken: outputs[5]! };
 }
 
