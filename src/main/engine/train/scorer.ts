@@ -72,7 +72,8 @@ export function graphSizes(
   return {
     maxLength,
     chunks,
-    inRounds: chunks > 1,
+    // In little memory nothing is repacked.
+    inRounds: chunks > 1 && !lowMemory,
     rowsPerChunk,
     repacksHead,
     blocks: {
