@@ -72,8 +72,8 @@ export function graphSizes(
   return {
     maxLength,
     chunks,
-    // In little memory nothing is repacked.
-    inRounds: chunks > 1 && !lowMemory,
+    // Otherwise the head is not repacked, nor would it be for each chunk.
+    inRounds: chunks > 1 && repacksHead && !lowMemory,
     rowsPerChunk,
     repacksHead,
     blocks: {
