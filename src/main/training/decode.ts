@@ -175,7 +175,7 @@ export class Answerer {
     options: { readonly seconds: number; readonly signal?: AbortSignal | undefined },
   ): Promise<Rehearsal> {
     const sorted = [...this.prompts].sort((a, b) => b.length - a.length);
-    // Fewer than will be side by side: that takes half the time, and an eighth too much is told of.
+    // Fewer than will be side by side: that takes half the time, and a sixth too much is told of.
     const batch = Math.min(fewPromptsAtOnce, sorted.length);
     const groups = Math.ceil(sorted.length / batch);
     const middle = Math.min(Math.floor(groups / 2) * batch, sorted.length - batch);

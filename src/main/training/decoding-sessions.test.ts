@@ -7,7 +7,7 @@ import { InputError } from '../../shared/errors.ts';
 import { selectTargets, startAdapter, type LoraTrainable } from '../engine/train/adapter.ts';
 import { Random } from '../engine/train/random.ts';
 import { importModel } from '../formats/import-model.ts';
-import { FedSession, MergedSessions, openDecodingSessions } from './decoding-sessions.ts';
+import { FedSession, MergedSessions, openDecodingSessions, slotBytes } from './decoding-sessions.ts';
 import { openBase, supportedArchitectures } from './model.ts';
 
 const bundled = fileURLToPath(new URL('../../../resources/example/model', import.meta.url));
@@ -59,10 +59,12 @@ test('as many are side by side as memory allows', async () => {
     return sessions.batch;
   };
   expect(await batchOf(5)).toBe(5);
-  expect(await batchOf(40)).toBe(32);
-  expect(await batchOf(40, { lowMemory: true })).toBe(16);
-  // 32 sequences of which each takes more than 1 GiB / 32.
-  expect(await batchOf(40, { maxTokens: 2 ** 20 })).toBe(16);
+  expect(await batchOf(50)).toBe(40);
+  expect(await batchOf(50, { lowMemory: true })).toBe(16);
+  // Sequences of which each takes a little less than 1 GiB / 25, and more than 1 GiB / 16.
+  const ofGibibyte = (parts: number): number => 2 ** 30 / parts / slotBytes(model.source.config);
+  expect(await batchOf(50, { maxTokens: Math.floor(ofGibibyte(25)) - 100 })).toBe(25);
+  expect(await batchOf(50, { maxTokens: Math.ceil(ofGibibyte(16)) })).toBe(16);
 });
 
 test('merged policies answer as fed ones do, the base as itself, and leave no file', async () => {

@@ -126,8 +126,9 @@ export class Playground {
       seed,
       eosTokenIds: endTokens(this.model),
       signal,
+      logProbs: onPiece !== undefined,
       onToken: (_sequence, id, logProb) => {
-        if (onPiece) tokens.push({ id, logProb: logProb() });
+        if (onPiece) tokens.push({ id, logProb });
         const piece = stream.push(id);
         if (piece !== '') give(piece);
       },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EvaluationPart } from '../../shared/comparison.ts';
 
 /** To be raised with every change of what evaluations find but for the graph: decoding, reading of answers, their measures. */
-const evaluationVersion = 2;
+const evaluationVersion = 3;
 
 /** Where parts of evaluations are kept between comparisons. */
 export interface PartCache {

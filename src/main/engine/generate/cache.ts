@@ -6,10 +6,17 @@ import type { Feed } from '../session/session.ts';
 /** Slots are added by so many. */
 const slotStep = 64;
 
-/** Keys and values of one sequence's first tokens, per layer and side [keyValueHeads, tokens, D]. */
+/**
+ * There is room for so many times the slots that are needed. Memory that nobody has written to is not there yet, so it costs nothing, and
+ * what is cached can be spread out where it lies: fresh memory would be filled with zeros before it is written.
+ */
+const headroom = 1.5;
+
+/** Keys and values of one sequence's first tokens, copied. */
 export interface CachedTokens {
   readonly tokens: number;
-  readonly tensors: readonly Float32Array[];
+  /** As the past of a pass is fed: per layer and side [keyValueHeads, tokens + 1, D], the last slot meaning nothing. */
+  readonly past: Readonly<Record<string, Feed>>;
 }
 
 /**
@@ -23,6 +30,8 @@ export class KeyValueCache {
   /** Tokens of the sequence at each place. */
   readonly #filled: number[];
   #slots = 0;
+  /** Slots for which there is memory. */
+  #room = 0;
 
   constructor({ layers, keyValueHeads, headSize }: DecoderConfig, places: number) {
     this.#heads = keyValueHeads;
@@ -50,19 +59,38 @@ export class KeyValueCache {
   reserve(tokens: number): void {
     const needed = Math.ceil((tokens + 1) / slotStep) * slotStep;
     if (needed <= this.#slots && needed > this.#slots / 2) return;
-    const places = this.#filled.length;
+    if (needed > this.#slots && needed <= this.#room) this.#spread(needed);
+    else this.#renew(needed);
+    this.#slots = needed;
+  }
+
+  /** Rows of slots as they are laid out: where they begin now, where with so many slots, and how much of them is filled. */
+  #rows(slots: number): { readonly from: number; readonly to: number; readonly length: number }[] {
+    return Array.from({ length: this.#filled.length * this.#heads }, (_, row) => ({
+      from: row * this.#slots * this.#width,
+      to: row * slots * this.#width,
+      length: this.#filled[Math.floor(row / this.#heads)]! * this.#width,
+    }));
+  }
+
+  #spread(slots: number): void {
+    // From the last one on: each moves to where nothing lies that has still to be moved.
+    const rows = this.#rows(slots).reverse();
+    for (const { data } of this.#tensors)
+      for (const { from, to, length } of rows) data.copyWithin(to, from, from + length);
+  }
+
+  #renew(slots: number): void {
+    const rows = this.#rows(slots);
+    this.#room = Math.ceil((slots * headroom) / slotStep) * slotStep;
     for (const tensor of this.#tensors) {
-      const data = new Float32Array(places * this.#heads * needed * this.#width);
-      for (let row = 0; row < places * this.#heads; row++) {
-        const from = row * this.#slots * this.#width;
-        const length = this.#filled[Math.floor(row / this.#heads)]! * this.#width;
-        if (length > 0) data.set(tensor.data.subarray(from, from + length), row * needed * this.#width);
-      }
+      const data = new Float32Array(rows.length * this.#room * this.#width);
+      for (const { from, to, length } of rows)
+        if (length > 0) data.set(tensor.data.subarray(from, from + length), to);
       // Left to the collector, all that is cached could be there twice.
       discard(tensor.data);
       tensor.data = data;
     }
-    this.#slots = needed;
   }
 
   /** The first places, as `CacheNames.places` is fed. */
@@ -126,30 +154,31 @@ export class KeyValueCache {
     this.#filled[from] = 0;
   }
 
-  /** Copies a place's sequence. */
+  /** Copies a place's sequence, and the slot behind it. */
   copy(place: number): CachedTokens {
     const [heads, stride] = [this.#heads, this.#slots * this.#width];
     const tokens = this.#filled[place]!;
-    const length = tokens * this.#width;
-    const tensors = this.#tensors.map(({ data }) => {
+    const length = (tokens + 1) * this.#width;
+    const copied = this.#tensors.map(({ names, data }): [string, Feed] => {
       const own = new Float32Array(heads * length);
       for (let head = 0; head < heads; head++) {
         const start = (place * heads + head) * stride;
         own.set(data.subarray(start, start + length), head * length);
       }
-      return own;
+      return [names.past, { data: own, shape: [heads, tokens + 1, this.#width] }];
     });
-    return { tokens, tensors };
+    return { tokens, past: Object.fromEntries(copied) };
   }
 
   /** Begins a sequence at an empty place with what another one began with; there is room for it. */
-  paste({ tokens, tensors }: CachedTokens, place: number): void {
+  paste({ tokens, past }: CachedTokens, place: number): void {
     const [heads, stride] = [this.#heads, this.#slots * this.#width];
     const length = tokens * this.#width;
-    for (const [at, { data }] of this.#tensors.entries()) {
+    for (const { names, data } of this.#tensors) {
+      const copied = past[names.past]!.data as Float32Array;
       for (let head = 0; head < heads; head++) {
-        const own = tensors[at]!.subarray(head * length, (head + 1) * length);
-        data.set(own, (place * heads + head) * stride);
+        const start = head * (tokens + 1) * this.#width;
+        data.set(copied.subarray(start, start + length), (place * heads + head) * stride);
       }
     }
     this.#filled[place] = tokens;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
+import { readSafetensorsHeader, readTensorFloat32 } from '../../formats/safetensors.ts';
 import { fixture } from '../../formats/testing.ts';
 import { gather, matmul } from '../graph/ops/index.ts';
 import { input } from '../graph/types.ts';
@@ -9,7 +10,7 @@ import { openModel } from '../models/load.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { rotaryTables } from '../models/rotary-tables.ts';
 import { GraphSession, int64 } from '../session/session.ts';
-import type { Trainable } from '../train/graphs.ts';
+import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { Random } from '../train/random.ts';
 import { Decoder, type Piece } from './decoder.ts';
 
@@ -201,6 +202,44 @@ test.each([1, 3])(
       decoding.end(0);
     }
     expect(compared).toBe(4 * 4);
+  },
+);
+
+test.each([1, 3])(
+  'the likeliest tokens are those of the logits, and logits that are not finite have none: batch %i',
+  async (batch) => {
+    const { family, config } = tiny('tied');
+    const size = config.vocabularySize;
+    const full: Trainable = { kind: 'full' };
+    const decoder = await Decoder.create({ family, config }, full, { batch, maxLength: 64, threads: 1 });
+    held.push(decoder);
+    const header = readSafetensorsHeader(fixture('llama/tied/model.safetensors'));
+    const layout = trainableLayout({ family, config }, full);
+    const parameters = new Float32Array(layout.size);
+    for (const { name, offset } of layout.entries)
+      parameters.set(readTensorFloat32(header, header.tensors.get(name)!), offset);
+    const prompts = Array.from({ length: batch }, (_, at) => Int32Array.from([1, 5 + at, 9]));
+    const [told, chosen] = [decoder.begin(parameters), decoder.begin(parameters)];
+    const tokens: number[] = [];
+    for (let step = 0; step < batch + 6; step++) {
+      const piece: Piece | undefined = prompts[step] && { tokens: prompts[step]!, logits: 'last' };
+      const logits = await told.pass(tokens, piece);
+      const found = await chosen.likeliest(tokens, piece);
+      const expected = Array.from({ length: logits.length / size }, (_, row) => {
+        const own = [...logits.subarray(row * size, (row + 1) * size)];
+        return own.indexOf(Math.max(...own));
+      });
+      expect(found).toEqual(expected);
+      tokens.splice(0, tokens.length, ...found);
+    }
+    // One number of the table, of a token that is not read: of each row one logit alone.
+    const table = layout.entries.find(({ name }) => name === 'model.embed_tokens.weight')!;
+    for (const broken of [NaN, Infinity]) {
+      const diverged = parameters.slice();
+      diverged[table.offset] = broken;
+      const decoding = decoder.begin(diverged);
+      await expect(decoding.likeliest([], { tokens: [4, 5], logits: 'last' })).rejects.toThrow('not finite');
+    }
   },
 );
 

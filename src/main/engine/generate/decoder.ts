@@ -6,10 +6,18 @@ import { eightBitWeights, type EightBitWeights } from '../models/eight-bit.ts';
 import type { ModelSource } from '../models/family.ts';
 import type { ParameterLayout } from '../models/parameters.ts';
 import { contextHash } from '../session/context.ts';
-import { encodeGraph, GraphSession, int64, type Feed, type HashedGraph } from '../session/session.ts';
+import {
+  encodeGraph,
+  GraphSession,
+  int64,
+  type Feed,
+  type HashedGraph,
+  type TensorData,
+} from '../session/session.ts';
 import { trainableLayout, type Trainable } from '../train/graphs.ts';
 import { KeyValueCache, type CachedTokens } from './cache.ts';
 import { decodingGraph, type DecodingSizes } from './graph.ts';
+import { NonFiniteLogitsError } from './sampling.ts';
 
 export interface DecoderOptions extends DecodingSizes {
   readonly threads?: number | undefined;
@@ -131,6 +139,12 @@ export interface Piece {
   readonly logits: 'none' | 'last' | 'all';
 }
 
+/** What a run gave out, and how many rows of it were asked for. */
+interface Pass {
+  readonly results: Readonly<Record<string, TensorData>>;
+  readonly rows: number;
+}
+
 /**
  * Sequences being decoded on one session, at places 0, 1, … Prompts are read one at a time, while the sequences that stand at
  * places go on token by token.
@@ -143,7 +157,8 @@ export class Decoding {
   readonly #cache: KeyValueCache;
   /** What is fed as the past of a sequence that has none: one slot that nobody sees, for a product over no terms is no zero. */
   readonly #noPast: Readonly<Record<string, Feed>>;
-  readonly #fetches: readonly string[];
+  /** Keys and values of new tokens. */
+  readonly #fresh: readonly string[];
   #sequences = 0;
   /** What every prompt that is begun from now on begins with. */
   #prefix: CachedTokens | undefined;
@@ -163,7 +178,7 @@ export class Decoding {
     const nothing = { data: new Float32Array(keyValueHeads * headSize), shape: [keyValueHeads, 1, headSize] };
     const names = Array.from({ length: layers }, (_, layer) => cacheNames(layer)).flat();
     this.#noPast = Object.fromEntries(names.map(({ past }) => [past, nothing]));
-    this.#fetches = ['logits', ...names.map(({ fresh }) => fresh)];
+    this.#fresh = names.map(({ fresh }) => fresh);
   }
 
   /** Sequences at places: a prompt that is still being read is none of them. */
@@ -178,11 +193,29 @@ export class Decoding {
    * @returns logits [rows, V]: after each token, then those that the piece wants
    */
   async pass(tokens: readonly number[], piece?: Piece): Promise<Float32Array> {
+    const { results, rows } = await this.#run(['logits'], tokens, piece);
+    return (results['logits'] as Float32Array).subarray(0, rows * this.#config.vocabularySize);
+  }
+
+  /**
+   * As `pass`, of which only the tokens with the largest logits are given out: of 32 sequences the logits are 6 MB.
+   * @returns the first of equals, as `likeliest` (sampling.ts)
+   * @throws NonFiniteLogitsError where a logit is not finite
+   */
+  async likeliest(tokens: readonly number[], piece?: Piece): Promise<number[]> {
+    const { results, rows } = await this.#run(['likeliest', 'total'], tokens, piece);
+    if (!(results['total'] as Float32Array).subarray(0, rows).every(Number.isFinite))
+      throw new NonFiniteLogitsError();
+    return Array.from((results['likeliest'] as BigInt64Array).subarray(0, rows), Number);
+  }
+
+  #run(asked: readonly string[], tokens: readonly number[], piece: Piece | undefined): Promise<Pass> {
     if (tokens.length !== this.#sequences && !(piece && this.#batch === 1))
       throw new Error(`${tokens.length} tokens for ${this.#sequences} sequences`);
+    const fetches = [...asked, ...this.#fresh];
     return this.#batch === 1
-      ? this.#passOfOne(piece ?? { tokens, logits: 'last' })
-      : this.#passOfMany(tokens, piece);
+      ? this.#passOfOne(fetches, piece ?? { tokens, logits: 'last' })
+      : this.#passOfMany(fetches, tokens, piece);
   }
 
   /**
@@ -233,7 +266,7 @@ export class Decoding {
     this.#sequences = last;
   }
 
-  async #passOfOne({ tokens, logits }: Piece): Promise<Float32Array> {
+  async #passOfOne(fetches: readonly string[], { tokens, logits }: Piece): Promise<Pass> {
     const { length } = tokens;
     this.#makeRoom([], 0, length);
     const rows = logits === 'all' ? Array.from({ length }, (_, row) => row) : [length - 1];
@@ -243,20 +276,25 @@ export class Decoding {
         ...this.#rowFeeds(Array.from(tokens), this.#positions(0, length), rows),
         ...this.#pieceFeeds(0, length),
       },
-      this.#fetches,
+      fetches,
     );
     this.#cache.append((name) => results[name] as Float32Array, 0, 0, length);
     if (logits !== 'none') this.#sequences = 1;
-    return results['logits'] as Float32Array;
+    return { results, rows: rows.length };
   }
 
-  async #passOfMany(tokens: readonly number[], piece: Piece | undefined): Promise<Float32Array> {
+  async #passOfMany(
+    fetches: readonly string[],
+    tokens: readonly number[],
+    piece: Piece | undefined,
+  ): Promise<Pass> {
     const count = tokens.length;
     if (piece && count === this.#batch) throw new Error('there is no place for another sequence');
     // Products have at least two rows, if need be with tokens that nobody looks at: one row alone takes another way through
-    // the runtime, and where weights are fed or not repacked its last bits are others than beside neighbours.
-    const length = piece?.tokens.length ?? Math.max(0, 2 - count);
-    const singles = count + length > 1 ? count : 1;
+    // the runtime, and where weights are fed or not repacked its last bits are others than beside neighbours. And there is a
+    // token at a place at least: the runtime takes sums over no rows for as many as there are columns.
+    const length = piece?.tokens.length ?? 0;
+    const singles = Math.max(count, piece ? 1 : 2);
     const longest = tokens.map((_, place) => this.#cache.filled(place) + 1);
     if (piece) this.#makeRoom(longest, count, length);
     else this.#cache.reserve(Math.max(0, ...longest));
@@ -264,13 +302,9 @@ export class Decoding {
     const positions = [
       ...tokens.map((_, place) => this.#cache.filled(place)),
       ...unseen(singles - count),
-      ...(piece ? this.#positions(count, length) : unseen(length)),
+      ...this.#positions(count, length),
     ];
-    const ids = [
-      ...tokens,
-      ...unseen(singles - count),
-      ...(piece ? Array.from(piece.tokens) : unseen(length)),
-    ];
+    const ids = [...tokens, ...unseen(singles - count), ...Array.from(piece?.tokens ?? [])];
     const rows = [...tokens.keys()];
     if (piece?.logits === 'last') rows.push(singles + length - 1);
     if (piece?.logits === 'all') throw new Error('all logits of a piece are given of a single sequence');
@@ -280,15 +314,16 @@ export class Decoding {
       ...this.#placeFeeds(singles, count),
       ...this.#pieceFeeds(piece ? count : undefined, length),
       row_lengths: { data: int64([singles, length]), shape: [2] },
+      has_sequence: { data: Uint8Array.of(piece ? 1 : 0), shape: [] },
     };
-    const results = await this.#session.run(feeds, this.#fetches);
+    const results = await this.#session.run(feeds, fetches);
     const fresh = (name: string): Float32Array => results[name] as Float32Array;
     for (let place = 0; place < count; place++) this.#cache.append(fresh, place, place, 1);
     if (piece) {
       this.#cache.append(fresh, count, singles, length);
       if (piece.logits !== 'none') this.#sequences += 1;
     }
-    return (results['logits'] as Float32Array).subarray(0, rows.length * this.#config.vocabularySize);
+    return { results, rows: rows.length };
   }
 
   #positions(place: number, length: number): number[] {
@@ -332,7 +367,9 @@ export class Decoding {
   #pieceFeeds(place: number | undefined, length: number): Record<string, Feed> {
     const groups = this.#config.heads / this.#config.keyValueHeads;
     const filled = place === undefined ? 0 : this.#cache.filled(place);
-    const slots = filled > 0 ? this.#cache.slots : 1;
+    // Of a prompt that is begun, instead of all the slots that the longest sequence needs.
+    const prefix = filled > 0 && filled === this.#prefix?.tokens ? this.#prefix : undefined;
+    const slots = prefix ? filled + 1 : filled > 0 ? this.#cache.slots : 1;
     const width = length + slots;
     const causal = new Float32Array(groups * length * width).fill(-Infinity);
     for (let row = 0; row < groups * length; row++) {
@@ -341,7 +378,7 @@ export class Decoding {
       causal.fill(0, start + length, start + length + filled);
     }
     return {
-      ...(filled > 0 ? this.#cache.pastFeeds(place!) : this.#noPast),
+      ...(prefix?.past ?? (filled > 0 ? this.#cache.pastFeeds(place!) : this.#noPast)),
       causal: { data: causal, shape: [groups * length, width] },
       causal_lengths: { data: int64([length, slots]), shape: [2] },
     };

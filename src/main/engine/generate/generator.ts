@@ -5,7 +5,7 @@ import { commonLength } from '../train/packing.ts';
 import { Random } from '../train/random.ts';
 import { breathe, Decoder, promptPiece, type BaseWeights, type Piece } from './decoder.ts';
 import { divergenceOf } from './divergence.ts';
-import { drawToken, likeliest, logProbOf, type SamplingOptions } from './sampling.ts';
+import { chooseToken, logProbOf, type SamplingOptions } from './sampling.ts';
 
 export interface GeneratorOptions {
   /** Threads of one operation; 0 or absent lets the runtime choose. */
@@ -29,10 +29,12 @@ export interface GenerateOptions extends SamplingOptions {
   /** Tokens that end a sequence. */
   readonly eosTokenIds: readonly number[];
   /**
-   * Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. `logProb`
-   * computes the token's log-prob in nats, at temperature 1 whatever it was drawn at; to be called at once or never.
+   * Called for each new token, the one that ends a sequence included. `sequence` is the prompt's index. `logProb`: the token's
+   * in nats, at temperature 1 whatever it was drawn at, where `logProbs` asks for it, else NaN.
    */
-  readonly onToken?: (sequence: number, tokenId: number, logProb: () => number) => void;
+  readonly onToken?: (sequence: number, tokenId: number, logProb: number) => void;
+  /** Whether log-probs are told: they take all logits of a token out of the runtime. */
+  readonly logProbs?: boolean;
   /** A policy that reads along: how far what is generated lies from it is measured at every token. */
   readonly against?: Reader | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -130,6 +132,7 @@ export class Generator {
   async #generateAll(sequences: readonly Sequence[], options: GenerateOptions): Promise<void> {
     const { batch, config } = this.#decoder;
     const { against, signal } = options;
+    const isGreedy = options.temperature === 0 && !against && !options.logProbs;
     // From the longest on: the cache need not grow in the midst.
     const waiting = [...sequences].sort((a, b) => a.prompt.length - b.prompt.length);
     const decoding = this.#decoder.begin(options.parameters);
@@ -147,7 +150,8 @@ export class Generator {
         reading = { sequence: waiting.pop()!, at: prefix.length };
       const piece = reading && pieceOf(reading.sequence.prompt, reading.at);
       const tokens = running.map((sequence) => sequence.tokens.at(-1)!);
-      const logits = await decoding.pass(tokens, piece);
+      const likeliest = isGreedy ? await decoding.likeliest(tokens, piece) : undefined;
+      const logits = isGreedy ? undefined : await decoding.pass(tokens, piece);
       const otherLogits = await others?.pass(tokens, piece);
       if (reading) {
         reading.at += piece!.tokens.length;
@@ -158,9 +162,9 @@ export class Generator {
       }
       running.forEach((sequence, place) => {
         const [from, to] = [place * config.vocabularySize, (place + 1) * config.vocabularySize];
-        const row = logits.subarray(from, to);
-        if (otherLogits) sequence.divergences.push(divergenceOf(row, otherLogits.subarray(from, to)));
-        take(sequence, row, options);
+        const row = logits?.subarray(from, to);
+        if (otherLogits) sequence.divergences.push(divergenceOf(row!, otherLogits.subarray(from, to)));
+        take(sequence, row ?? likeliest![place]!, options);
       });
       for (let place = running.length - 1; place >= 0; place--) {
         if (!running[place]!.finish) continue;
@@ -234,10 +238,12 @@ function pieceOf(prompt: Int32Array, at: number): Piece {
   return { tokens, logits: at + tokens.length === prompt.length ? 'last' : 'none' };
 }
 
-function take(sequence: Sequence, logits: Float32Array, options: GenerateOptions): void {
-  const token = options.temperature === 0 ? likeliest(logits) : drawToken(logits, options, sequence.random);
+/** @param found a token that has been chosen, or logits to choose one by */
+function take(sequence: Sequence, found: number | Float32Array, options: GenerateOptions): void {
+  const logits = typeof found === 'number' ? undefined : found;
+  const token = typeof found === 'number' ? found : chooseToken(found, options, sequence.random);
   sequence.tokens.push(token);
-  options.onToken?.(sequence.index, token, () => logProbOf(logits, token));
+  options.onToken?.(sequence.index, token, logits && options.logProbs ? logProbOf(logits, token) : NaN);
   if (options.eosTokenIds.includes(token)) sequence.finish = 'end';
   else if (sequence.tokens.length >= sequence.mostTokens) sequence.finish = 'length';
 }

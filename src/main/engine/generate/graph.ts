@@ -1,4 +1,4 @@
-import { concat, gather, matmul } from '../graph/ops/index.ts';
+import { argMax, concat, gather, matmul, reduceSum } from '../graph/ops/index.ts';
 import { input, type Value } from '../graph/types.ts';
 import { cachedAttention } from '../models/attention.ts';
 import type { EightBitWeights } from '../models/eight-bit.ts';
@@ -17,7 +17,8 @@ export interface DecodingSizes {
 /**
  * One pass over new tokens after cached ones. For one sequence at a time they are its next T tokens; for several, the next
  * token of each of S sequences, then T tokens of a prompt that is being read meanwhile (`cachedAttention`).
- * Outputs: `logits` [R, V] at `rows` and the new tokens' keys and values.
+ * Outputs: `logits` [R, V] at `rows`, int64 `likeliest` [R] the places of the largest, `total` [R] their sums, which are finite only
+ * where all of them are; the new tokens' keys and values.
  * @param eightBit the base's weights, where they are not to be as they are stored
  * Inputs: `token_ids` [N], `positions` [1, N], `rows` [R] among the N, those of the attention, and the trainable tensors by name.
  */
@@ -41,10 +42,18 @@ export function decodingGraph(
   });
   const asked = gather(hidden, input('rows', 'int64', ['R'])); // [R, H]
   const name = family.headName(config);
-  if (eightBit) return { logits: eightBit.head(name, asked, config.vocabularySize), ...attention.fresh };
-  const head = parameters.blocks(name, [config.vocabularySize, config.hiddenSize]);
-  const logits = head.map((block) => matmul(asked, block, { transposeB: true }));
-  return { logits: logits.length === 1 ? logits[0]! : concat(logits, 1), ...attention.fresh };
+  const head = (): Value => {
+    const blocks = parameters.blocks(name, [config.vocabularySize, config.hiddenSize]);
+    const logits = blocks.map((block) => matmul(asked, block, { transposeB: true }));
+    return logits.length === 1 ? logits[0]! : concat(logits, 1);
+  };
+  const logits = eightBit ? eightBit.head(name, asked, config.vocabularySize) : head();
+  return {
+    logits,
+    likeliest: argMax(logits),
+    total: reduceSum(logits, [-1], false),
+    ...attention.fresh,
+  };
 }
 
 /**

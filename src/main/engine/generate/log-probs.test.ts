@@ -55,7 +55,8 @@ describe.each(['tied', 'untied', 'llama3-rope'])('%s', (name) => {
       const told: number[][] = prompts.map(() => []);
       const results = await generator.generate(prompts, {
         ...greedy,
-        onToken: (sequence, _token, logProb) => told[sequence]!.push(logProb()),
+        logProbs: true,
+        onToken: (sequence, _token, logProb) => told[sequence]!.push(logProb),
       });
       for (const [place, { tokens }] of results.entries()) {
         const wanted = await scored(source, { kind: 'none' }, prompts[place]!, Int32Array.from(tokens));
@@ -97,7 +98,8 @@ test('sampled tokens are told with their log-prob at temperature 1, whatever the
     maxTokens: 20,
     temperature: 2,
     topP: 0.9,
-    onToken: (_sequence, _token, logProb) => told.push(logProb()),
+    logProbs: true,
+    onToken: (_sequence, _token, logProb) => told.push(logProb),
   });
   expectClose(told, await scored(source, { kind: 'none' }, prompt, Int32Array.from(result!.tokens)));
 });

@@ -38,7 +38,8 @@ test.each([
         parameters,
         // Some end early: the next prompt is read beside those that go on.
         eosTokenIds: Array.from({ length: 6 }, (_, token) => 7 * token),
-        onToken: (sequence, _token, logProb) => logProbs[sequence]!.push(logProb()),
+        logProbs: true,
+        onToken: (sequence, _token, logProb) => logProbs[sequence]!.push(logProb),
       });
       return answers.map((each, place) => ({ ...each, logProbs: logProbs[place] }));
     };

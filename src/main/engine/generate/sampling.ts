@@ -49,6 +49,11 @@ export function logProbOf(logits: Float32Array, token: number): number {
   return logProb;
 }
 
+/** The next token: `likeliest` at temperature 0, else drawn. */
+export function chooseToken(logits: Float32Array, options: SamplingOptions, random: Random): number {
+  return options.temperature === 0 ? likeliest(logits) : drawToken(logits, options, random);
+}
+
 /**
  * Draws a token from softmax(logits / temperature), cut to its nucleus (Holtzman et al. 2020) as transformers'
  * TopPLogitsWarper: the fewest likeliest tokens whose probabilities reach topP, never less than one; equals are taken

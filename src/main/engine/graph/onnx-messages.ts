@@ -144,3 +144,25 @@ export function encodeTypeInfo(name: string, elementType: number, shape: Shape):
   info.tag(2, WireType.LengthDelimited).bytes(type.finish());
   return info.finish();
 }
+
+/** Only the dozen messages that a plain model needs are written, by the field numbers of onnx.proto. */
+const irVersion = 10;
+const operatorSets = [
+  { domain: '', version: 21 },
+  { domain: 'com.microsoft', version: 1 },
+];
+
+/** @param graph a GraphProto */
+export function encodeModel(graph: Uint8Array): Uint8Array {
+  const model = new BinaryWriter();
+  model.tag(1, WireType.Varint).int64(irVersion);
+  model.tag(2, WireType.LengthDelimited).string('plumbline');
+  model.tag(7, WireType.LengthDelimited).bytes(graph);
+  for (const { domain, version } of operatorSets) {
+    const set = new BinaryWriter();
+    set.tag(1, WireType.LengthDelimited).string(domain);
+    set.tag(2, WireType.Varint).int64(version);
+    model.tag(8, WireType.LengthDelimited).bytes(set.finish());
+  }
+  return model.finish();
+}

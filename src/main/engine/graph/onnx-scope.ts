@@ -1,5 +1,5 @@
-import { WireType, type BinaryWriter } from '@bufbuild/protobuf/wire';
-import { encodeNode, encodeValueInfo } from './onnx-messages.ts';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { encodeNode, encodeTensor, encodeValueInfo } from './onnx-messages.ts';
 import { input, type Value } from './types.ts';
 
 /** Nodes of the graph, of one branch or of a round, and what has to be read wider for them. */
@@ -69,4 +69,28 @@ export function writeRound(
     body.tag(11, WireType.LengthDelimited).bytes(info);
   for (const info of [encodeValueInfo(goesOn, flag), ...carried.map(({ after }) => after)])
     body.tag(12, WireType.LengthDelimited).bytes(info);
+}
+
+/** The branch that is taken where nobody asks: its results have no elements. */
+export function writeNothing(
+  results: readonly { readonly name: string; readonly value: Value }[],
+): Uint8Array {
+  const branch = new BinaryWriter();
+  // No rows; if rounds make them, those of one round follow those of another.
+  const none = results.map(({ name, value }) => ({
+    name,
+    value: {
+      ...value,
+      shape: value.shape.map((dim, axis) => (axis === 0 || typeof dim === 'string' ? 0 : dim)),
+    },
+  }));
+  for (const { name, value } of none) {
+    const tensor = encodeTensor(name, value, new Uint8Array());
+    const form = { operator: 'Constant', attributes: { value: { tensor } } };
+    branch.tag(1, WireType.LengthDelimited).bytes(encodeNode(form, [], [name]));
+  }
+  branch.tag(2, WireType.LengthDelimited).string('unwanted');
+  for (const { name, value } of none)
+    branch.tag(12, WireType.LengthDelimited).bytes(encodeValueInfo(name, value));
+  return branch.finish();
 }

@@ -1,7 +1,19 @@
 import { expect, test } from 'vitest';
 import { GraphSession } from '../session/session.ts';
 import { encodeOnnx } from './onnx.ts';
-import { add, after, inRounds, matmul, mul, onDemand, reshape, softmax } from './ops/index.ts';
+import {
+  add,
+  after,
+  argMax,
+  either,
+  gather,
+  inRounds,
+  matmul,
+  mul,
+  onDemand,
+  reshape,
+  softmax,
+} from './ops/index.ts';
 import { timesDim } from './shape.ts';
 import { constant, input, scalar, type Value } from './types.ts';
 
@@ -164,4 +176,72 @@ test('rounds go through the same nodes as often as a run says, each over its own
       }
     await session.release();
   }
+});
+
+test('of two values only the one is made that the condition asks for', async () => {
+  const condition = input('condition', 'bool', []);
+  const x = input('x', 'float32', ['T', 3]);
+  const places = input('places', 'int64', ['T']);
+  const shared = mul(x, scalar(2));
+  // A row that is not there: whoever makes the first value fails.
+  const chosen = either(condition, add(gather(x, places), shared), add(shared, scalar(1)));
+  const outputs = { chosen, twice: mul(chosen, scalar(3)) };
+  for (const optimization of ['disabled', 'all'] as const) {
+    const session = await GraphSession.create(outputs, { threads: 1, optimization });
+    const run = (holds: boolean, place: bigint) =>
+      session.run({
+        x: { data: Float32Array.of(1, -2, 3), shape: [1, 3] },
+        places: { data: BigInt64Array.of(place), shape: [1] },
+        condition: { data: Uint8Array.of(holds ? 1 : 0), shape: [] },
+      });
+    const first = await run(true, 0n);
+    expect([...first['chosen']!]).toEqual([3, -6, 9]);
+    expect([...first['twice']!]).toEqual([9, -18, 27]);
+    await expect(run(true, 5n)).rejects.toThrow('Gather');
+    const second = await run(false, 5n);
+    expect([...second['chosen']!]).toEqual([3, -3, 7]);
+    expect([...second['twice']!]).toEqual([9, -9, 21]);
+    await session.release();
+  }
+});
+
+test('a value that is there anyhow may be one of two; a branch within a branch is refused', async () => {
+  const condition = input('condition', 'bool', []);
+  const x = input('x', 'float32', [3]);
+  const doubled = mul(x, scalar(2));
+  const session = await GraphSession.create(
+    { doubled, chosen: either(condition, doubled, x), again: doubled },
+    { threads: 1 },
+  );
+  for (const [holds, expected] of [
+    [true, [2, -4, 6]],
+    [false, [1, -2, 3]],
+  ] as const) {
+    const found = await session.run({
+      x: { data: Float32Array.of(1, -2, 3), shape: [3] },
+      condition: { data: Uint8Array.of(holds ? 1 : 0), shape: [] },
+    });
+    expect([...found['chosen']!]).toEqual(expected);
+    expect([...found['doubled']!]).toEqual([2, -4, 6]);
+    expect([...found['again']!]).toEqual([2, -4, 6]);
+  }
+  await session.release();
+  const inner = either(condition, doubled, x);
+  expect(() => encodeOnnx({ out: either(condition, inner, x) })).toThrow('Either is in a branch of Either');
+  expect(() => either(x, doubled, x)).toThrow('the condition is');
+});
+
+test('of equal largest numbers the first is found', async () => {
+  const session = await GraphSession.create(
+    { place: argMax(input('x', 'float32', ['T', 40])) },
+    { threads: 1 },
+  );
+  const rows = [
+    Array.from({ length: 40 }, (_, at) => (at % 20 === 7 ? 5 : -at)),
+    new Array<number>(40).fill(-3),
+    Array.from({ length: 40 }, (_, at) => at),
+  ];
+  const { place } = await session.run({ x: { data: Float32Array.from(rows.flat()), shape: [3, 40] } });
+  expect([...place!]).toEqual([7n, 0n, 39n]);
+  await session.release();
 });

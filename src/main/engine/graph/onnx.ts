@@ -3,6 +3,7 @@ import { reachableNodes, verify } from './verify.ts';
 import {
   elementTypes,
   encodeExternal,
+  encodeModel,
   encodeNode,
   encodeTensor,
   encodeTypeInfo,
@@ -10,21 +11,12 @@ import {
   rawBytes,
   storedTypes,
 } from './onnx-messages.ts';
+import { placeNodes, type Placement } from './branches.ts';
 import { constant, input as makeInput, nodeOf } from './types.ts';
-import { Scope, writeRound } from './onnx-scope.ts';
-import { onDemandOp } from './ops/blocks.ts';
+import { Scope, writeNothing, writeRound } from './onnx-scope.ts';
+import { eitherOp, onDemandOp } from './ops/blocks.ts';
 import { roundsOp, type RoundsAttributes } from './ops/rounds.ts';
 import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
-
-/**
- * Writes a graph as an ONNX model. Only the dozen messages a plain model needs, by the field numbers of onnx.proto
- * (IR version 10, operator set 21).
- */
-const irVersion = 10;
-const operatorSets = [
-  { domain: '', version: 21 },
-  { domain: 'com.microsoft', version: 1 },
-];
 
 const longestKey = 1 << 20;
 
@@ -49,6 +41,7 @@ export interface OnDemand {
 }
 
 /**
+ * Writes a graph as an ONNX model.
  * @param outputs graph outputs by name; every node must have an ONNX form (see lower/)
  * @param options repacks: whether the runtime will repack frozen weights; if not, an `unrepacked` weight is the weight itself
  * @throws Error where the graph does not verify or a node has none
@@ -83,6 +76,7 @@ class GraphWriter {
   readonly #made = new Set<Node>();
   #scope = new Scope();
   #widened = 0;
+  #branches = 0;
   #externalWeights = false;
 
   constructor(outputs: Readonly<Record<string, Value>>, repacks: boolean, onDemand: OnDemand | undefined) {
@@ -102,10 +96,11 @@ class GraphWriter {
   }
 
   write(): EncodedGraph {
-    const partition = this.#partition([...this.#outputs, ...this.#inPlace].map(([, value]) => value));
-    const { nodes, guarded } = partition;
-    for (const node of [...nodes, ...[...guarded.values()].flat()]) this.#made.add(node);
-    this.#addAll(partition);
+    const placement = this.#place([...this.#outputs, ...this.#inPlace].map(([, value]) => value));
+    const { nodes, branches } = placement;
+    for (const node of [...nodes, ...[...branches.values()].flat(2)]) this.#made.add(node);
+    this.#nameOutputs(new Set(nodes));
+    this.#addAll(placement);
     const results = this.#outputs.map(([name, value]) => this.#alias(name, value));
     this.#inPlace.forEach(([name, value]) => this.#alias(name, value));
     this.#addBranches(this.#made);
@@ -128,44 +123,34 @@ class GraphWriter {
     this.#writeShapes(graph, nodes);
     this.#scope.writeTypes(graph);
 
-    const model = new BinaryWriter();
-    model.tag(1, WireType.Varint).int64(irVersion);
-    model.tag(2, WireType.LengthDelimited).string('plumbline');
-    model.tag(7, WireType.LengthDelimited).bytes(graph.finish());
-    for (const { domain, version } of operatorSets) {
-      const set = new BinaryWriter();
-      set.tag(1, WireType.LengthDelimited).string(domain);
-      set.tag(2, WireType.Varint).int64(version);
-      model.tag(8, WireType.LengthDelimited).bytes(set.finish());
+    return {
+      bytes: encodeModel(graph.finish()),
+      inputs: this.#inputs,
+      hasExternalWeights: this.#externalWeights,
+    };
+  }
+
+  /** What a node of every run makes has the caller's name at once. */
+  #nameOutputs(made: ReadonlySet<Node>): void {
+    for (const [name, value] of this.#outputs) {
+      const node = nodeOf(value);
+      if (node && made.has(node) && node.op !== onDemandOp && !this.#names.has(value))
+        this.#names.set(value, name);
     }
-    return { bytes: model.finish(), inputs: this.#inputs, hasExternalWeights: this.#externalWeights };
   }
 
   /** What values need of nodes that are not made yet. */
-  #partition(values: readonly Value[]): Partition {
-    const isGuard = ({ op }: Node): boolean => this.#condition !== undefined && op === onDemandOp;
-    const nodes = this.#unmade(values, isGuard);
-    const taken = new Set(nodes);
-    const guarded = new Map<Node, readonly Node[]>();
-    for (const guard of nodes.filter(isGuard)) {
-      const own = this.#unmade(guard.inputs).filter((node) => !taken.has(node));
-      own.forEach((node) => taken.add(node));
-      guarded.set(guard, own);
-    }
-    return { nodes, guarded };
+  #place(values: readonly Value[]): Placement {
+    return placeNodes(values, this.#condition !== undefined, (node) => this.#made.has(node));
   }
 
-  #unmade(values: readonly Value[], isEnd: (node: Node) => boolean = () => false): readonly Node[] {
-    const isMade = (node: Node): boolean => this.#made.has(node);
-    return reachableNodes(values, (node) => isMade(node) || isEnd(node)).filter((node) => !isMade(node));
-  }
-
-  #addAll({ nodes, guarded }: Partition): void {
+  #addAll({ nodes, branches }: Placement): void {
     for (const node of nodes) {
-      const own = guarded.get(node);
-      if (own) this.#guard(node, own);
-      else if (node.op === roundsOp) this.#addRounds(node);
-      else this.#add(node);
+      const parts = branches.get(node);
+      if (node.op === roundsOp) this.#addRounds(node);
+      else if (!parts) this.#add(node);
+      else if (node.op === eitherOp) this.#choose(node, parts);
+      else this.#guard(node, parts[0]!);
     }
   }
 
@@ -177,11 +162,11 @@ class GraphWriter {
     const names = outputs.map((value) => this.#name(value));
     const condition = `${names[0]}_goes_on`;
     this.#names.set(round, `${names[0]}_round`);
-    const partition = this.#partition(results);
+    const placement = this.#place(results);
     const outer = this.#scope;
     const own = new Scope();
     this.#scope = own;
-    this.#addAll(partition);
+    this.#addAll(placement);
     this.#scope = outer;
     const body = new BinaryWriter();
     writeRound(body, own, {
@@ -190,7 +175,7 @@ class GraphWriter {
       round: { name: this.#name(round), value: round },
       results: results.map((value) => ({ name: this.#name(value), value })),
     });
-    this.#writeShapes(body, partition.nodes);
+    this.#writeShapes(body, placement.nodes);
     own.writeTypes(body);
     const none = results.map(({ dtype, shape: [, ...rest] }) =>
       this.#name(constant([], [0, ...(rest as number[])], dtype)),
@@ -206,6 +191,18 @@ class GraphWriter {
     const condition = this.#name(makeInput(this.#condition!, 'bool', []));
     this.#scope.add(this.#branch(condition, own, guard.inputs, new Map()));
     guard.outputs.forEach((value, place) => this.#names.set(value, this.#name(guard.inputs[place]!)));
+  }
+
+  /** One of two values, each made where it is the one. */
+  #choose(node: Node, parts: readonly (readonly Node[])[]): void {
+    const [condition, ...values] = node.inputs;
+    const [output] = node.outputs;
+    const name = this.#name(output!);
+    const [wanted, other] = ['then', 'else'].map((branch, place) =>
+      this.#subgraph(branch, parts[place]!, [values[place]!], [`${name}_${branch}`]),
+    );
+    const attributes = { then_branch: { graph: wanted! }, else_branch: { graph: other! } };
+    this.#scope.add(encodeNode({ operator: 'If', attributes }, [this.#name(condition!)], [name]));
   }
 
   #add(node: Node): void {
@@ -229,8 +226,10 @@ class GraphWriter {
   /** Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2. */
   #writeShapes(graph: BinaryWriter, nodes: readonly Node[]): void {
     // What is on demand has no shape of its own that every run has.
-    for (const node of nodes.filter(({ op }) => op !== onDemandOp && op !== roundsOp))
-      for (const value of node.outputs)
+    const given = new Set(this.#outputs.map(([name]) => name));
+    const told = nodes.filter(({ op }) => op !== onDemandOp && op !== roundsOp);
+    for (const value of told.flatMap(({ outputs }) => outputs))
+      if (!given.has(this.#name(value)))
         graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
   }
 
@@ -263,64 +262,64 @@ class GraphWriter {
       if (passedOn.size > 0) this.#scope.add(this.#branch(condition, nodes, [...passedOn], outputs));
   }
 
+  /**
+   * The graph of a branch that makes these nodes.
+   * @param names by which it gives out results that others have made
+   */
+  #subgraph(
+    name: string,
+    nodes: readonly Node[],
+    results: readonly Value[],
+    names: readonly string[],
+  ): Uint8Array {
+    const outer = this.#scope;
+    const own = new Scope();
+    this.#scope = own;
+    nodes.forEach((node) => this.#add(node));
+    const made = new Set(nodes);
+    const handed = results.map((value, place) => {
+      const node = nodeOf(value);
+      if (node && made.has(node) && node.op !== onDemandOp) return this.#name(value);
+      own.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [names[place]!]));
+      return names[place]!;
+    });
+    this.#scope = outer;
+    const graph = new BinaryWriter();
+    own.write(graph);
+    graph.tag(2, WireType.LengthDelimited).string(name);
+    handed.forEach((given, place) =>
+      graph.tag(12, WireType.LengthDelimited).bytes(encodeValueInfo(given, results[place]!)),
+    );
+    this.#writeShapes(graph, nodes);
+    own.writeTypes(graph);
+    return graph.finish();
+  }
+
   #branch(
     condition: string,
     nodes: readonly Node[],
     results: readonly Value[],
     outputs: ReadonlyMap<Value, string>,
   ): Uint8Array {
-    const tell = (graph: BinaryWriter, parts: readonly { name: string; value: Value }[]): void =>
-      parts.forEach(({ name, value }) =>
-        graph.tag(12, WireType.LengthDelimited).bytes(encodeValueInfo(name, value)),
-      );
-    const outer = this.#scope;
-    const own = new Scope();
-    this.#scope = own;
-    nodes.forEach((node) => this.#add(node));
-    this.#scope = outer;
-    const inner = results.map((value) => this.#name(value));
+    const places = results.map((_, place) => `b${this.#branches}_${place}`);
+    this.#branches += 1;
+    const wanted = this.#subgraph('wanted', nodes, results, places);
+
+    const none = results.map((value, place) => ({ name: `${places[place]}_none`, value }));
     // A name counts for the whole graph: what a branch hands on has another outside.
-    const handed = results.map((value, place) => ({ value, name: `${inner[place]}_made` }));
-    const wanted = new BinaryWriter();
-    own.write(
-      wanted,
-      handed.map(({ name }, place) => encodeNode({ operator: 'Identity' }, [inner[place]!], [name])),
-    );
-    wanted.tag(2, WireType.LengthDelimited).string('wanted');
-    tell(wanted, handed);
-    this.#writeShapes(wanted, nodes);
-    own.writeTypes(wanted);
-
-    const unwanted = new BinaryWriter();
-    const none = results.map((value, place) => ({
-      name: `${inner[place]}_none`,
-      // No rows; if rounds make them, those of one round follow those of another.
-      value: {
-        ...value,
-        shape: value.shape.map((dim, axis) => (axis === 0 || typeof dim === 'string' ? 0 : dim)),
-      },
-    }));
-    for (const { name, value } of none) {
-      const tensor = encodeTensor(name, value, new Uint8Array());
-      unwanted
-        .tag(1, WireType.LengthDelimited)
-        .bytes(encodeNode({ operator: 'Constant', attributes: { value: { tensor } } }, [], [name]));
-    }
-    unwanted.tag(2, WireType.LengthDelimited).string('unwanted');
-    tell(unwanted, none);
-
-    const names = results.map((value, place) => outputs.get(value) ?? `${inner[place]}_handed`);
+    const names = results.map((value, place) => outputs.get(value) ?? `${places[place]}_handed`);
     results.forEach((value, place) => this.#names.set(value, names[place]!));
     const attributes = {
-      then_branch: { graph: wanted.finish() },
-      else_branch: { graph: unwanted.finish() },
+      then_branch: { graph: wanted },
+      else_branch: { graph: writeNothing(none) },
     };
     return encodeNode({ operator: 'If', attributes }, [condition], names);
   }
 
-  /** Graph outputs carry the caller's names, so each gets an Identity of its own. */
+  /** Graph outputs carry the caller's names: what is no node's gets an Identity of its own, or has two names. */
   #alias(name: string, value: Value): Uint8Array {
-    this.#scope.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [name]));
+    if (this.#names.get(value) !== name)
+      this.#scope.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [name]));
     return encodeValueInfo(name, value);
   }
 
@@ -391,12 +390,6 @@ class GraphWriter {
       }
     }
   }
-}
-
-/** What every run makes, in order; and for each value on demand among it the nodes that only it needs. */
-interface Partition {
-  readonly nodes: readonly Node[];
-  readonly guarded: ReadonlyMap<Node, readonly Node[]>;
 }
 
 const widening: OnnxForm = { operator: 'Cast', attributes: { to: { int: elementTypes.float32 } } };

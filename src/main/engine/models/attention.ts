@@ -2,11 +2,14 @@ import {
   add,
   blockAttention,
   concat,
+  either,
   gather,
   joinBlocks,
   matmul,
   mul,
+  reduceSum,
   reshape,
+  reshapeRows,
   softmax,
   split,
   splitBlocks,
@@ -226,7 +229,7 @@ export function cacheNames(layer: number): readonly CacheNames[] {
  *
  * Inputs of the graph: `causal` [groups·T, T + Q] (additive, over the T new tokens of one sequence and its slots), int64
  * `causal_lengths` [T, Q]; with places also `seen` [places·keyValueHeads, 1, 1, 1 + P] (additive, over the new token and the slots),
- * int64 `seen_lengths` [1, P], `row_lengths` [S, T]. P and Q are never 0; S or T
+ * int64 `seen_lengths` [1, P], `row_lengths` [S, T], and bool `has_sequence` []: whether T is not 0. P and Q are never 0; S or T
  * may be.
  */
 export function cachedAttention(config: DecoderConfig, rows: CachedRows): CachedAttention {
@@ -247,6 +250,7 @@ export function cachedAttention(config: DecoderConfig, rows: CachedRows): Cached
   };
   const rowLengths = input('row_lengths', 'int64', [2]);
   const byRows = { axis: 0, lengths: ['S', 'T'], whole: 'N' };
+  const hasSequence = input('has_sequence', 'bool', []);
   return {
     fresh,
     attend(layer, query, key, value) {
@@ -262,19 +266,29 @@ export function cachedAttention(config: DecoderConfig, rows: CachedRows): Cached
         return reshape(split, [length, heads * headSize]);
       };
       if (rows === 'whole') return ofSequence('T', [query, key, value]);
-      const cut = [query, key, value].map((each) => splitBlocks(each, rowLengths, byRows));
-      // The runtime has a much faster product for a single row, but only unscaled: each query head has products of its own.
-      const [queries, keys, values] = cut.map(([each]) => {
-        const own = (each!.shape[1] as number) / headSize / keyValueHeads;
-        return reshape(each!, [timesDim('S', keyValueHeads), own, 1, headSize]);
-      });
-      const scaled = mul(queries!, scalar(1 / Math.sqrt(headSize)));
       const past = (name: string): Value =>
         input(name, 'float32', [timesDim('S', keyValueHeads), 1, 'P', headSize]);
       const cache = [past(keyNames.places), past(valueNames.places)] as const;
-      const mixed = mixCached(single, scaled, [keys!, values!], cache); // [S·KV, groups, 1, D]
+      /** @param own queries, keys and values of S rows, whatever their length is called */
+      const ofPlaces = (own: readonly Value[]): Value => {
+        // The runtime has a much faster product for a single row, but only unscaled: each query head has products of its own.
+        const [queries, keys, values] = own.map((each) =>
+          reshapeRows(each, [
+            timesDim('S', keyValueHeads),
+            (each.shape[1] as number) / headSize / keyValueHeads,
+            1,
+            headSize,
+          ]),
+        );
+        const scaled = mul(queries!, scalar(1 / Math.sqrt(headSize)));
+        const mixed = mixCached(single, scaled, [keys!, values!], cache); // [S·KV, groups, 1, D]
+        return reshape(mixed, ['S', heads * headSize]);
+      };
+      // Most passes read no prompt: they do without all that is for its sequence, and without cutting and joining.
+      const cut = [query, key, value].map((each) => splitBlocks(each, rowLengths, byRows));
       const others = ofSequence('T', cut.map(([, each]) => each!) as [Value, Value, Value]);
-      return joinBlocks([reshape(mixed, ['S', heads * headSize]), others], rowLengths, byRows);
+      const both = joinBlocks([ofPlaces(cut.map(([each]) => each!)), others], rowLengths, byRows);
+      return either(hasSequence, both, ofPlaces([query, key, value]));
     },
   };
 }
@@ -299,12 +313,12 @@ function mixCached(
   added: readonly [Value, Value],
   cached: readonly [Value, Value],
 ): Value {
-  const scores = [added[0], cached[0]].map((keys) =>
-    matmul(queries, keys, { transposeB: true, alpha: scale }),
-  );
+  // Over a single new token each product is one multiplication, or a sum of a row of them.
+  const isOne = along.lengths[0] === 1;
+  const over = (keys: Value): Value => matmul(queries, keys, { transposeB: true, alpha: scale });
+  const scores = [isOne ? reduceSum(mul(queries, added[0]), [-1]) : over(added[0]), over(cached[0])];
   const probabilities = softmax(add(joinBlocks(scores, lengths, along), mask));
   const [own, earlier] = splitBlocks(probabilities, lengths, along);
-  // Over a single new token the product is one multiplication.
-  const mixed = along.lengths[0] === 1 ? mul(own!, added[1]) : matmul(own!, added[1]);
+  const mixed = isOne ? mul(own!, added[1]) : matmul(own!, added[1]);
   return add(mixed, matmul(earlier!, cached[1]));
 }

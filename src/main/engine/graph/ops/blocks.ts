@@ -105,6 +105,26 @@ export const onDemandOp: Op<Readonly<Record<string, never>>> = {
   gradientCases: [{ attributes: {}, inputs: [{ shape: [2, 3] }] }],
 };
 
+/**
+ * One of two values: (bool [], first, second) → the first where it holds, else the second. What only one of them needs is made only
+ * where it is the one. Both have as many axes; the result is said to have the first's lengths, which must hold for the second in
+ * runs that take it.
+ */
+export const eitherOp: Op<Readonly<Record<string, never>>> = {
+  name: 'Either',
+  infer: ([condition, first, second]) => {
+    if (condition!.dtype !== 'bool' || condition!.shape.length > 0)
+      throw new Error(`Either: the condition is ${describe(condition!)}`);
+    if (first!.dtype !== second!.dtype || first!.shape.length !== second!.shape.length)
+      throw new Error(`Either: ${describe(first!)} or ${describe(second!)}`);
+    return [{ dtype: first!.dtype, shape: first!.shape }];
+  },
+  // The encoder writes the branches.
+  onnx: () => ({ operator: 'If' }),
+};
+
+export const either = (condition: Value, first: Value, second: Value): Value =>
+  apply(eitherOp, [condition, first, second], {});
 export const onDemand = (values: readonly Value[]): readonly Value[] => applyAll(onDemandOp, values, {});
 export const splitBlocks = (value: Value, lengths: Value, attributes: BlockAttributes): readonly Value[] =>
   applyAll(splitBlocksOp, [value, lengths], attributes);

@@ -154,6 +154,13 @@ export const reduceMaxOp = reduceOp('ReduceMax');
 /** log Σ over the axes. Of a single column it is a logarithm whose last bit does not depend on the row's place, as Log's does. */
 export const reduceLogSumOp = reduceOp('ReduceLogSum');
 
+/** Place of the largest number along the last axis, the first of equals, as int64. What is not a number may hide the largest. */
+export const argMaxOp: Op<Readonly<Record<string, never>>> = {
+  name: 'ArgMax',
+  infer: ([value]) => [{ dtype: 'int64', shape: value!.shape.slice(0, -1) }],
+  onnx: () => ({ operator: 'ArgMax', attributes: { axis: { int: -1 }, keepdims: { int: 0 } } }),
+};
+
 /** Softmax over the last axis. */
 export const softmaxOp: Op<Readonly<Record<string, never>>> = {
   name: 'Softmax',
@@ -176,4 +183,5 @@ export const reduceMax = (value: Value, axes: readonly number[], keepDims = true
   apply(reduceMaxOp, [value], { axes, keepDims });
 export const reduceLogSum = (value: Value, axes: readonly number[], keepDims = true): Value =>
   apply(reduceLogSumOp, [value], { axes, keepDims });
+export const argMax = (value: Value): Value => apply(argMaxOp, [value], {});
 export const softmax = (value: Value): Value => apply(softmaxOp, [value], {});

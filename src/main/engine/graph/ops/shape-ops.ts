@@ -31,6 +31,19 @@ function reshapeTarget(from: Shape, to: Shape): number[] {
   });
 }
 
+/**
+ * New dimensions over the same elements, where the only length of the result is called otherwise than the value's: which of them it is is
+ * for the run to see to.
+ */
+const reshapeRowsOp: Op<{ readonly shape: Shape }> = {
+  name: 'ReshapeRows',
+  infer: ([value], { shape }) => [{ dtype: value!.dtype, shape }],
+  onnx: ([value], { shape }) => {
+    const target = shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+    return { operator: 'Reshape', inputs: [value, constant(target, [shape.length], 'int64')] };
+  },
+};
+
 export const transposeOp: Op<{ readonly permutation: readonly number[] }> = {
   name: 'Transpose',
   infer: ([value], { permutation }) => [
@@ -289,6 +302,7 @@ export const zerosLike = (value: Value): Value => apply(zerosLikeOp, [value], {}
 export const expandLike = (value: Value, like: Value): Value =>
   apply(expandToOp, [value, apply(shapeOfOp, [like], {})], { shape: like.shape });
 export const reshape = (value: Value, shape: Shape): Value => apply(reshapeOp, [value], { shape });
+export const reshapeRows = (value: Value, shape: Shape): Value => apply(reshapeRowsOp, [value], { shape });
 export const transpose = (value: Value, permutation: readonly number[]): Value =>
   apply(transposeOp, [value], { permutation });
 export const slice = (value: Value, axis: number, start: number, end: number): Value =>
