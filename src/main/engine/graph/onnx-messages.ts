@@ -21,8 +21,6 @@ export const elementTypes: Readonly<Record<DType, number>> = {
 };
 export const storedTypes: Readonly<Record<StoredDtype, number>> = { F32: 1, F16: 10, BF16: 16 };
 
-/** Bytes of a constant above which it is not looked for among the others: text of its bytes would be as long. */
-
 /** Beside an operation's own: an encoded tensor, an encoded graph. */
 type WrittenAttribute = OnnxAttribute | { readonly tensor: Uint8Array } | { readonly graph: Uint8Array };
 
@@ -135,14 +133,27 @@ export function encodeValueInfo(name: string, value: Value): Uint8Array {
 }
 
 export function encodeTypeInfo(name: string, elementType: number, shape: Shape): Uint8Array {
+  const info = new BinaryWriter();
+  info.tag(1, WireType.LengthDelimited).string(name);
+  info.tag(2, WireType.LengthDelimited).bytes(encodeType(elementType, shape));
+  return info.finish();
+}
+
+/** A graph of 20,000 values has some hundred types. */
+const encodedTypes = new Map<string, Uint8Array>();
+const mostTypes = 4096;
+
+function encodeType(elementType: number, shape: Shape): Uint8Array {
+  const key = `${elementType} ${shape.join()}`;
+  const known = encodedTypes.get(key);
+  if (known) return known;
   const tensor = new BinaryWriter();
   tensor.tag(1, WireType.Varint).int32(elementType);
   tensor.tag(2, WireType.LengthDelimited).bytes(encodeShape(shape));
-  const type = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(tensor.finish());
-  const info = new BinaryWriter();
-  info.tag(1, WireType.LengthDelimited).string(name);
-  info.tag(2, WireType.LengthDelimited).bytes(type.finish());
-  return info.finish();
+  const type = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(tensor.finish()).finish();
+  if (encodedTypes.size >= mostTypes) encodedTypes.clear();
+  encodedTypes.set(key, type);
+  return type;
 }
 
 /** Only the dozen messages that a plain model needs are written, by the field numbers of onnx.proto. */

@@ -18,6 +18,7 @@ import { eitherOp, onDemandOp } from './ops/blocks.ts';
 import { roundsOp, type RoundsAttributes } from './ops/rounds.ts';
 import type { Node, OnnxForm, Value, WeightLocation } from './types.ts';
 
+/** Bytes of a constant above which it is not looked for among the others: text of its bytes would be as long. */
 const longestKey = 1 << 20;
 
 export interface EncodedGraph {
@@ -242,7 +243,8 @@ class GraphWriter {
     const outputs = new Map(this.#onDemand.map(([name, value]) => [value, name]));
     const condition = this.#name(makeInput(this.#condition!, 'bool', []));
     const stages = [...this.#stages, [...outputs.keys()]].map((values) => {
-      const nodes = reachableNodes(values).filter((node) => !done.has(node));
+      const isDone = (node: Node): boolean => done.has(node);
+      const nodes = reachableNodes(values, isDone).filter((node) => !isDone(node));
       nodes.forEach((node) => done.add(node));
       return { nodes, passedOn: new Set<Value>() };
     });
