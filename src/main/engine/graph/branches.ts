@@ -1,6 +1,6 @@
 import { eitherOp, onDemandOp } from './ops/blocks.ts';
 import { nodeOf, type Node, type Value } from './types.ts';
-import { reachableNodes } from './verify.ts';
+import { missingNodes } from './verify.ts';
 
 /** Where nodes are made: in every run, or in a branch of one that is there for some runs only. */
 export interface Placement {
@@ -41,8 +41,7 @@ export function placeNodes(
   const nodes: Node[] = [];
   const branches = new Map<Node, Node[][]>();
   // From the last node on: who uses a node is known before its turn.
-  const reached = reachableNodes(outputs, isMade).filter((node) => !isMade(node));
-  for (const node of reached.toReversed()) {
+  for (const node of missingNodes(outputs, isMade).toReversed()) {
     const own = users.get(node)!;
     const [first] = own;
     const home = own.size === 1 ? first : undefined;

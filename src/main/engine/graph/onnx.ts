@@ -1,5 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { reachableNodes, verify } from './verify.ts';
+import { missingNodes, reachableNodes, verify } from './verify.ts';
 import {
   elementTypes,
   encodeExternal,
@@ -58,6 +58,8 @@ export function encodeOnnx(
 
 class GraphWriter {
   readonly #outputs: readonly (readonly [string, Value])[];
+  /** Their names. */
+  readonly #given: ReadonlySet<string>;
   /** Asked for, and made where the graph makes them (`onDemandOp`). */
   readonly #inPlace: readonly (readonly [string, Value])[];
   /** Asked for, and made after all else. */
@@ -75,6 +77,7 @@ class GraphWriter {
   readonly #used: ReadonlySet<Value>;
   /** Nodes of the graph, not of a branch or of rounds. */
   readonly #made = new Set<Node>();
+  readonly #isMade = (node: Node): boolean => this.#made.has(node);
   #scope = new Scope();
   #widened = 0;
   #branches = 0;
@@ -87,6 +90,7 @@ class GraphWriter {
     const isInPlace = ([, value]: (typeof all)[number]): boolean =>
       [onDemandOp, roundsOp].some((op) => nodeOf(value)?.op === op);
     this.#outputs = all.filter(([name]) => !asked.has(name) && !staged.has(name));
+    this.#given = new Set(this.#outputs.map(([name]) => name));
     this.#inPlace = all.filter((entry) => asked.has(entry[0]) && isInPlace(entry));
     this.#onDemand = all.filter((entry) => asked.has(entry[0]) && !isInPlace(entry));
     this.#stages = (onDemand?.stages ?? []).map((names) => names.map((name) => outputs[name]!));
@@ -104,7 +108,7 @@ class GraphWriter {
     this.#addAll(placement);
     const results = this.#outputs.map(([name, value]) => this.#alias(name, value));
     this.#inPlace.forEach(([name, value]) => this.#alias(name, value));
-    this.#addBranches(this.#made);
+    this.#addBranches();
     results.push(
       // Of a length that only the run decides.
       ...[...this.#inPlace, ...this.#onDemand].map(([name, value]) =>
@@ -142,7 +146,7 @@ class GraphWriter {
 
   /** What values need of nodes that are not made yet. */
   #place(values: readonly Value[]): Placement {
-    return placeNodes(values, this.#condition !== undefined, (node) => this.#made.has(node));
+    return placeNodes(values, this.#condition !== undefined, this.#isMade);
   }
 
   #addAll({ nodes, branches }: Placement): void {
@@ -155,6 +159,16 @@ class GraphWriter {
     }
   }
 
+  /** Adds nodes to a scope of their own. */
+  #within(add: () => void): Scope {
+    const outer = this.#scope;
+    const own = new Scope();
+    this.#scope = own;
+    add();
+    this.#scope = outer;
+    return own;
+  }
+
   /** Each round adds its rows to those of the rounds before. */
   #addRounds({ inputs: [count], attributes, outputs: all }: Node): void {
     const { round, results: made } = attributes as RoundsAttributes;
@@ -164,11 +178,7 @@ class GraphWriter {
     const condition = `${names[0]}_goes_on`;
     this.#names.set(round, `${names[0]}_round`);
     const placement = this.#place(results);
-    const outer = this.#scope;
-    const own = new Scope();
-    this.#scope = own;
-    this.#addAll(placement);
-    this.#scope = outer;
+    const own = this.#within(() => this.#addAll(placement));
     const body = new BinaryWriter();
     writeRound(body, own, {
       names,
@@ -227,25 +237,22 @@ class GraphWriter {
   /** Without shapes the runtime's planner compares every buffer with every other: 40 s for 10,000 nodes instead of 2. */
   #writeShapes(graph: BinaryWriter, nodes: readonly Node[]): void {
     // What is on demand has no shape of its own that every run has.
-    const given = new Set(this.#outputs.map(([name]) => name));
     const told = nodes.filter(({ op }) => op !== onDemandOp && op !== roundsOp);
     for (const value of told.flatMap(({ outputs }) => outputs))
-      if (!given.has(this.#name(value)))
+      if (!this.#given.has(this.#name(value)))
         graph.tag(13, WireType.LengthDelimited).bytes(encodeValueInfo(this.#name(value), value));
   }
 
   /**
    * What only the outputs on demand need, as one node for each stage: it reads what the graph and the stages before have made.
-   * @param done nodes that are there before
    */
-  #addBranches(done: Set<Node>): void {
+  #addBranches(): void {
     if (this.#onDemand.length === 0) return;
     const outputs = new Map(this.#onDemand.map(([name, value]) => [value, name]));
     const condition = this.#name(makeInput(this.#condition!, 'bool', []));
     const stages = [...this.#stages, [...outputs.keys()]].map((values) => {
-      const isDone = (node: Node): boolean => done.has(node);
-      const nodes = reachableNodes(values, isDone).filter((node) => !isDone(node));
-      nodes.forEach((node) => done.add(node));
+      const nodes = missingNodes(values, this.#isMade);
+      nodes.forEach((node) => this.#made.add(node));
       return { nodes, passedOn: new Set<Value>() };
     });
     const stageOf = new Map(stages.flatMap((stage) => stage.nodes.map((node) => [node, stage])));
@@ -274,18 +281,17 @@ class GraphWriter {
     results: readonly Value[],
     names: readonly string[],
   ): Uint8Array {
-    const outer = this.#scope;
-    const own = new Scope();
-    this.#scope = own;
-    nodes.forEach((node) => this.#add(node));
     const made = new Set(nodes);
-    const handed = results.map((value, place) => {
-      const node = nodeOf(value);
-      if (node && made.has(node) && node.op !== onDemandOp) return this.#name(value);
-      own.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [names[place]!]));
-      return names[place]!;
+    let handed: readonly string[] = [];
+    const own = this.#within(() => {
+      nodes.forEach((node) => this.#add(node));
+      handed = results.map((value, place) => {
+        const node = nodeOf(value);
+        if (node && made.has(node) && node.op !== onDemandOp) return this.#name(value);
+        this.#scope.add(encodeNode({ operator: 'Identity' }, [this.#read(value)], [names[place]!]));
+        return names[place]!;
+      });
     });
-    this.#scope = outer;
     const graph = new BinaryWriter();
     own.write(graph);
     graph.tag(2, WireType.LengthDelimited).string(name);

@@ -22,6 +22,11 @@ export function reachableNodes(
   return [...seen].sort((a, b) => a.id - b.id);
 }
 
+/** The nodes that values need beyond those that are there already, with all that those need, in order. */
+export function missingNodes(values: readonly Value[], isThere: (node: Node) => boolean): readonly Node[] {
+  return reachableNodes(values, isThere).filter((node) => !isThere(node));
+}
+
 /**
  * Checks a graph before it is encoded: types recomputed from every node's inputs must equal those its values carry,
  * input names must be unique with one type each, and symbols well formed.
@@ -59,7 +64,7 @@ export function verify(outputs: readonly Value[]): void {
       const { round, results } = node.attributes as RoundsAttributes;
       rounds.add(round);
       const read = new Set(node.inputs);
-      for (const own of reachableNodes(results, (each) => done.has(each)).filter((each) => !done.has(each))) {
+      for (const own of missingNodes(results, (each) => done.has(each))) {
         if (own.inputs.some((value) => done.has(nodeOf(value)!) && !read.has(value)))
           throw new Error(`verify: ${own.op.name} reads what its rounds do not`);
         verifyNode(own);
