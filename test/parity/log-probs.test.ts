@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { PairBlocks } from '../../src/main/engine/models/attention.ts';
 import type { ModelSource } from '../../src/main/engine/models/family.ts';
 import { inverseFrequencies } from '../../src/main/engine/models/rotary-tables.ts';
 import { GraphSession, type SessionOptions } from '../../src/main/engine/session/session.ts';
@@ -49,13 +50,14 @@ async function runGraph(
   options: Pick<SessionOptions, 'optimization' | 'prepack'> = {},
   promptBlocks = 1,
 ) {
-  const blocks = {
+  const blocks: PairBlocks = {
     prompts: 1,
     pairsPerPrompt: 1,
     prefixBlocks: 0,
     promptBlocks,
     keepProbabilities: true,
-    headsApart: promptBlocks > 1,
+    // Of a model's two or four heads all, one at a time, and one or three at a time.
+    headGroups: promptBlocks === 1 ? 'all' : promptBlocks === 2 ? 'apart' : { evenFor: 3 },
   };
   const graph = scoreGraph(source, none, { batch: 1, maxLength: 2048, chunks, blocks }, true);
   const session = await GraphSession.create(graph, {

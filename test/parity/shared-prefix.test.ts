@@ -27,25 +27,27 @@ function pairsBehindPrefix(prefix: number): PackablePair[] {
   });
 }
 
-// Short sequences keep probabilities and key heads together; long ones make them again, one key head at a time. Behind a beginning that is
-// the most of a sequence each pair is one block.
+// Short sequences keep probabilities and key heads together; long ones make them again, as many key heads at a time as threads share evenly
+// (of four heads three threads have three, then one). Behind a beginning that is the most of a sequence each pair is one block.
 describe.each([
-  { prefix: 40, longestSequence: 300, threads: 1 },
-  { prefix: 40, longestSequence: 300, threads: 2 },
-  { prefix: 40, longestSequence: 2048, threads: 2 },
-  { prefix: 270, longestSequence: 400, threads: 1 },
-  { prefix: 270, longestSequence: 400, threads: 2 },
-  { prefix: 400, longestSequence: 600, threads: 2 },
+  { model: 'tied', prefix: 40, longestSequence: 300, threads: 1 },
+  { model: 'tied', prefix: 40, longestSequence: 300, threads: 2 },
+  { model: 'tied', prefix: 40, longestSequence: 2048, threads: 2 },
+  { model: 'untied', prefix: 40, longestSequence: 2048, threads: 3 },
+  { model: 'tied', prefix: 270, longestSequence: 400, threads: 1 },
+  { model: 'tied', prefix: 270, longestSequence: 400, threads: 2 },
+  { model: 'tied', prefix: 400, longestSequence: 600, threads: 2 },
+  { model: 'untied', prefix: 400, longestSequence: 600, threads: 3 },
 ])(
-  'behind $prefix common tokens of $longestSequence, $threads threads',
-  ({ prefix, longestSequence, threads }) => {
+  'behind $prefix common tokens of $longestSequence, $threads threads, $model',
+  ({ model, prefix, longestSequence, threads }) => {
     const isTogether = graphSizes({
       ...{ longestSequence, mostRows: 128 },
       room: { prompts: 1, pairsPerPrompt: 1, prefix },
     }).blocks.isTogether;
     const pairs = pairsBehindPrefix(prefix);
     const options = { longestSequence, mostRows: 128, threads };
-    const source = llamaModel('tied');
+    const source = llamaModel(model);
     const lora = loraOn(source);
     const start = startAdapter(lora, 3);
     const room = (prompts: number, pairsPerPrompt = 1) => ({ prompts, pairsPerPrompt, prefix });

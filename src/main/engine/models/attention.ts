@@ -83,10 +83,10 @@ export interface PairBlocks {
   /** Whether a layer's probabilities are kept for the backward pass; otherwise they are made again. */
   readonly keepProbabilities: boolean;
   /**
-   * Whether each key head has products of its own, which threads share evenly; together, a handful of products is dealt out
-   * to the threads, one each. Worth its many nodes where sequences are long.
+   * Key heads whose products are one operation: all of them, as many as so many threads share evenly, or each for itself. An operation deals
+   * its products out to the threads whole: of three heads two threads have one in turns, and three quarters of the time.
    */
-  readonly headsApart: boolean;
+  readonly headGroups: 'all' | 'apart' | { readonly evenFor: number };
   /**
    * Whether a prompt and the answers of its only pair are one block, under a mask that keeps the answers apart. Behind a long beginning that all of
    * them see, this costs little, and its keys and values are joined to theirs once instead of three times.
@@ -96,37 +96,43 @@ export interface PairBlocks {
 
 interface Block {
   readonly symbol: string;
-  /** Whether key heads are taken one by one. */
-  readonly isApart: boolean;
   /** Places of the blocks whose keys its rows see, the last being its own. */
   readonly sees: readonly number[];
 }
 
 function blocksOf(options: PairBlocks): readonly Block[] {
-  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, headsApart, isTogether } = options;
+  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, isTogether } = options;
   if (isTogether && pairsPerPrompt > 1) throw new Error('in one block is only one pair of a prompt');
   const blocks: Block[] = [];
   /** @returns the places of `before` and, behind them, the new block's */
-  const add = (symbol: string, before: readonly number[], isApart: boolean): readonly number[] => {
+  const add = (symbol: string, before: readonly number[]): readonly number[] => {
     const sees = [...before, blocks.length];
-    blocks.push({ symbol, sees, isApart });
+    blocks.push({ symbol, sees });
     return sees;
   };
   let prefix: readonly number[] = [];
-  for (let part = 0; part < prefixBlocks; part++) prefix = add(`S${part}`, prefix, headsApart);
-  // Behind a long beginning what follows is short.
-  const isApart = headsApart && prefixBlocks === 0;
+  for (let part = 0; part < prefixBlocks; part++) prefix = add(`S${part}`, prefix);
   for (let prompt = 0; prompt < prompts; prompt++) {
     let before = prefix;
     if (isTogether) {
-      add(`Q${prompt}`, before, isApart);
+      add(`Q${prompt}`, before);
       continue;
     }
-    for (let part = 0; part < promptBlocks; part++) before = add(`P${prompt}_${part}`, before, isApart);
+    for (let part = 0; part < promptBlocks; part++) before = add(`P${prompt}_${part}`, before);
     for (let pair = 0; pair < pairsPerPrompt; pair++)
-      for (const answer of ['C', 'R']) add(`${answer}${prompt}_${pair}`, before, isApart);
+      for (const answer of ['C', 'R']) add(`${answer}${prompt}_${pair}`, before);
   }
   return blocks;
+}
+
+/** @returns sizes of the groups, in the order of the heads */
+export function headGroupsOf(heads: number, groups: PairBlocks['headGroups']): readonly number[] {
+  if (groups === 'all') return [heads];
+  if (groups === 'apart') return new Array<number>(heads).fill(1);
+  const threads = groups.evenFor;
+  const rest = heads % threads;
+  if (rest === 0 || threads % heads === 0) return [heads];
+  return heads > threads ? [heads - rest, ...headGroupsOf(rest, groups)] : headGroupsOf(heads, 'apart');
 }
 
 /**
@@ -150,21 +156,33 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
   const along = (axis: number): BlockAttributes => ({ axis, lengths: symbols, whole: 'T' });
-  const blockAttributes = (isLong: boolean): AttentionAttributes => ({
+  const blockAttributes: AttentionAttributes = {
     scale: 1 / Math.sqrt(headSize),
     keep: options.keepProbabilities,
-    isLong,
-  });
-  /** Queries [keyValueHeads, rows, D] of one block over all keys and values that it sees. */
-  const attendBlock = (place: number, queries: Value, keys: Value, values: Value): Value => {
-    const mask = masks[place]!;
-    if (!blocks[place]!.isApart) return blockAttention([queries, keys, values, mask], blockAttributes(false));
-    const ones = new Array<number>(keyValueHeads).fill(1);
-    const [ownQueries, ownKeys, ownValues] = [queries, keys, values].map((all) => split(all, ones, 0));
-    const mixed = ownQueries!.map((own, head) =>
-      blockAttention([own, ownKeys![head]!, ownValues![head]!, mask], blockAttributes(true)),
-    );
-    return concat(mixed, 0);
+  };
+  /** @param own queries [keyHeads·groups, T, D], keys and values [keyHeads, T, D] of one group of key heads; returned as queries */
+  const attendGroup = (keyHeads: number, own: readonly [Value, Value, Value]): Value => {
+    const grouped = reshape(own[0], [keyHeads, groups, 'T', headSize]);
+    const queries = splitBlocks(grouped, lengths, along(2));
+    const keys = splitBlocks(own[1], lengths, along(1));
+    const values = splitBlocks(own[2], lengths, along(1));
+    const mixed = symbols.map((symbol, place) => {
+      const rows = reshape(queries[place]!, [keyHeads, timesDim(symbol, groups), headSize]);
+      const visible = (all: readonly Value[]): Value => {
+        const { sees, lengths: sizes, whole } = seen[place]!;
+        if (sees.length === 1) return all[place]!;
+        const parts = sees.map((block) => all[block]!);
+        return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
+      };
+      const inputs = [rows, visible(keys), visible(values), masks[place]!] as const;
+      return reshape(blockAttention(inputs, blockAttributes), [keyHeads, groups, symbol, headSize]);
+    });
+    return reshape(joinBlocks(mixed, lengths, along(2)), [keyHeads * groups, 'T', headSize]);
+  };
+  const headGroups = headGroupsOf(keyValueHeads, options.headGroups);
+  const byGroup = (all: Value, perKeyHead: number): readonly Value[] => {
+    const sizes = headGroups.map((keyHeads) => keyHeads * perKeyHead);
+    return sizes.length === 1 ? [all] : split(all, sizes);
   };
   return {
     attend(_layer, query, key, value) {
@@ -172,22 +190,12 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
         const own = (rows.shape[1] as number) / headSize;
         return transpose(reshape(rows, ['T', own, headSize]), [1, 0, 2]); // [heads, T, D]
       };
-      const grouped = reshape(byHead(query), [keyValueHeads, groups, 'T', headSize]);
-      const queries = splitBlocks(grouped, lengths, along(2));
-      const keys = splitBlocks(byHead(key), lengths, along(1));
-      const values = splitBlocks(byHead(value), lengths, along(1));
-      const mixed = symbols.map((rows, place) => {
-        const own = reshape(queries[place]!, [keyValueHeads, timesDim(rows, groups), headSize]);
-        const visible = (all: readonly Value[]): Value => {
-          const { sees, lengths: sizes, whole } = seen[place]!;
-          if (sees.length === 1) return all[place]!;
-          const parts = sees.map((block) => all[block]!);
-          return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
-        };
-        const out = attendBlock(place, own, visible(keys), visible(values));
-        return reshape(out, [keyValueHeads, groups, rows, headSize]);
-      });
-      const joined = reshape(joinBlocks(mixed, lengths, along(2)), [heads, 'T', headSize]);
+      const queries = byGroup(byHead(query), groups);
+      const [keys, values] = [key, value].map((each) => byGroup(byHead(each), 1)) as [Value[], Value[]];
+      const mixed = headGroups.map((keyHeads, group) =>
+        attendGroup(keyHeads, [queries[group]!, keys[group]!, values[group]!]),
+      );
+      const joined = mixed.length === 1 ? mixed[0]! : concat(mixed, 0);
       return reshape(transpose(joined, [1, 0, 2]), ['T', heads * headSize]);
     },
   };

@@ -3,15 +3,12 @@ import { applyAll, constant, type Op, type Value } from '../types.ts';
 import { add, mul, sub } from './elementwise.ts';
 import { after } from './blocks.ts';
 import { matmul, softmax } from './linear.ts';
-import { transpose } from './shape-ops.ts';
 
 export interface AttentionAttributes {
   /** Scales the scores: usually 1/√D. */
   readonly scale: number;
   /** Keep the probabilities for the backward pass; otherwise they are made again there. */
   readonly keep: boolean;
-  /** Many rows and keys: products go the way that suits large matrices. */
-  readonly isLong: boolean;
 }
 
 /**
@@ -45,12 +42,7 @@ export const blockAttentionOp: Op<AttentionAttributes> = {
     if (gradients[1]) throw new Error('BlockAttention: only the mixed values carry a gradient');
     const [queries, keys, values, mask] = inputs as [Value, Value, Value, Value];
     const gradient = gradients[0]!;
-    const { scale, keep, isLong } = attributes;
-    // Σ over rows [heads, K, D]. The runtime copies a transposed left factor, so of long ones it is to be the smaller one.
-    const overRows = (cells: Value, rows: Value, alpha: number): Value =>
-      isLong
-        ? transpose(matmul(rows, cells, { transposeA: true, alpha }), [0, 2, 1])
-        : matmul(cells, rows, { transposeA: true, alpha });
+    const { scale, keep } = attributes;
     const p = keep ? outputs[1]! : probabilities(after(queries, gradient), keys, mask, scale);
     // As a product, for the runtime's ReduceSum leaves an empty block's last axis as it is.
     const width = queries.shape[2] as number;
@@ -59,8 +51,8 @@ export const blockAttentionOp: Op<AttentionAttributes> = {
     const slope = mul(p, sub(matmul(gradient, values, { transposeB: true }), pull));
     return [
       matmul(slope, keys, { alpha: scale }),
-      overRows(slope, queries, scale),
-      overRows(p, gradient, 1),
+      matmul(slope, queries, { transposeA: true, alpha: scale }),
+      matmul(p, gradient, { transposeA: true }),
       undefined,
     ];
   },
@@ -69,7 +61,7 @@ export const blockAttentionOp: Op<AttentionAttributes> = {
     return [matmul(p, values!), p];
   },
   gradientCases: [true, false].map((keep) => ({
-    attributes: { scale: 0.5, keep, isLong: !keep },
+    attributes: { scale: 0.5, keep },
     inputs: [
       { shape: [2, 3, 4] },
       { shape: [2, 2, 4] },
