@@ -12,11 +12,11 @@ import { parameterCount, type OpenModel } from './model.ts';
 import { volumeOf } from './plan/resources.ts';
 
 /**
- * Prompts answered side by side, where memory is short and where it is not: 32 take an eighth less time for each than 16, 40 another
- * twentieth.
+ * Prompts answered side by side, where memory is short and where it is not: 32 take an eighth less time for each than 16, 48 another
+ * tenth.
  */
 export const fewPromptsAtOnce = 16;
-const manyPromptsAtOnce = 40;
+const manyPromptsAtOnce = 48;
 /** Bytes that the keys and values of more than a few may take. */
 const mostCached = 2 ** 30;
 

@@ -81,3 +81,33 @@ test('every place holds its own tokens in order, whatever comes, grows, moves, s
   // It has grown within its memory and beyond, and shrunk.
   expect(seenSlots.size).toBeGreaterThan(4);
 });
+
+test('slots that only a sequence needed that is over are read for as long as three moves take, then no more', () => {
+  const cache = new KeyValueCache(sizes as DecoderConfig, 2);
+  const read = (place: number, tokens: number): void => {
+    cache.reserve(Math.max(cache.filled(0), cache.filled(1), cache.filled(place) + tokens));
+    const rows = new Float32Array(tokens * width).fill(place + 1);
+    cache.append(() => rows, place, 0, tokens);
+  };
+  read(0, 500);
+  read(1, 100);
+  const many = cache.slots;
+  expect(many).toBeGreaterThan(500);
+  cache.clear(0);
+  let unneeded = 0;
+  while (cache.slots === many) {
+    unneeded += many - 128;
+    // Grown by a token a pass, from 100 tokens on.
+    expect(unneeded).toBeLessThan(3 * 128 + many);
+    read(1, 1);
+  }
+  expect(cache.slots).toBe(128);
+  const { data } = cache.placeFeeds(2)[names[0]!.places]!;
+  const own = cache.filled(1);
+  for (let head = 0; head < sizes.keyValueHeads; head++) {
+    const start = (sizes.keyValueHeads + head) * cache.slots * sizes.headSize;
+    expect([...data.subarray(start, start + own * sizes.headSize)]).toEqual(
+      new Array<number>(own * sizes.headSize).fill(2),
+    );
+  }
+});

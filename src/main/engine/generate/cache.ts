@@ -4,7 +4,10 @@ import { discard } from '../session/garbage.ts';
 import type { Feed } from '../session/session.ts';
 
 /** Slots are added by so many. */
-const slotStep = 64;
+const slotStep = 32;
+
+/** Moving what is cached takes as long as so many passes over it. */
+const passesPerMove = 3;
 
 /**
  * There is room for so many times the slots that are needed. Memory that nobody has written to is not there yet, so it costs nothing, and
@@ -32,6 +35,8 @@ export class KeyValueCache {
   #slots = 0;
   /** Slots for which there is memory. */
   #room = 0;
+  /** Slots of places that were read for nothing since the last move, summed over passes. */
+  #unneeded = 0;
 
   constructor({ layers, keyValueHeads, headSize }: DecoderConfig, places: number) {
     this.#heads = keyValueHeads;
@@ -52,16 +57,25 @@ export class KeyValueCache {
   }
 
   /**
-   * Makes room for sequences of so many tokens, and takes back what is far too much. There is always a slot more: which slots
-   * share a vector of the runtime's softmax does then not depend on how many there are.
+   * Makes room for a pass over sequences of so many tokens, and takes slots back once they have cost as much as moving does. There is always
+   * a slot more: which slots share a vector of the runtime's softmax does then not depend on how many there are.
    * @param tokens of the longest sequence
    */
   reserve(tokens: number): void {
     const needed = Math.ceil((tokens + 1) / slotStep) * slotStep;
-    if (needed <= this.#slots && needed > this.#slots / 2) return;
-    if (needed > this.#slots && needed <= this.#room) this.#spread(needed);
-    else this.#renew(needed);
+    if (needed <= this.#slots && !this.#isFarTooMuch(needed)) return;
+    if (needed > this.#room || needed <= this.#room / (2 * headroom)) this.#renew(needed);
+    else this.#rearrange(needed);
     this.#slots = needed;
+    this.#unneeded = 0;
+  }
+
+  #isFarTooMuch(needed: number): boolean {
+    const filled = this.#filled.filter((tokens) => tokens > 0);
+    this.#unneeded += filled.length * (this.#slots - needed);
+    return (
+      this.#unneeded > 0 && this.#unneeded >= passesPerMove * filled.reduce((sum, tokens) => sum + tokens, 0)
+    );
   }
 
   /** Rows of slots as they are laid out: where they begin now, where with so many slots, and how much of them is filled. */
@@ -73,9 +87,9 @@ export class KeyValueCache {
     }));
   }
 
-  #spread(slots: number): void {
-    // From the last one on: each moves to where nothing lies that has still to be moved.
-    const rows = this.#rows(slots).reverse();
+  #rearrange(slots: number): void {
+    // Each moves to where nothing lies that has still to be moved: outwards from the last one on, inwards from the first.
+    const rows = slots > this.#slots ? this.#rows(slots).reverse() : this.#rows(slots);
     for (const { data } of this.#tensors)
       for (const { from, to, length } of rows) data.copyWithin(to, from, from + length);
   }
