@@ -59,7 +59,7 @@ test('as many are side by side as memory allows', async () => {
     return sessions.batch;
   };
   expect(await batchOf(5)).toBe(5);
-  expect(await batchOf(50)).toBe(40);
+  expect(await batchOf(50)).toBe(48);
   expect(await batchOf(50, { lowMemory: true })).toBe(16);
   // Sequences of which each takes a little less than 1 GiB / 25, and more than 1 GiB / 16.
   const ofGibibyte = (parts: number): number => 2 ** 30 / parts / slotBytes(model.source.config);
