@@ -139,7 +139,7 @@ export function headGroupsOf(heads: number, groups: PairBlocks['headGroups']): r
  * Attention of a sequence of T tokens, for every prompt: prompt, chosen, rejected, chosen, … A row of a prompt sees its blocks up to
  * its own, and what all prompts begin with; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
  * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
- * [groups·rows, keys], its rows repeated once per group of query heads.
+ * [rows·groups, keys], each row of it as often as there are query heads to a key head.
  */
 export function pairAttention(config: DecoderConfig, options: PairBlocks): Attention {
   const { heads, keyValueHeads, headSize } = config;
@@ -147,51 +147,85 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
   const blocks = blocksOf(options);
   const symbols = blocks.map(({ symbol }) => symbol);
   const lengths = input('block_lengths', 'int64', [symbols.length]);
+  const prefix = symbols.slice(0, options.prefixBlocks);
+  const lengthsOf = (places: readonly number[]): Value =>
+    gather(lengths, constant(places, [places.length], 'int64'));
+  // What all prompts begin with is seen as one piece by all behind it: joined of its blocks for each of them, it would be cut and added up
+  // block by block in the backward pass.
+  const isPiece = prefix.length > 1;
+  const first = isPiece ? prefix.length : 0;
+  const prefixLengths = lengthsOf([...prefix.keys()]);
+  const piecesOf = (
+    places: readonly number[],
+  ): { readonly dims: readonly string[]; readonly sizes: Value } => {
+    const [behind, own] = [places.slice(first), isPiece && places.length >= first];
+    if (!own) return { dims: places.map((place) => symbols[place]!), sizes: lengthsOf(places) };
+    const whole = reduceSum(prefixLengths, [0]);
+    return {
+      dims: [prefix.join('+'), ...behind.map((place) => symbols[place]!)],
+      sizes: behind.length === 0 ? whole : concat([whole, lengthsOf(behind)], 0),
+    };
+  };
   const seen = blocks.map(({ sees }) => ({
     sees,
-    lengths: gather(lengths, constant(sees, [sees.length], 'int64')),
+    ...piecesOf(sees),
     whole: sees.map((block) => symbols[block]!).join('+'),
   }));
+  const all = piecesOf([...symbols.keys()]);
+  /** @returns what each block sees of keys or values [keyHeads, T, D] */
+  const visible = (rows: Value): readonly Value[] => {
+    const pieces = splitBlocks(rows, all.sizes, { axis: 1, lengths: all.dims, whole: 'T' });
+    const parts = isPiece
+      ? splitBlocks(pieces[0]!, prefixLengths, { axis: 1, lengths: prefix, whole: all.dims[0]! })
+      : [];
+    const own = [...parts, ...pieces.slice(isPiece ? 1 : 0)];
+    return seen.map(({ sees, dims, sizes, whole }) => {
+      const several =
+        dims.length < sees.length
+          ? [pieces[0]!, ...sees.slice(first).map((block) => own[block]!)]
+          : sees.map((block) => own[block]!);
+      return several.length === 1
+        ? several[0]!
+        : joinBlocks(several, sizes, { axis: 1, lengths: dims, whole });
+    });
+  };
   const masks = seen.map(({ whole }, place) =>
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
-  const along = (axis: number): BlockAttributes => ({ axis, lengths: symbols, whole: 'T' });
+  // Query heads of one key head lie beside each other in every row, so that a block's queries are rows in one piece.
+  const rowsAlong: BlockAttributes = {
+    axis: 1,
+    lengths: symbols.map((symbol) => timesDim(symbol, groups)),
+    whole: timesDim('T', groups),
+  };
+  const rowLengths = reduceSum(
+    concat(new Array<Value>(groups).fill(reshape(lengths, [1, symbols.length])), 0),
+    [0],
+    false,
+  );
   const blockAttributes: AttentionAttributes = {
     scale: 1 / Math.sqrt(headSize),
     keep: options.keepProbabilities,
   };
-  /** @param own queries [keyHeads·groups, T, D], keys and values [keyHeads, T, D] of one group of key heads; returned as queries */
+  /** @param own queries [keyHeads, T, groups·D], keys and values [keyHeads, T, D] of one group of key heads; returned as queries */
   const attendGroup = (keyHeads: number, own: readonly [Value, Value, Value]): Value => {
-    const grouped = reshape(own[0], [keyHeads, groups, 'T', headSize]);
-    const queries = splitBlocks(grouped, lengths, along(2));
-    const keys = splitBlocks(own[1], lengths, along(1));
-    const values = splitBlocks(own[2], lengths, along(1));
-    const mixed = symbols.map((symbol, place) => {
-      const rows = reshape(queries[place]!, [keyHeads, timesDim(symbol, groups), headSize]);
-      const visible = (all: readonly Value[]): Value => {
-        const { sees, lengths: sizes, whole } = seen[place]!;
-        if (sees.length === 1) return all[place]!;
-        const parts = sees.map((block) => all[block]!);
-        return joinBlocks(parts, sizes, { axis: 1, lengths: sees.map((block) => symbols[block]!), whole });
-      };
-      const inputs = [rows, visible(keys), visible(values), masks[place]!] as const;
-      return reshape(blockAttention(inputs, blockAttributes), [keyHeads, groups, symbol, headSize]);
-    });
-    return reshape(joinBlocks(mixed, lengths, along(2)), [keyHeads * groups, 'T', headSize]);
+    const rows = reshape(own[0], [keyHeads, timesDim('T', groups), headSize]);
+    const queries = splitBlocks(rows, rowLengths, rowsAlong);
+    const [keys, values] = [visible(own[1]), visible(own[2])];
+    const mixed = queries.map((each, place) =>
+      blockAttention([each, keys[place]!, values[place]!, masks[place]!], blockAttributes),
+    );
+    return reshape(joinBlocks(mixed, rowLengths, rowsAlong), [keyHeads, 'T', groups * headSize]);
   };
   const headGroups = headGroupsOf(keyValueHeads, options.headGroups);
-  const byGroup = (all: Value, perKeyHead: number): readonly Value[] => {
-    const sizes = headGroups.map((keyHeads) => keyHeads * perKeyHead);
-    return sizes.length === 1 ? [all] : split(all, sizes);
+  const byGroup = (rows: Value): readonly Value[] => {
+    const width = (rows.shape[1] as number) / keyValueHeads;
+    const byHead = transpose(reshape(rows, ['T', keyValueHeads, width]), [1, 0, 2]); // [keyValueHeads, T, width]
+    return headGroups.length === 1 ? [byHead] : split(byHead, headGroups);
   };
   return {
     attend(_layer, query, key, value) {
-      const byHead = (rows: Value): Value => {
-        const own = (rows.shape[1] as number) / headSize;
-        return transpose(reshape(rows, ['T', own, headSize]), [1, 0, 2]); // [heads, T, D]
-      };
-      const queries = byGroup(byHead(query), groups);
-      const [keys, values] = [key, value].map((each) => byGroup(byHead(each), 1)) as [Value[], Value[]];
+      const [queries, keys, values] = [query, key, value].map(byGroup) as [Value[], Value[], Value[]];
       const mixed = headGroups.map((keyHeads, group) =>
         attendGroup(keyHeads, [queries[group]!, keys[group]!, values[group]!]),
       );

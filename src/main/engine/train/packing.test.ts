@@ -96,7 +96,7 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
           tokensAt(block).forEach((query, row) =>
             tokens.forEach((key) => {
               const column = visible.indexOf(key);
-              const cell = column < 0 ? -Infinity : cells[(group * rows + row) * visible.length + column];
+              const cell = column < 0 ? -Infinity : cells[(row * groups + group) * visible.length + column];
               // What a filler looks at besides is nobody's affair.
               if (query.filler && query !== key) return;
               expect(cell, `row ${row}, column ${column}`).toBe(sees(query, key) ? 0 : -Infinity);

@@ -282,9 +282,13 @@ class BlockMasks {
     this.#store(mask, rows, keys);
   }
 
-  /** @param mask its first rows · keys are filled, and go for every group */
+  /** @param mask its first rows are filled; each goes for every group */
   #store(mask: Float32Array, rows: number, keys: number): void {
-    repeatFirstBlock(mask, rows * keys);
+    const { groups } = this.#options;
+    // From the last one on: each is spread over where none lies that has still to be.
+    for (let row = rows - 1; row >= 0; row--)
+      for (let group = 0; group < groups; group++)
+        mask.copyWithin((row * groups + group) * keys, row * keys, (row + 1) * keys);
     this.#masks[`mask_${this.#lengths.length}`] = { data: mask, shape: [mask.length / keys, keys] };
     this.#lengths.push(rows);
   }
