@@ -153,13 +153,14 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
   // What all prompts begin with is seen as one piece by all behind it: joined of its blocks for each of them, it would be cut and added up
   // block by block in the backward pass.
   const isPiece = prefix.length > 1;
-  const first = isPiece ? prefix.length : 0;
   const prefixLengths = lengthsOf([...prefix.keys()]);
+  /** Of blocks from the first on: what they are cut into or joined of. */
   const piecesOf = (
     places: readonly number[],
   ): { readonly dims: readonly string[]; readonly sizes: Value } => {
-    const [behind, own] = [places.slice(first), isPiece && places.length >= first];
-    if (!own) return { dims: places.map((place) => symbols[place]!), sizes: lengthsOf(places) };
+    if (!isPiece || places.length < prefix.length)
+      return { dims: places.map((place) => symbols[place]!), sizes: lengthsOf(places) };
+    const behind = places.slice(prefix.length);
     const whole = reduceSum(prefixLengths, [0]);
     return {
       dims: [prefix.join('+'), ...behind.map((place) => symbols[place]!)],
@@ -178,12 +179,11 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
     const parts = isPiece
       ? splitBlocks(pieces[0]!, prefixLengths, { axis: 1, lengths: prefix, whole: all.dims[0]! })
       : [];
-    const own = [...parts, ...pieces.slice(isPiece ? 1 : 0)];
+    const byBlock = [...parts, ...pieces.slice(isPiece ? 1 : 0)];
     return seen.map(({ sees, dims, sizes, whole }) => {
-      const several =
-        dims.length < sees.length
-          ? [pieces[0]!, ...sees.slice(first).map((block) => own[block]!)]
-          : sees.map((block) => own[block]!);
+      const seesPiece = dims.length < sees.length;
+      const behind = sees.slice(seesPiece ? prefix.length : 0).map((block) => byBlock[block]!);
+      const several = seesPiece ? [pieces[0]!, ...behind] : behind;
       return several.length === 1
         ? several[0]!
         : joinBlocks(several, sizes, { axis: 1, lengths: dims, whole });
