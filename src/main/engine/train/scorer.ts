@@ -93,15 +93,18 @@ export function graphSizes(
   };
 }
 
-/** More groups are more operations, which short sequences have no work for. Without a prefix those of long ones are large each. */
+/**
+ * More groups are more operations, which short sequences have no work for, and 0.06 GB where memory is short. Without a prefix the groups of
+ * long ones are large each.
+ */
 function headGroupsFor({
   longestSequence,
   lowMemory,
   room,
   threads,
 }: EngineOptions): PairBlocks['headGroups'] {
-  if (longestSequence <= longestKept) return 'all';
-  if (lowMemory || (!room?.prefix && longestSequence > longestEven)) return 'apart';
+  if (lowMemory || longestSequence <= longestKept) return 'all';
+  if (!room?.prefix && longestSequence > longestEven) return 'apart';
   return { evenFor: threads || availableParallelism() };
 }
 
