@@ -64,8 +64,9 @@ describe.each(['tied', 'biases'])('LoRA gradients on %s equal float64 torch', (n
     { mostRows: 512 },
     { mostRows: 1024 },
     { mostRows: 1536 },
-    // Long sequences make their attention's probabilities again, and cut their prompts.
+    // Long sequences make their attention's probabilities again, and cut their prompts; long answers are cut as well.
     { mostRows: 512, longestSequence: 2048 },
+    { mostRows: 1024, longestSequence: 2048 },
     { mostRows: 512, lowMemory: true },
     { mostRows: 512, longestSequence: 2048, lowMemory: true },
   ])('computed with %o', async (sizes) => {

@@ -49,12 +49,14 @@ async function runGraph(
   chunks = 1,
   options: Pick<SessionOptions, 'optimization' | 'prepack'> = {},
   promptBlocks = 1,
+  answerBlocks = 1,
 ) {
   const blocks: PairBlocks = {
     prompts: 1,
     pairsPerPrompt: 1,
     prefixBlocks: 0,
     promptBlocks,
+    answerBlocks,
     keepProbabilities: true,
     // Of a model's two or four heads all, one at a time, and one or three at a time.
     headGroups: promptBlocks === 1 ? 'all' : promptBlocks === 2 ? 'apart' : { evenFor: 3 },
@@ -110,11 +112,16 @@ describe.each(llamaCases)('log-probs of %s', (name) => {
   const source = llamaModel(name);
   const pairs = fixturePairs(name);
 
-  test.each([1, 2, 4])(
-    'equal float64 torch, attention with the prompt in %i blocks',
-    async (promptBlocks) => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [4, 2],
+    [1, 3],
+  ])(
+    'equal float64 torch, attention with the prompt in %i blocks and answers in %i',
+    async (promptBlocks, answerBlocks) => {
       const expected = readJson<Expected>(`llama/${name}/expected.json`).float64;
-      const found = await runGraph(source, pairs, 1, {}, promptBlocks);
+      const found = await runGraph(source, pairs, 1, {}, promptBlocks, answerBlocks);
       expect(found.length).toBe(expected.length);
       found.forEach((own, place) => {
         const { chosen, rejected } = expected[place]!;

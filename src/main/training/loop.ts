@@ -6,6 +6,7 @@ import { Random } from '../engine/train/random.ts';
 import { scheduleFactor } from '../engine/train/schedule.ts';
 import {
   NonFiniteError,
+  type GradientKeeper,
   type StepResult,
   type Trainer,
   type TrainingPair,
@@ -40,6 +41,8 @@ export interface LoopOptions {
   readonly pairs: readonly TrainingPair[];
   readonly batches: readonly (readonly number[])[];
   readonly config: RunConfig;
+  /** Of first steps: those of runs that start alike and differ in the learning rate find the same. */
+  readonly firstGradient?: GradientKeeper | undefined;
   /** Before each step: the step's pairs with what they still lack. @param place of the step, from 0 */
   readonly beforeStep?:
     ((pairs: readonly TrainingPair[], place: number) => Promise<readonly TrainingPair[]>) | undefined;
@@ -69,14 +72,10 @@ export async function runLoop(options: LoopOptions): Promise<void> {
       config.learningRate * scheduleFactor(config.scheduler, place, warmup, batches.length);
     const own = batch.map((index) => pairs[index]!);
     const ready = (await options.beforeStep?.(own, place)) ?? own;
-    const result = await trainer.step(state, ready, {
-      loss: config.loss,
-      beta: config.beta,
-      lossParameters: config.lossParameters,
-      learningRate,
-      maxGradNorm: config.maxGradNorm,
-      weightDecay: config.weightDecay,
-    });
+    const { loss, beta, lossParameters, maxGradNorm, weightDecay } = config;
+    const settings = { loss, beta, lossParameters, learningRate, maxGradNorm, weightDecay };
+    const keeper = place === 0 ? options.firstGradient : undefined;
+    const result = await trainer.step(state, ready, settings, keeper);
     seen += batch.length;
     const step = { step: place + 1, ...result.metrics, epoch: seen / pairs.length };
     options.onStep?.(step, batches.length, result.pairs);

@@ -69,7 +69,7 @@ export function packedAttention(config: DecoderConfig, batch: number, length: Di
 
 /**
  * How a sequence of pairs falls into blocks: what all prompts begin with, in none, one or more; then each prompt, or what it
- * goes on with, in one or more, and chosen and rejected of each of its pairs.
+ * goes on with, in one or more, and chosen and rejected of each of its pairs, in one or more as well.
  */
 export interface PairBlocks {
   /** Of what all prompts begin with; 0 if that is nothing. */
@@ -80,6 +80,8 @@ export interface PairBlocks {
   readonly pairsPerPrompt: number;
   /** Of a prompt: what a row may not see lies mostly in blocks that it need not even look at. */
   readonly promptBlocks: number;
+  /** Of each answer, for the same reason; 1 if absent. */
+  readonly answerBlocks?: number | undefined;
   /** Whether a layer's probabilities are kept for the backward pass; otherwise they are made again. */
   readonly keepProbabilities: boolean;
   /**
@@ -101,7 +103,7 @@ interface Block {
 }
 
 function blocksOf(options: PairBlocks): readonly Block[] {
-  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, isTogether } = options;
+  const { prefixBlocks, prompts, pairsPerPrompt, promptBlocks, answerBlocks = 1, isTogether } = options;
   if (isTogether && pairsPerPrompt > 1) throw new Error('in one block is only one pair of a prompt');
   const blocks: Block[] = [];
   /** @returns the places of `before` and, behind them, the new block's */
@@ -120,7 +122,12 @@ function blocksOf(options: PairBlocks): readonly Block[] {
     }
     for (let part = 0; part < promptBlocks; part++) before = add(`P${prompt}_${part}`, before);
     for (let pair = 0; pair < pairsPerPrompt; pair++)
-      for (const answer of ['C', 'R']) add(`${answer}${prompt}_${pair}`, before);
+      for (const answer of ['C', 'R']) {
+        const symbol = `${answer}${prompt}_${pair}`;
+        let own = before;
+        for (let part = 0; part < answerBlocks; part++)
+          own = add(answerBlocks === 1 ? symbol : `${symbol}_${part}`, own);
+      }
   }
   return blocks;
 }

@@ -23,7 +23,7 @@ interface Token {
 }
 
 /** What the packed sequence of a pair should hold, said without indices into it. */
-function tokensOf(pair: PackablePair, promptBlocks: number): Token[] {
+function tokensOf(pair: PackablePair, promptBlocks: number, answerBlocks = 1): Token[] {
   const part = (name: Token['part'], count: number, from: number, least: number): Token[] =>
     Array.from({ length: Math.max(least, count) }, (_, place) => ({
       part: name,
@@ -33,8 +33,8 @@ function tokensOf(pair: PackablePair, promptBlocks: number): Token[] {
   const start = pair.prompt.length;
   return [
     ...part('prompt', start, 0, promptBlocks),
-    ...part('chosen', pair.chosen.length - 1, start, 1),
-    ...part('rejected', pair.rejected.length - 1, start, 1),
+    ...part('chosen', pair.chosen.length - 1, start, answerBlocks),
+    ...part('rejected', pair.rejected.length - 1, start, answerBlocks),
   ];
 }
 
@@ -65,17 +65,23 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
     expect(packed.length).toBe(tokens.length);
   });
 
-  test.each([1, 2, 4])(
-    'lets each token see exactly its own text, for every group of heads; prompt in %i blocks',
-    (promptBlocks) => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [4, 2],
+    [1, 3],
+  ])(
+    'lets each token see exactly its own text, for every group of heads; prompt in %i blocks, answers in %i',
+    (promptBlocks, answerBlocks) => {
       const { feeds } = packPair(pair, {
         groups,
         chunks: 1,
-        blocks: { ...one, promptBlocks, prefixBlocks: 0 },
+        blocks: { ...one, promptBlocks, answerBlocks, prefixBlocks: 0 },
       });
-      const tokens = tokensOf(pair, promptBlocks);
+      const tokens = tokensOf(pair, promptBlocks, answerBlocks);
       const lengths = numbers(feeds['block_lengths']!);
-      expect(lengths.length).toBe(promptBlocks + 2);
+      expect(lengths.length).toBe(promptBlocks + 2 * answerBlocks);
+      const answerOf = (block: number): number => Math.floor((block - promptBlocks) / answerBlocks);
       // The runtime cannot multiply over nothing.
       expect(Math.min(...lengths)).toBeGreaterThan(0);
       const starts = lengths.map((_, block) => lengths.slice(0, block).reduce((sum, own) => sum + own, 0));
@@ -83,9 +89,9 @@ describe.each(Object.entries(cases))('a packed pair: %s', (_name, pair) => {
         tokens.slice(starts[block], starts[block]! + lengths[block]!);
       expect(lengths.flatMap((_, block) => tokensAt(block))).toEqual(tokens);
       lengths.forEach((rows, block) => {
-        // What a block of rows looks at: the prompt up to it, and itself.
+        // What a block of rows looks at: the prompt and its own answer up to it, and itself.
         const keys = [...lengths.keys()].filter(
-          (other) => other === block || (other < block && other < promptBlocks),
+          (other) => other <= block && (other < promptBlocks || answerOf(other) === answerOf(block)),
         );
         const visible = keys.flatMap(tokensAt);
         const mask = feeds[`mask_${block}`]!;

@@ -86,7 +86,7 @@ export interface PairPackingOptions extends PackingOptions {
   /** How the graph's attention is cut. */
   readonly blocks: Pick<
     PairBlocks,
-    'prefixBlocks' | 'promptBlocks' | 'prompts' | 'pairsPerPrompt' | 'isTogether'
+    'prefixBlocks' | 'promptBlocks' | 'answerBlocks' | 'prompts' | 'pairsPerPrompt' | 'isTogether'
   >;
   /** As `PackingRoom.prefix`. */
   readonly prefix?: number | undefined;
@@ -164,7 +164,8 @@ export function packPairs(
   prompts: readonly (readonly PackablePair[])[],
   options: PairPackingOptions,
 ): PackedBatch {
-  const { prefixBlocks, promptBlocks, prompts: room, pairsPerPrompt, isTogether } = options.blocks;
+  const { prefixBlocks, promptBlocks, answerBlocks = 1, prompts: room, pairsPerPrompt } = options.blocks;
+  const { isTogether } = options.blocks;
   if (prompts.length > room || prompts.some((pairs) => pairs.length > pairsPerPrompt))
     throw new Error('more pairs than the graph has room for');
   const sequence = new Sequence();
@@ -189,7 +190,7 @@ export function packPairs(
       const pair = pairs[own];
       const starts: number[] = [];
       const answers = [pair?.chosen ?? nothing, pair?.rejected ?? nothing].map((answer) => {
-        const start = sequence.add(readOf(answer), prefix + prompt.length, 1);
+        const start = sequence.add(readOf(answer), prefix + prompt.length, answerBlocks);
         starts.push(start - promptStart);
         if (!isTogether) masks.addAnswer(sequence.ids.length - start);
         return rowsOf(answer, promptStart, prompt.length, start);
@@ -226,25 +227,27 @@ class BlockMasks {
   /** What all prompts begin with: at least a token for each of its blocks. */
   addPrefix(length: number): void {
     this.#prompt = { tokens: length, length };
-    this.#addParts(length, this.#options.blocks.prefixBlocks);
+    this.#addParts(length, this.#options.blocks.prefixBlocks, 0);
     this.#prefix = length;
   }
 
   /** @param length its tokens and what fills them up */
   addPrompt(tokens: number, length: number): void {
     this.#prompt = { tokens, length };
-    this.#addParts(length, this.#options.blocks.promptBlocks);
+    this.#addParts(length, this.#options.blocks.promptBlocks, 0);
   }
 
-  #addParts(length: number, parts: number): void {
+  /** @param length its tokens and what fills them up */
+  addAnswer(length: number): void {
+    this.#addParts(length, this.#options.blocks.answerBlocks ?? 1, this.#prompt.length);
+  }
+
+  /** @param before keys before the first part, as `#add` */
+  #addParts(length: number, parts: number, before: number): void {
     for (let part = 0; part < parts; part++) {
       const [from, to] = [part, part + 1].map((place) => Math.floor((place * length) / parts));
-      this.#add(to! - from!, from!);
+      this.#add(to! - from!, before + from!);
     }
-  }
-
-  addAnswer(length: number): void {
-    this.#add(length, this.#prompt.length);
   }
 
   /**

@@ -43,9 +43,10 @@ const spinMicroseconds = 100;
 
 const onePair: PackingRoom = { prompts: 1, pairsPerPrompt: 1 };
 
-/** Prompt tokens that attention looks at in one block, where sequences are long. */
+/** Tokens of a prompt, or of an answer, that attention looks at in one block, where sequences are long. */
 const promptPerBlock = 384;
-const mostPromptBlocks = 4;
+const answerPerBlock = 160;
+const mostBlocks = 4;
 /** Up to this share of what all prompts begin with, a pair behind it is one block: most of its keys lie in the beginning. */
 const longestBehind = 0.5;
 /** Up to this length all layers' probabilities are kept for the backward pass. */
@@ -81,10 +82,11 @@ export function graphSizes(
     rowsPerChunk,
     repacksHead,
     blocks: {
-      prefixBlocks: room.prefix === undefined ? 0 : blocksFor(room.prefix),
+      prefixBlocks: room.prefix === undefined ? 0 : blocksFor(room.prefix, promptPerBlock),
       prompts: room.prompts,
       pairsPerPrompt: room.pairsPerPrompt,
-      promptBlocks: isTogether ? 1 : blocksFor(behindPrefix),
+      promptBlocks: isTogether ? 1 : blocksFor(behindPrefix, promptPerBlock),
+      answerBlocks: isTogether ? 1 : blocksFor(mostRows / 2, answerPerBlock),
       isTogether,
       headGroups: headGroupsFor(options),
       keepProbabilities: lowMemory || longestSequence <= longestKept,
@@ -108,8 +110,8 @@ function headGroupsFor({
   return { evenFor: threads || availableParallelism() };
 }
 
-function blocksFor(tokens: number): number {
-  return Math.max(1, Math.min(mostPromptBlocks, Math.floor(tokens / promptPerBlock)));
+function blocksFor(tokens: number, perBlock: number): number {
+  return Math.max(1, Math.min(mostBlocks, Math.floor(tokens / perBlock)));
 }
 
 /** What a set of pairs asks of the engine. */

@@ -67,6 +67,22 @@ export interface StepResult {
   readonly pairs: readonly PairTelemetry[];
 }
 
+/** What a step finds before it changes anything. */
+export interface StepGradient {
+  /** Of the mean loss of its pairs, before clipping. */
+  readonly gradient: Float32Array;
+  readonly telemetry: StepTelemetry;
+  /** Seconds that finding it took. */
+  readonly seconds: number;
+}
+
+/** Keeps what a step found for another that would find the same to the last bit, as the first steps of runs that differ in rate do. */
+export interface GradientKeeper {
+  recall(): StepGradient | undefined;
+  /** @returns whether it is wanted again; if not, its memory is given back */
+  keep(found: StepGradient): boolean;
+}
+
 /** Loss, gradient or log-probs stopped being finite: nothing was updated. */
 export class NonFiniteError extends Error {
   override readonly name = 'NonFiniteError';
@@ -249,16 +265,19 @@ export class Trainer {
 
   /**
    * One optimizer step on all given pairs, whose gradients are averaged as one batch.
+   * @param keeper of what steps with the same parameters, pairs and loss have found. A step that takes it from there tells the seconds that
+   *   finding it took then: runs are to be compared by what they cost, not by which came first
    * @throws NonFiniteError before anything is updated
    */
   async step(
     state: TrainingState,
     pairs: readonly TrainingPair[],
     settings: StepSettings,
+    keeper?: GradientKeeper,
   ): Promise<StepResult> {
+    const found = keeper?.recall() ?? (await this.#find(state.parameters, pairs, settings));
     const started = performance.now();
-    const telemetry = new StepTelemetry(settings.beta);
-    const gradient = await this.accumulate(state.parameters, pairs, settings, telemetry);
+    const { gradient, telemetry } = found;
     const norm = globalNorm(gradient);
     if (!Number.isFinite(norm)) {
       const rows = pairs.map(({ index }) => index);
@@ -273,9 +292,9 @@ export class Trainer {
       { ...adamWDefaults, weightDecay: settings.weightDecay },
       this.#spans,
     );
-    discard(gradient);
+    if (!keeper?.keep(found)) discard(gradient);
     state.tokensSeen += telemetry.tokens;
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = found.seconds + (performance.now() - started) / 1000;
     return {
       metrics: {
         ...telemetry.metrics(),
@@ -288,6 +307,17 @@ export class Trainer {
       },
       pairs: telemetry.pairs,
     };
+  }
+
+  async #find(
+    parameters: Float32Array,
+    pairs: readonly TrainingPair[],
+    settings: StepSettings,
+  ): Promise<StepGradient> {
+    const started = performance.now();
+    const telemetry = new StepTelemetry(settings.beta);
+    const gradient = await this.accumulate(parameters, pairs, settings, telemetry);
+    return { gradient, telemetry, seconds: (performance.now() - started) / 1000 };
   }
 
   /** Loss gradient of one step's pairs by every trainable number, before clipping. */

@@ -57,6 +57,8 @@ export interface CalibrationOptions {
   readonly batches: readonly (readonly number[])[];
   /** Runs that follow each other; 1 if absent. */
   readonly runs?: number;
+  /** Gradients of first steps that are kept at once for later runs; none if absent. */
+  readonly keptGradients?: number;
   /** How often the held-out pairs are scored in all; once a run if absent. */
   readonly evaluations?: number;
   /** How often the questions are answered in all; once a run and once for the base if absent. */
@@ -266,13 +268,15 @@ function memoryParts(
   rehearsals: readonly (Rehearsal | undefined)[],
 ): PlanPart[] {
   const numbers = 4 * options.trainer.size;
+  const { runs = 1, keptGradients = 0 } = options;
   return withEarlierPeak([
     { name: 'model and sessions', amount: before },
     { name: 'longest sequence', amount: Math.max(0, after - before) },
     // Two moments, which take memory when first written to, and the sum of gradients beside a pass's own.
     { name: 'optimizer', amount: numbers * (options.hasState ? 3 : 4) },
     // The next run's state is made while the last one's may not be collected yet.
-    { name: 'next run', amount: (options.runs ?? 1) > 1 ? 3 * numbers : 0 },
+    { name: 'next run', amount: runs > 1 || keptGradients > 0 ? 3 * numbers : 0 },
+    { name: 'first updates', amount: keptGradients * numbers },
     {
       name: 'answers',
       amount: rehearsals.reduce((sum, rehearsal) => sum + Math.max(0, rehearsal?.bytesToCome ?? 0), 0),

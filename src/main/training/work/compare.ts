@@ -8,6 +8,7 @@ import { asBar, countsOf, tellRecalled, underName } from '../progress.ts';
 import { Recall } from '../recall.ts';
 import { openConditions, type Conditions } from './conditions.ts';
 import { partCache, settleSources, type WorkContext } from './context.ts';
+import { FirstGradients } from './first-gradients.ts';
 import { settlePlan } from './plan.ts';
 import { runFolder, runOne } from './run.ts';
 import { passStage } from './stage.ts';
@@ -40,6 +41,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
     });
     const steps = spec.runs.map(({ config }) => stepCount(config, conditions.pairs.length));
     const stepsInAll = steps.reduce((sum, each) => sum + each, 0);
+    const firstGradients = new FirstGradients(spec.runs, conditions.sessions.trainer.size);
     const arm = spec.runs.find(({ role }) => role !== 'stage')!.config;
     await settlePlan(context, {
       model,
@@ -55,7 +57,8 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
       pairs: conditions.pairs,
       held: held.pairs,
       batches: planBatches(arm, conditions.pairs.length),
-      trainings: stepsInAll / stepCount(arm, conditions.pairs.length),
+      trainings: (stepsInAll - firstGradients.saved) / stepCount(arm, conditions.pairs.length),
+      keptGradients: firstGradients.mostKept,
       missing: () => conditions.missing,
       spent: conditions.spent,
       outputs: request.out === undefined ? [] : spec.runs.map((run) => runFolder(request.out!, run, request)),
@@ -65,7 +68,7 @@ export async function workCompare(context: WorkContext, spec: JobSpec & { kind: 
     let ground = conditions;
     let stepsBefore = 0;
     for (const [place, run] of spec.runs.entries()) {
-      const at = { place, of: spec.runs.length, stepsBefore, stepsInAll, grid: request };
+      const at = { place, of: spec.runs.length, stepsBefore, stepsInAll, grid: request, firstGradients };
       if (run.role === 'stage') {
         const isNeeded = spec.runs.some(({ done, config }) => !done && config.seed === run.config.seed);
         if (isNeeded) ground = await passStage(context, conditions, run, at);

@@ -9,6 +9,7 @@ import { openBase, startPolicy } from '../model.ts';
 import { resolveQuestions, TaskRunner } from '../task.ts';
 import { openConditions } from './conditions.ts';
 import type { WorkContext } from './context.ts';
+import { FirstGradients } from './first-gradients.ts';
 import { runOne } from './run.ts';
 
 const { path: folder, remove } = scratchFolder();
@@ -63,6 +64,7 @@ describe('a run whose answers have no finite logits', () => {
     const task = await TaskRunner.open(overflown, trainable, asked.questions, { maxTokens: 2 });
     await runOne(context, { ...conditions, task }, run, {
       ...{ place: 0, of: 1, stepsBefore: 0, stepsInAll: 2, grid: request },
+      firstGradients: new FirstGradients([run], conditions.sessions.trainer.size),
     });
     expect(messages).toContainEqual({
       kind: 'run-end',

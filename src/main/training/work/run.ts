@@ -17,6 +17,7 @@ import type { TaskFindings, TaskRunner } from '../task.ts';
 import type { Conditions } from './conditions.ts';
 import { checkpointerOf, partCache, resumeState, type WorkContext } from './context.ts';
 import { RunEvaluator } from './evaluator.ts';
+import type { FirstGradients } from './first-gradients.ts';
 
 /** Where a run stands in its comparison. */
 export interface RunPlace {
@@ -27,6 +28,7 @@ export interface RunPlace {
   readonly stepsBefore: number;
   readonly stepsInAll: number;
   readonly grid: Pick<CompareRequest, 'betas' | 'shared' | 'out'>;
+  readonly firstGradients: FirstGradients;
 }
 
 /** What a run has become. */
@@ -49,7 +51,7 @@ export async function runOne(
   context: WorkContext,
   conditions: Conditions,
   run: RunSpec,
-  { place, of, stepsBefore, stepsInAll, grid }: RunPlace,
+  { place, of, stepsBefore, stepsInAll, grid, firstGradients }: RunPlace,
 ): Promise<RunOutcome> {
   const { send, call } = context;
   const { config } = run;
@@ -85,7 +87,10 @@ export async function runOne(
     });
   const afterStep = async (): Promise<void> =>
     checkpointer.afterStep(state, await evaluator?.afterStep(state));
-  const loop = { trainer, state, pairs, batches, config, signal: call.signal, onStep, afterStep };
+  const loop = {
+    ...{ trainer, state, pairs, batches, config, signal: call.signal, onStep, afterStep },
+    firstGradient: firstGradients.of(run),
+  };
   let diverged: Divergence | undefined;
   try {
     await evaluator?.begin(state);
