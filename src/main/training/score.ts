@@ -29,14 +29,15 @@ export async function scorePairs(
   pairs: readonly TrainingPair[],
   options: ScoreOptions = {},
 ): Promise<PairScore[]> {
-  const scores: PairScore[] = [];
+  const scores = new Array<PairScore>(pairs.length);
+  let done = 0;
   options.signal?.throwIfAborted();
   for await (const { place, score } of scorer.scoreAll(pairs, parameters)) {
     const { chosen, rejected, chosenTokens, rejectedTokens } = score;
     const found = { index: pairs[place]!.index, chosen, rejected, chosenTokens, rejectedTokens };
     options.onScore?.(found, place);
-    scores.push(found);
-    options.onProgress?.(scores.length, pairs.length);
+    scores[place] = found;
+    options.onProgress?.(++done, pairs.length);
     // The runtime's run blocks the event loop: let a signal and the screen have their turn.
     await nextTurn();
     options.signal?.throwIfAborted();

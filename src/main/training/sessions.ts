@@ -37,7 +37,7 @@ const longestOfPrefix = 2.5;
 /**
  * What pairs ask of sessions. One set of options serves the reference, training and evaluation: how log-probs are cut
  * into chunks decides their last bits, and c and r are exactly 0 at the start only where all agree. Short pairs share a pass, two by
- * two, pairs of one prompt share that, where they follow each other, and what all prompts begin with is there once: frozen weights give each the bits it would have
+ * two, pairs of one prompt share that, where updates hold several, and what all prompts begin with is there once: frozen weights give each the bits it would have
  * alone. Weights that are fed need not: where all are trained, and where the reference has an adapter of its own, pairs
  * go one by one; so they do in little memory.
  */
@@ -48,6 +48,7 @@ export function engineOptions(
     full = false,
     initAdapter,
     trainedFirst = false,
+    updates,
   }: {
     readonly threads?: number | undefined;
     readonly lowMemory?: boolean | undefined;
@@ -55,16 +56,20 @@ export function engineOptions(
     readonly initAdapter?: string | undefined;
     /** The start is trained before, by SFT that comes first. */
     readonly trainedFirst?: boolean | undefined;
+    /** Places among the first of the pairs that each update takes; they follow their order if absent. */
+    readonly updates?: readonly (readonly number[])[] | undefined;
   },
   ...pairs: readonly (readonly TrainingPair[])[]
 ): EngineOptions {
   const all = pairs.flat();
   const alone = full || lowMemory || trainedFirst || initAdapter !== undefined;
-  const room = alone ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all);
+  const inUpdates = updates?.map((places) => places.map((place) => pairs[0]![place]!));
+  const room = alone ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all, inUpdates ?? [all]);
   return { ...sizesOf(all), threads, lowMemory, room };
 }
 
-function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
+/** @param updates the pairs of those updates that tell how often pairs of one prompt meet */
+function roomFor(pairs: readonly TrainingPair[], updates: readonly (readonly TrainingPair[])[]): PackingRoom {
   const mean = (of: (pair: TrainingPair) => number): number =>
     pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
   const longest = pairs.reduce((most, pair) => Math.max(most, packedLength(pair)), 1);
@@ -76,18 +81,17 @@ function roomFor(pairs: readonly TrainingPair[]): PackingRoom {
       tokens: Math.max(tokensPerPass, longestOfPrefix * longest),
       prefix: shared,
     };
-  const sharing =
-    pairs.length / Math.max(1, distribute(pairs, { prompts: 1, pairsPerPrompt: mostSharing }).length);
+  const shares = { prompts: 1, pairsPerPrompt: mostSharing };
+  const passes = updates.reduce((sum, update) => sum + distribute(update, shares).length, 0);
+  const sharing = updates.reduce((sum, { length }) => sum + length, 0) / Math.max(1, passes);
   const pairsPerPrompt = sharing < 1.5 ? 1 : Math.round(sharing);
   const answers = mean(({ chosen, rejected }) => chosen.length + rejected.length);
   const tokens = mean(({ prompt }) => prompt.length) + pairsPerPrompt * answers;
-  const mostTokens = pairsPerPrompt > 1 ? tokensPerShared : tokensPerPass;
-  const fit = Math.floor(Math.min(mostTokens / tokens, (2 * mostTokens) / longest));
-  return {
-    prompts: Math.max(1, Math.min(mostPrompts, fit)),
-    pairsPerPrompt,
-    tokens: mostTokens,
-  };
+  const worthwhile = pairsPerPrompt > 1 ? tokensPerShared : tokensPerPass;
+  // The longest pair takes as much memory by itself.
+  const most = Math.max(worthwhile, longest);
+  const fit = longest > 2 * worthwhile ? 1 : Math.floor(most / tokens);
+  return { prompts: Math.max(1, Math.min(mostPrompts, fit)), pairsPerPrompt, tokens: most };
 }
 
 /** Tokens that all prompts begin with, two less than the shortest has at most; 0 for a single prompt. */

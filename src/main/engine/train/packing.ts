@@ -100,35 +100,58 @@ export interface PackingRoom extends Pick<PairBlocks, 'prompts' | 'pairsPerPromp
   readonly prefix?: number | undefined;
 }
 
+/** Neighbours that are looked at together: passes come near to the pairs' order, and are as full as they can be. */
+const pairsAtOnce = 32;
+
 /**
- * Distributes pairs over passes, in their order; neighbours with the same prompt share it as far as there is room.
- * @returns for every pass, for every prompt, places among the pairs
+ * Distributes pairs over as few passes as it finds, neighbours among neighbours; those with the same prompt share it as far as there is
+ * room.
+ * @returns for every pass, for every prompt, places among the pairs; passes, prompts and places by what comes first
  */
-export function distribute(
+export function distribute(pairs: readonly PackablePair[], room: PackingRoom): number[][][] {
+  const places = [...pairs.keys()];
+  return Array.from({ length: Math.ceil(pairs.length / pairsAtOnce) }, (_, part) =>
+    distributeSome(pairs, places.slice(part * pairsAtOnce, (part + 1) * pairsAtOnce), room),
+  ).flat();
+}
+
+/** Pairs of one prompt, and the tokens that they add to a pass. */
+interface PromptGroup {
+  readonly places: number[];
+  tokens: number;
+}
+
+/** The longest prompts first, each to the first pass that has room: at most 11/9 of the fewest bins (Johnson 1973). */
+function distributeSome(
   pairs: readonly PackablePair[],
-  { prompts: room, pairsPerPrompt, tokens: mostTokens = Infinity, prefix = 0 }: PackingRoom,
+  places: readonly number[],
+  { prompts, pairsPerPrompt, tokens = Infinity, prefix = 0 }: PackingRoom,
 ): number[][][] {
-  const passes: number[][][] = [];
-  let pass: number[][] | undefined;
-  let tokens = 0;
-  pairs.forEach(({ prompt, chosen, rejected }, place) => {
+  const most = tokens - prefix;
+  const groups: PromptGroup[] = [];
+  for (const place of places) {
+    const { prompt, chosen, rejected } = pairs[place]!;
     const answers = chosen.length + rejected.length;
-    const shared = pass?.find((own) => own.length < pairsPerPrompt && isSame(pairs[own[0]!]!.prompt, prompt));
-    if (shared && tokens + answers <= mostTokens) {
-      shared.push(place);
-      tokens += answers;
-      return;
-    }
-    const own = prompt.length - prefix + answers;
-    if (pass && pass.length < room && tokens + own <= mostTokens) {
-      pass.push([place]);
-      tokens += own;
-    } else {
-      passes.push((pass = [[place]]));
-      tokens = prefix + own;
-    }
-  });
-  return passes;
+    const group = groups.find(
+      (own) =>
+        own.places.length < pairsPerPrompt &&
+        own.tokens + answers <= most &&
+        isSame(pairs[own.places[0]!]!.prompt, prompt),
+    );
+    group?.places.push(place);
+    if (group) group.tokens += answers;
+    else groups.push({ places: [place], tokens: prompt.length - prefix + answers });
+  }
+  const passes: { readonly groups: PromptGroup[]; tokens: number }[] = [];
+  for (const group of groups.toSorted((a, b) => b.tokens - a.tokens)) {
+    const pass = passes.find((own) => own.groups.length < prompts && own.tokens + group.tokens <= most);
+    pass?.groups.push(group);
+    if (pass) pass.tokens += group.tokens;
+    else passes.push({ groups: [group], tokens: group.tokens });
+  }
+  return passes
+    .map((pass) => pass.groups.map((group) => group.places).sort(([a = 0], [b = 0]) => a - b))
+    .sort(([[a = 0] = []], [[b = 0] = []]) => a - b);
 }
 
 /** How many tokens all prompts begin with; all of a single one. */

@@ -94,6 +94,12 @@ export class StepTelemetry {
     return bad;
   }
 
+  /** Puts pairs in the order of the step, whichever pass they came from. */
+  sort(step: readonly TrainingPair[]): void {
+    const places = new Map(step.map(({ index }, place) => [index, place]));
+    this.pairs.sort((a, b) => places.get(a.index)! - places.get(b.index)!);
+  }
+
   #addRows(
     results: Readonly<Record<string, TensorData>>,
     from: number,

@@ -348,6 +348,7 @@ export class Trainer {
       }
       if (this.#clearsUp) shrinkHeap();
     }
+    telemetry.sort(pairs);
     return total!;
   }
 

@@ -11,6 +11,7 @@ import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';
 import { engineOptions, openScorer, openShared, shapeOf, type SharedSessions } from '../sessions.ts';
 import type { JobSpec } from '../job.ts';
+import { planBatches } from '../loop.ts';
 import { holdOut, promptsOf, refuseLeaks } from '../held-out.ts';
 import { resolveData, type OpenData } from '../data.ts';
 import { asBar, tellNotes, tellWarmup } from '../progress.ts';
@@ -116,7 +117,10 @@ export async function openConditions(
   const policy = startPolicy(model, config);
   const reference = referencePolicy(model, config, policy);
   const engine = engineOptions(
-    { ...shared, trainedFirst: request.sftFirst !== undefined },
+    {
+      ...{ ...shared, trainedFirst: request.sftFirst !== undefined },
+      updates: planBatches(config, training.pairs.length),
+    },
     training.pairs,
     held.pairs,
   );

@@ -88,7 +88,7 @@ export async function workTrain(context: WorkContext, spec: JobSpec & { kind: 't
   });
   tellWarmup(config, batches.length, call);
 
-  const engine = engineOptions(config, prepared.pairs, heldData?.pairs ?? []);
+  const engine = engineOptions({ ...config, updates: batches }, prepared.pairs, heldData?.pairs ?? []);
   const measured = needsReference ? prepared.pairs : [];
   const heldPairs = heldData?.pairs ?? [];
   const needed = [...measured, ...heldPairs];
