@@ -1,9 +1,11 @@
 import { describeLoss, type LossName } from '../../shared/losses.ts';
 import { runtimeVersion } from '../engine/session/session.ts';
+import { distribute, type PackingRoom } from '../engine/train/distribute.ts';
 import type { Trainable } from '../engine/train/graphs.ts';
-import { commonLength, distribute, isSame, type PackingRoom } from '../engine/train/packing.ts';
+import { commonLength, isSame } from '../engine/train/packing.ts';
 import { Scorer, sizesOf, type EngineOptions } from '../engine/train/scorer.ts';
-import { Trainer, type TrainerOptions, type TrainingPair } from '../engine/train/trainer.ts';
+import type { TrainerOptions } from '../engine/train/trainer-session.ts';
+import { Trainer, type TrainingPair } from '../engine/train/trainer.ts';
 import type { OpenModel, Policy } from './model.ts';
 import { packedLength } from './plan/timing.ts';
 

@@ -143,22 +143,22 @@ export function headGroupsOf(heads: number, groups: PairBlocks['headGroups']): r
 }
 
 /**
- * Attention of a sequence of T tokens, for every prompt: prompt, chosen, rejected, chosen, … A row of a prompt sees its blocks up to
- * its own, and what all prompts begin with; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
- * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
- * [rows·groups, keys], each row of it as often as there are query heads to a key head.
+ * Cuts keys or values of a sequence into what each block sees of them. What all prompts begin with is one piece for all behind it: joined of its
+ * blocks for each of them, it would be cut and added up block by block in the backward pass.
  */
-export function pairAttention(config: DecoderConfig, options: PairBlocks): Attention {
-  const { heads, keyValueHeads, headSize } = config;
-  const groups = heads / keyValueHeads;
-  const blocks = blocksOf(options);
+interface Seen {
+  /** Of each block, the length of what it sees, as a dimension. */
+  readonly lengths: readonly string[];
+  /** @param rows keys or values [keyHeads, T, D]. @returns what each block sees */
+  of(rows: Value): readonly Value[];
+}
+
+/** @param lengths of the blocks, int64 [blocks] */
+function seenByBlocks(blocks: readonly Block[], prefixBlocks: number, lengths: Value): Seen {
   const symbols = blocks.map(({ symbol }) => symbol);
-  const lengths = input('block_lengths', 'int64', [symbols.length]);
-  const prefix = symbols.slice(0, options.prefixBlocks);
+  const prefix = symbols.slice(0, prefixBlocks);
   const lengthsOf = (places: readonly number[]): Value =>
     gather(lengths, constant(places, [places.length], 'int64'));
-  // What all prompts begin with is seen as one piece by all behind it: joined of its blocks for each of them, it would be cut and added up
-  // block by block in the backward pass.
   const isPiece = prefix.length > 1;
   const prefixLengths = lengthsOf([...prefix.keys()]);
   /** Of blocks from the first on: what they are cut into or joined of. */
@@ -180,23 +180,40 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
     whole: sees.map((block) => symbols[block]!).join('+'),
   }));
   const all = piecesOf([...symbols.keys()]);
-  /** @returns what each block sees of keys or values [keyHeads, T, D] */
-  const visible = (rows: Value): readonly Value[] => {
-    const pieces = splitBlocks(rows, all.sizes, { axis: 1, lengths: all.dims, whole: 'T' });
-    const parts = isPiece
-      ? splitBlocks(pieces[0]!, prefixLengths, { axis: 1, lengths: prefix, whole: all.dims[0]! })
-      : [];
-    const byBlock = [...parts, ...pieces.slice(isPiece ? 1 : 0)];
-    return seen.map(({ sees, dims, sizes, whole }) => {
-      const seesPiece = dims.length < sees.length;
-      const behind = sees.slice(seesPiece ? prefix.length : 0).map((block) => byBlock[block]!);
-      const several = seesPiece ? [pieces[0]!, ...behind] : behind;
-      return several.length === 1
-        ? several[0]!
-        : joinBlocks(several, sizes, { axis: 1, lengths: dims, whole });
-    });
+  return {
+    lengths: seen.map(({ whole }) => whole),
+    of(rows) {
+      const pieces = splitBlocks(rows, all.sizes, { axis: 1, lengths: all.dims, whole: 'T' });
+      const parts = isPiece
+        ? splitBlocks(pieces[0]!, prefixLengths, { axis: 1, lengths: prefix, whole: all.dims[0]! })
+        : [];
+      const byBlock = [...parts, ...pieces.slice(isPiece ? 1 : 0)];
+      return seen.map(({ sees, dims, sizes, whole }) => {
+        const seesPiece = dims.length < sees.length;
+        const behind = sees.slice(seesPiece ? prefix.length : 0).map((block) => byBlock[block]!);
+        const several = seesPiece ? [pieces[0]!, ...behind] : behind;
+        return several.length === 1
+          ? several[0]!
+          : joinBlocks(several, sizes, { axis: 1, lengths: dims, whole });
+      });
+    },
   };
-  const masks = seen.map(({ whole }, place) =>
+}
+
+/**
+ * Attention of a sequence of T tokens, for every prompt: prompt, chosen, rejected, chosen, … A row of a prompt sees its blocks up to
+ * its own, and what all prompts begin with; answers see their prompt and themselves, never each other. So no more is multiplied than is needed, but for
+ * the upper halves of the diagonal blocks. Inputs of the graph: `block_lengths` int64 [blocks], and for every block `mask_0`, …
+ * [rows·groups, keys], each row of it as often as there are query heads to a key head.
+ */
+export function pairAttention(config: DecoderConfig, options: PairBlocks): Attention {
+  const { heads, keyValueHeads, headSize } = config;
+  const groups = heads / keyValueHeads;
+  const blocks = blocksOf(options);
+  const symbols = blocks.map(({ symbol }) => symbol);
+  const lengths = input('block_lengths', 'int64', [symbols.length]);
+  const seen = seenByBlocks(blocks, options.prefixBlocks, lengths);
+  const masks = seen.lengths.map((whole, place) =>
     input(`mask_${place}`, 'float32', [timesDim(symbols[place]!, groups), whole]),
   );
   // Query heads of one key head lie beside each other in every row, so that a block's queries are rows in one piece.
@@ -218,7 +235,7 @@ export function pairAttention(config: DecoderConfig, options: PairBlocks): Atten
   const attendGroup = (keyHeads: number, own: readonly [Value, Value, Value]): Value => {
     const rows = reshape(own[0], [keyHeads, timesDim('T', groups), headSize]);
     const queries = splitBlocks(rows, rowLengths, rowsAlong);
-    const [keys, values] = [visible(own[1]), visible(own[2])];
+    const [keys, values] = [seen.of(own[1]), seen.of(own[2])];
     const mixed = queries.map((each, place) =>
       blockAttention([each, keys[place]!, values[place]!, masks[place]!], blockAttributes),
     );

@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Feed } from '../session/session.ts';
-import {
-  distribute,
-  packBatch,
-  packPair,
-  packPairs,
-  type PackablePair,
-  type PackedBatch,
-} from './packing.ts';
+import { packBatch, packPair, packPairs, type PackablePair, type PackedBatch } from './packing.ts';
 import { Random } from './random.ts';
 
 const ids = (...values: number[]): Int32Array => Int32Array.from(values);
@@ -149,80 +142,6 @@ describe('pairs packed together', () => {
   const pairs = ['ordinary', 'a prompt of one token', 'ordinary', 'no prompt', 'ordinary', 'one answer'].map(
     (name) => cases[name]!,
   );
-
-  test('share a pass by their prompts, the longest first, as far as there is room', () => {
-    const room = (prompts: number, pairsPerPrompt: number) => distribute(pairs, { prompts, pairsPerPrompt });
-    expect(room(1, 1)).toEqual([0, 1, 2, 3, 4, 5].map((place) => [[place]]));
-    // Tokens: 10, 6, 10, 5, 10, 6.
-    expect(room(2, 1)).toEqual([
-      [[0], [2]],
-      [[1], [4]],
-      [[3], [5]],
-    ]);
-    // The prompt of `one answer` is that of `ordinary`.
-    expect(room(2, 2)).toEqual([
-      [
-        [0, 2],
-        [4, 5],
-      ],
-      [[1], [3]],
-    ]);
-    expect(room(3, 4)).toEqual([[[0, 2, 4, 5], [1], [3]]]);
-  });
-
-  test('share no pass that would have too many tokens; one alone may', () => {
-    const of = (prompt: number, answers: number, first: number): PackablePair => ({
-      prompt: Int32Array.from({ length: prompt }, (_, place) => first + place),
-      chosen: new Int32Array(answers),
-      rejected: new Int32Array(answers),
-    });
-    const own = [of(10, 5, 1), of(10, 5, 1), of(10, 5, 1), of(30, 20, 2), of(5, 5, 3), of(5, 5, 4)];
-    const room = (prompts: number, pairsPerPrompt: number, tokens: number) =>
-      distribute(own, { prompts, pairsPerPrompt, tokens });
-    // 20, and 10 more for each pair of the same prompt; 70; 15 and 15.
-    expect(room(2, 4, 40)).toEqual([[[0, 1, 2]], [[3]], [[4], [5]]]);
-    expect(room(2, 4, 39)).toEqual([[[0, 1]], [[2], [4]], [[3]], [[5]]]);
-    expect(room(2, 1, 40)).toEqual([[[0], [1]], [[2], [4]], [[3]], [[5]]]);
-    expect(room(2, 1, 29)).toEqual([[[0]], [[1]], [[2]], [[3]], [[4]], [[5]]]);
-  });
-
-  test('take no more passes than they need among neighbours, whatever their lengths', () => {
-    const random = new Random(5, 'passes test');
-    for (let round = 0; round < 50; round++) {
-      const prompts = 1 + random.below(4);
-      const tokens = 30 + random.below(60);
-      const prefix = random.below(2) * 8;
-      const own = Array.from({ length: random.below(100) }, (_, place): PackablePair => {
-        const ids = new Int32Array(prefix + 1 + random.below(30)).fill(1);
-        ids[ids.length - 1] = place;
-        return { prompt: ids, chosen: new Int32Array(random.below(9)), rejected: new Int32Array(3) };
-      });
-      const passes = distribute(own, { prompts, pairsPerPrompt: 1, tokens, prefix });
-      const places = passes.map((pass) => pass.flat());
-      expect(places.flat().sort((a, b) => a - b)).toEqual([...own.keys()]);
-      const firsts = places.map(([first]) => first!);
-      const tokensOf = (pass: readonly number[]): number =>
-        pass.reduce((sum, place) => {
-          const { prompt, chosen, rejected } = own[place]!;
-          return sum + prompt.length - prefix + chosen.length + rejected.length;
-        }, prefix);
-      const isRoomFor = (pass: readonly number[]): boolean =>
-        pass.length <= prompts && tokensOf(pass) <= tokens;
-      for (const pass of places) {
-        expect(pass).toEqual([...pass].sort((a, b) => a - b));
-        if (pass.length > 1) expect(isRoomFor(pass)).toBe(true);
-        // Neighbours are 32 each.
-        expect(new Set(pass.map((place) => Math.floor(place / 32))).size).toBe(1);
-      }
-      expect(firsts).toEqual([...firsts].sort((a, b) => a - b));
-      // Nothing could have been put to what is in another pass.
-      for (const [one, pass] of places.entries())
-        for (const other of places.slice(one + 1)) {
-          if (Math.floor(pass[0]! / 32) === Math.floor(other[0]! / 32))
-            expect(isRoomFor([...pass, ...other])).toBe(false);
-        }
-    }
-  });
 
   test('hold of each pair what it holds alone, one after the other; room that is left counts as nothing', () => {
     const blocks = { prompts: 3, pairsPerPrompt: 2, promptBlocks: 2, prefixBlocks: 0 };

@@ -11,8 +11,9 @@ import {
   type SessionOptions,
   type TensorData,
 } from '../session/session.ts';
+import { distribute, type PackingRoom } from './distribute.ts';
 import { areRounds, scoreGraph, trainableLayout, type GraphOptions, type Trainable } from './graphs.ts';
-import { distribute, packPairs, type PackablePair, type PackingRoom } from './packing.ts';
+import { packPairs, type PackablePair } from './packing.ts';
 
 export interface EngineOptions {
   readonly threads?: number | undefined;
@@ -267,7 +268,7 @@ export class Scorer {
     }));
   }
 
-  /** As many passes as `distribute` makes of the pairs. @returns scores in the pairs' order, as they come */
+  /** As many passes as `distribute` makes of the pairs. @returns scores as they come, each with its pair's place */
   async *scoreAll(
     pairs: readonly PackablePair[],
     parameters?: Float32Array,

@@ -4,16 +4,9 @@ import type { Loss } from '../losses/loss.ts';
 import { lossFeeds, type LossSettings } from '../losses/parameters.ts';
 import type { ModelSource } from '../models/family.ts';
 import { discard, discardFeeds, heapBytes, shrinkHeap, shrinkIfWidened } from '../session/garbage.ts';
-import { GraphSession, type Feed, type TensorData } from '../session/session.ts';
-import {
-  areRounds,
-  gradientWanted,
-  pairsOf,
-  scoringTrainGraph,
-  trainableLayout,
-  trainGraph,
-  type Trainable,
-} from './graphs.ts';
+import type { Feed, GraphSession, TensorData } from '../session/session.ts';
+import { distribute, type PackingRoom } from './distribute.ts';
+import { areRounds, gradientWanted, pairsOf, trainableLayout, type Trainable } from './graphs.ts';
 import { StepTelemetry, type PairTelemetry } from './telemetry.ts';
 import {
   adamWDefaults,
@@ -25,16 +18,15 @@ import {
   type OptimizerState,
 } from './optimizer.ts';
 import {
-  distribute,
   packBatch,
   packPairs,
   predictedTokens,
   type PackablePair,
   type PackedPair,
-  type PackingRoom,
   type PairPackingOptions,
 } from './packing.ts';
-import { graphSizes, joinChunks, Scorer, sessionOptions, type EngineOptions, type Passes } from './scorer.ts';
+import { joinChunks, Scorer, type Passes } from './scorer.ts';
+import { canScore, openTrainingSession, trainerSizes, type TrainerOptions } from './trainer-session.ts';
 
 /** Reference log-probs; `own` where the policy as it stands is the reference. */
 export type Reference = { readonly chosen: number; readonly rejected: number } | 'own';
@@ -98,55 +90,12 @@ export class NonFiniteError extends Error {
   }
 }
 
-export interface TrainerOptions extends EngineOptions {
-  /** Sequences per pass side by side: 1 for preference pairs, more for supervised fine-tuning of small models. */
-  readonly batch?: number;
-  /** False for a session that takes steps alone: one graph without branches or rounds. */
-  readonly scores?: boolean;
-}
-
-function isSameShape(one: Trainable, other: Trainable): boolean {
-  if (one.kind !== 'lora' || other.kind !== 'lora') return one.kind === other.kind;
-  const paths = ({ targets }: typeof one): string => targets.map(({ path }) => path).join();
-  return one.rank === other.rank && one.scale === other.scale && paths(one) === paths(other);
-}
-
 /** Bytes of a gradient that, where memory is short, is not left to Node to collect some time: that takes some 20 ms a step. */
 const worthClearing = 8 << 20;
 
 /** Whether a loss looks at nothing but the chosen answer, whose last bits are then free. */
 function mayBatch({ needsRejected, needsReference }: Loss): boolean {
   return !needsRejected && !needsReference;
-}
-
-/** Whether a training session scores as well, in passes without gradient: sequences side by side are packed in another way. */
-function scoresToo({ batch = 1, scores = true }: TrainerOptions): boolean {
-  return scores && batch === 1;
-}
-
-/** Whether a trainer of a shape will have a scorer (`Trainer.scorer`) for another: its own, or none on frozen weights. */
-export function canScore(trained: Trainable, scored: Trainable, options: TrainerOptions): boolean {
-  const isBase = scored.kind === 'none' && trained.kind === 'lora';
-  return scoresToo(options) && (isBase || isSameShape(scored, trained));
-}
-
-function trainerSizes(options: TrainerOptions): ReturnType<typeof graphSizes> {
-  const sizes = graphSizes(options);
-  return { ...sizes, inRounds: sizes.inRounds && options.scores !== false };
-}
-
-/** The graph goes when its session is made. */
-function openSession(
-  source: ModelSource,
-  trainable: Trainable,
-  losses: readonly Loss[],
-  options: TrainerOptions & { readonly batch: number },
-): Promise<GraphSession> {
-  const sizes = { batch: options.batch, ...trainerSizes(options) };
-  const own = sessionOptions(source, options);
-  if (!scoresToo(options)) return GraphSession.create(trainGraph(source, trainable, losses, sizes), own);
-  const { outputs, onDemand } = scoringTrainGraph(source, trainable, losses, sizes);
-  return GraphSession.create(outputs, { ...own, onDemand });
 }
 
 /** One session that takes the optimizer steps of any number of runs: states, losses and rates come with each call. */
@@ -202,7 +151,7 @@ export class Trainer {
     }
     const { lowMemory = false } = options;
     const before = heapBytes();
-    const session = await openSession(source, trainable, chosen, { ...options, batch });
+    const session = await openTrainingSession(source, trainable, chosen, { ...options, batch });
     if (lowMemory) shrinkHeap();
     else shrinkIfWidened(before);
     const layout = trainableLayout(source, trainable);

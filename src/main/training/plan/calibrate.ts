@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RunConfig } from '../../../shared/config.ts';
 import type { PassTime, Plan, PlanPart } from '../../../shared/plan.ts';
-import { distribute } from '../../engine/train/packing.ts';
+import { distribute } from '../../engine/train/distribute.ts';
 import type { Scorer } from '../../engine/train/scorer.ts';
 import { StepTelemetry } from '../../engine/train/telemetry.ts';
 import { NonFiniteError, type Trainer, type TrainingPair } from '../../engine/train/trainer.ts';

@@ -5,7 +5,7 @@ import { runConfigsOf } from '../../../shared/grid.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import type { PlanPart } from '../../../shared/plan.ts';
 import { InputError } from '../../../shared/errors.ts';
-import { canScore } from '../../engine/train/trainer.ts';
+import { canScore } from '../../engine/train/trainer-session.ts';
 import { referencePolicy, startPolicy, trainableOf, type OpenModel, type Policy } from '../model.ts';
 import { prepareData, type PreparedData, type TrainingPair } from '../prepare.ts';
 import { missingReference, referenceLogProbs, withReference } from '../reference.ts';

@@ -2,7 +2,8 @@ import { evaluatePairs, type PairLogProbs } from '../../../shared/comparison.ts'
 import { InputError } from '../../../shared/errors.ts';
 import { describeLoss } from '../../../shared/losses.ts';
 import { pairStep } from '../../../shared/pair-telemetry.ts';
-import { canScore, NonFiniteError } from '../../engine/train/trainer.ts';
+import { canScore } from '../../engine/train/trainer-session.ts';
+import { NonFiniteError } from '../../engine/train/trainer.ts';
 import type { JobSpec } from '../job.ts';
 import { resolveData } from '../data.ts';
 import { holdOut } from '../held-out.ts';
