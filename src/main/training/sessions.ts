@@ -28,6 +28,8 @@ const tokensPerPass = 384;
 /** Of pairs that share a prompt, whose passes get cheaper with each. */
 const tokensPerShared = 512;
 const mostPrompts = 2;
+/** The first updates tell how often pairs of one prompt meet in them. */
+const updatesLookedAt = 64;
 const mostSharing = 4;
 /** What all prompts begin with (solved examples, a system prompt) is worth a block of its own from so many tokens, and this share of a pair, on. */
 const leastPrefix = 128;
@@ -65,12 +67,14 @@ export function engineOptions(
 ): EngineOptions {
   const all = pairs.flat();
   const alone = full || lowMemory || trainedFirst || initAdapter !== undefined;
-  const inUpdates = updates?.map((places) => places.map((place) => pairs[0]![place]!));
+  const inUpdates = updates
+    ?.slice(0, updatesLookedAt)
+    .map((places) => places.map((place) => pairs[0]![place]!));
   const room = alone ? { prompts: 1, pairsPerPrompt: 1 } : roomFor(all, inUpdates ?? [all]);
   return { ...sizesOf(all), threads, lowMemory, room };
 }
 
-/** @param updates the pairs of those updates that tell how often pairs of one prompt meet */
+/** @param updates their pairs */
 function roomFor(pairs: readonly TrainingPair[], updates: readonly (readonly TrainingPair[])[]): PackingRoom {
   const mean = (of: (pair: TrainingPair) => number): number =>
     pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
