@@ -28,9 +28,9 @@ const tokensPerPass = 384;
 /** Of pairs that share a prompt, whose passes get cheaper with each. */
 const tokensPerShared = 512;
 const mostPrompts = 2;
+const mostSharing = 4;
 /** The first updates tell how often pairs of one prompt meet in them. */
 const updatesLookedAt = 64;
-const mostSharing = 4;
 /** What all prompts begin with (solved examples, a system prompt) is worth a block of its own from so many tokens, and this share of a pair, on. */
 const leastPrefix = 128;
 const leastPrefixShare = 0.4;

@@ -47,16 +47,22 @@ function distributeSome(
         own.tokens + answers <= most &&
         isSame(pairs[own.places[0]!]!.prompt, prompt),
     );
-    group?.places.push(place);
-    if (group) group.tokens += answers;
-    else groups.push({ places: [place], tokens: prompt.length - prefix + answers });
+    if (group) {
+      group.places.push(place);
+      group.tokens += answers;
+    } else {
+      groups.push({ places: [place], tokens: prompt.length - prefix + answers });
+    }
   }
   const passes: { readonly groups: PromptGroup[]; tokens: number }[] = [];
   for (const group of groups.toSorted((a, b) => b.tokens - a.tokens)) {
     const pass = passes.find((own) => own.groups.length < prompts && own.tokens + group.tokens <= most);
-    pass?.groups.push(group);
-    if (pass) pass.tokens += group.tokens;
-    else passes.push({ groups: [group], tokens: group.tokens });
+    if (pass) {
+      pass.groups.push(group);
+      pass.tokens += group.tokens;
+    } else {
+      passes.push({ groups: [group], tokens: group.tokens });
+    }
   }
   return passes
     .map((pass) => pass.groups.map((group) => group.places).sort(([a = 0], [b = 0]) => a - b))

@@ -15,8 +15,8 @@ function keyOf({ role, config }: RunSpec): string {
  */
 export class FirstGradients {
   readonly #kept = new Map<string, StepGradient>();
-  /** Whether a run leaves its gradient for a later one. */
-  readonly #leaves = new Map<RunSpec, boolean>();
+  /** Runs that leave their gradient for a later one. */
+  readonly #leaving = new Set<RunSpec>();
   /** Gradients kept at once at most. */
   readonly mostKept: number;
   /** Runs that need not compute theirs. */
@@ -35,10 +35,12 @@ export class FirstGradients {
     for (const [place, run] of left.entries()) {
       const key = keyOf(run);
       if (kept.has(key)) saved += 1;
-      const leaves = place < last.get(key)! && (kept.has(key) || kept.size < room);
-      this.#leaves.set(run, leaves);
-      if (leaves) kept.add(key);
-      else kept.delete(key);
+      if (place < last.get(key)! && (kept.has(key) || kept.size < room)) {
+        this.#leaving.add(run);
+        kept.add(key);
+      } else {
+        kept.delete(key);
+      }
       mostKept = Math.max(mostKept, kept.size);
     }
     this.mostKept = mostKept;
@@ -51,10 +53,10 @@ export class FirstGradients {
     return {
       recall: () => this.#kept.get(key),
       keep: (found) => {
-        const leaves = this.#leaves.get(run) === true;
-        if (leaves) this.#kept.set(key, found);
+        const isWanted = this.#leaving.has(run);
+        if (isWanted) this.#kept.set(key, found);
         else this.#kept.delete(key);
-        return leaves;
+        return isWanted;
       },
     };
   }
